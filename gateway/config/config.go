@@ -1,0 +1,140 @@
+// Package config is the gateway's configuration: one YAML file, strict keys, every
+// mistake reported at once with its line and column. Loading it opens nothing but
+// files: the configuration itself, profiles and secrets.
+package config
+
+import (
+	"time"
+
+	"modferry/gateway/policy"
+	"modferry/modbus"
+	"modferry/modbus/profile"
+)
+
+// Config is a checked configuration with every default filled in.
+type Config struct {
+	Gateway  string // name
+	Prefix   string // topic prefix, default modferry/<gateway>
+	DataDir  string // "" = the user's state directory
+	MQTT     MQTT
+	Requests Requests
+	Broker   *Broker // nil = no embedded broker
+	HTTP     *HTTP   // nil = no HTTP listener
+	Buses    []Bus   // in the file's order
+	Devices  []Device
+}
+
+// MQTT is the connection to the broker.
+type MQTT struct {
+	URL       string // mqtt, mqtts, ws or wss
+	ClientID  string // default modferry-<gateway>
+	Username  string
+	Password  Secret
+	TLS       TLS
+	KeepAlive time.Duration
+	QoS       byte // of what is published
+}
+
+// TLS names PEM files; all empty means the system's roots and no client certificate.
+type TLS struct {
+	CA, Cert, Key string
+	ServerName    string
+}
+
+// Secret is text that never shows in logs, errors or dumps.
+type Secret struct{ value string }
+
+// NewSecret hides value.
+func NewSecret(value string) Secret { return Secret{value} }
+
+// Reveal returns the text, for the one place that needs it.
+func (s Secret) Reveal() string { return s.value }
+
+// String hides the text, also from %v and %+v of what holds it.
+func (s Secret) String() string {
+	if s.value == "" {
+		return ""
+	}
+	return "(secret)"
+}
+
+// GoString hides the text from %#v.
+func (s Secret) GoString() string { return s.String() }
+
+// MarshalText hides the text from every encoder.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// Requests holds what is common to the requests of all buses.
+type Requests struct {
+	ResumeWithin time.Duration // requests that waited at the broker longer are discarded
+	Rate         float64       // requests per second and client; 0 = no limit
+}
+
+// Broker is the embedded broker.
+type Broker struct {
+	MQTT  string // host:port, loopback if the host is left out
+	Users map[string]User
+}
+
+// User may publish and subscribe within Topics (MQTT filters).
+type User struct {
+	Password Secret
+	Topics   []string
+}
+
+// HTTP is the console's listener.
+type HTTP struct{ Listen string }
+
+// Bus is one line with its rules. Exactly one of Serial and TCP is set.
+type Bus struct {
+	Name      string
+	Serial    *Serial
+	TCP       *TCP
+	Timeout   time.Duration // for a reply
+	Delay     time.Duration // quiet time between transactions, and after connect
+	Queue     int           // requests that may wait
+	Request   string        // topic that replaces P/bus/<name>/request; "" = the default
+	Response  string
+	Form      string         // payload: auto, hex, binary, json
+	Framing   modbus.Framing // of the payloads; 0 = as they come
+	Broadcast bool
+	Allow     []policy.Rule
+}
+
+// LineFraming returns how frames are wrapped on the line itself.
+func (b *Bus) LineFraming() modbus.Framing {
+	if b.Serial != nil {
+		return b.Serial.Mode
+	}
+	return b.TCP.Framing
+}
+
+// Serial is a serial port.
+type Serial struct {
+	Path     string
+	Baud     int
+	Parity   string // none, even, odd, mark, space
+	DataBits int
+	StopBits int
+	Mode     modbus.Framing // RTU or ASCII
+	Echo     bool
+}
+
+// TCP is a Modbus TCP server, or a serial line behind a TCP port.
+type TCP struct {
+	Address  string         // host:port; port 502 if left out
+	Framing  modbus.Framing // TCP (MBAP), RTU, ASCII
+	InFlight int
+}
+
+// Device is what is polled and published.
+type Device struct {
+	Name      string
+	Bus       string
+	Unit      byte
+	Every     time.Duration
+	Heartbeat time.Duration
+	Payload   string // json, value, hex, binary
+	Group     bool
+	Readings  []profile.Reading // the profile's and the file's own, in order
+}
