@@ -1,0 +1,151 @@
+// Package bus owns lines. Each bus has one owner that takes requests from a bounded
+// queue, sends them one after the other (or in_flight at a time where the line can
+// match replies), and answers each exactly once. Requests from people go before
+// polls, writes before reads; polls keep a share of a busy line.
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"modferry/modbus"
+	"modferry/modbus/transport"
+)
+
+// Line is the way to the devices; see package transport for the errors.
+type Line interface {
+	SendContext(ctx context.Context, adu []byte) ([]byte, error)
+	Framing() modbus.Framing
+}
+
+// Options describe a bus.
+type Options struct {
+	Name     string
+	Line     Line
+	Timeout  time.Duration // for a reply, where a request does not say
+	Queue    int           // requests that may wait
+	InFlight int           // transactions at a time; 0 = 1
+	Notify   func()        // called after the state changed; must not block; may be nil
+}
+
+// Request is one transaction to be made.
+type Request struct {
+	Unit    byte
+	PDU     modbus.PDU
+	Poll    bool          // a planned poll rather than a person's request
+	Timeout time.Duration // for the reply; 0 = the bus's
+	Expires time.Time     // not sent after that; zero = never
+	Done    func(Reply)   // called exactly once if Submit returned nil; must not block
+}
+
+// Reply is what became of a request.
+type Reply struct {
+	PDU     modbus.PDU    // the device's reply, an exception too; none if Err is set or for a broadcast
+	Err     error         // ErrExpired, ErrClosed, or a *transport.Error
+	Sent    bool          // the request may have reached the device
+	Elapsed time.Duration // from taking the request from the queue to the reply
+}
+
+// Why a request was not sent.
+var (
+	ErrFull    = errors.New("the queue of the bus is full; try again later")
+	ErrExpired = errors.New("the request expired before it could be sent")
+	ErrClosed  = errors.New("the bus is closing")
+)
+
+// Bus is one line with its queue and owner.
+type Bus struct {
+	o     Options
+	queue *queue
+	stats stats
+}
+
+// New returns a bus that sends nothing before [Bus.Run].
+func New(o Options) *Bus {
+	o.InFlight = max(1, o.InFlight)
+	if o.Notify == nil {
+		o.Notify = func() {}
+	}
+	return &Bus{o: o, queue: newQueue(o.Queue)}
+}
+
+// Name returns the name of the bus.
+func (b *Bus) Name() string { return b.o.Name }
+
+// Submit queues a request and returns at once. Errors: [ErrFull], [ErrClosed]; Done is then not called.
+func (b *Bus) Submit(r *Request) error {
+	err := b.queue.push(r)
+	if errors.Is(err, ErrFull) {
+		b.stats.refused()
+	}
+	return err
+}
+
+// Run sends what is queued until ctx ends. It then finishes the transactions in
+// flight, answers what still waits with [ErrClosed], and returns.
+func (b *Bus) Run(ctx context.Context) {
+	var owners sync.WaitGroup
+	for range b.o.InFlight {
+		owners.Go(func() { b.own(ctx) })
+	}
+	owners.Wait()
+	for _, r := range b.queue.close() {
+		r.Done(Reply{Err: ErrClosed})
+	}
+}
+
+func (b *Bus) own(ctx context.Context) {
+	for {
+		r := b.queue.pop(ctx)
+		if r == nil {
+			return
+		}
+		reply := b.transact(r)
+		if b.stats.count(r, reply) {
+			b.o.Notify()
+		}
+		r.Done(reply)
+	}
+}
+
+// transact deliberately does not end with Run's context: a frame that was begun is finished.
+func (b *Bus) transact(r *Request) Reply {
+	start := time.Now()
+	if !r.Expires.IsZero() && start.After(r.Expires) {
+		return Reply{Err: ErrExpired}
+	}
+	packager := b.o.Line.Framing().Packager(r.Unit)
+	adu, err := packager.Encode(&r.PDU)
+	if err != nil {
+		return Reply{Err: fmt.Errorf("cannot make a frame of the request: %w", err)}
+	}
+	timeout := r.Timeout
+	if timeout <= 0 {
+		timeout = b.o.Timeout
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	reply, err := b.o.Line.SendContext(ctx, adu)
+	done := Reply{Elapsed: time.Since(start), Err: err, Sent: sent(err)}
+	if err != nil || reply == nil {
+		return done
+	}
+	if done.Err = packager.Verify(adu, reply); done.Err == nil {
+		var pdu *modbus.PDU
+		if pdu, done.Err = packager.Decode(reply); done.Err == nil {
+			done.PDU = *pdu
+			return done
+		}
+	}
+	done.Err = &transport.Error{Kind: transport.Timeout, Sent: true, Err: fmt.Errorf("the device's reply does not fit the request: %w", done.Err)}
+	return done
+}
+
+// sent reports whether a request whose transaction ended with err may have reached the device.
+func sent(err error) bool {
+	var failed *transport.Error
+	return !errors.As(err, &failed) || failed.Sent
+}

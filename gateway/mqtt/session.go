@@ -1,0 +1,178 @@
+// Package mqtt keeps the gateway's session with its broker: it connects and
+// reconnects, subscribes at every connect, announces itself, and publishes. What
+// is said is of two kinds: events (replies, errors), which queue in order and are
+// bounded, and states (readings, statuses), of which only the newest of each topic
+// counts and which are all published again after every reconnect.
+// It is the only package of the gateway that imports an MQTT client library.
+package mqtt
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	paho "github.com/eclipse/paho.mqtt.golang"
+)
+
+// Options describe a session.
+type Options struct {
+	URL       string // mqtt, mqtts, ws or wss
+	ClientID  string
+	Username  string
+	Password  string
+	TLS       *tls.Config // for mqtts and wss
+	KeepAlive time.Duration
+	QoS       byte          // of what is published
+	Status    string        // topic of the retained online/offline, also the will
+	Topics    []string      // subscribed at QoS 2
+	Handle    func(Message) // called in order for each message; must not block
+	Events    int           // events that may wait for the broker; the oldest are dropped beyond it
+	Logger    *slog.Logger
+}
+
+// Message is one that arrived.
+type Message struct {
+	Topic     string
+	Payload   []byte // Handle may keep it
+	Retained  bool
+	Duplicate bool
+}
+
+// What the status topic says.
+const (
+	online  = "online"
+	offline = "offline"
+)
+
+const (
+	connectTimeout = 10 * time.Second
+	ackTimeout     = 10 * time.Second // for a SUBACK, and for the acknowledgement that makes room in flight
+	goodbye        = 2 * time.Second  // for the last publications when the session ends
+	minBackoff     = 100 * time.Millisecond
+	maxBackoff     = 15 * time.Second
+)
+
+// Session is a lasting connection to one broker.
+type Session struct {
+	o      Options
+	outbox *outbox
+}
+
+// New returns a session that connects when it is run. Publications queue from now on.
+func New(o Options) *Session { return &Session{o: o, outbox: newOutbox(o.Events)} }
+
+// Publish queues an event: published once, in order, when the broker is there.
+func (s *Session) Publish(topic string, payload []byte) {
+	if dropped := s.outbox.event(topic, payload); dropped > 0 {
+		s.o.Logger.Warn("the broker is away or slow: an old event was dropped", "topic", topic, "dropped", dropped)
+	}
+}
+
+// Retain sets the state of a topic: published retained, now and after each reconnect, only the newest.
+func (s *Session) Retain(topic string, payload []byte) { s.outbox.state(topic, payload) }
+
+// Run keeps the session until ctx ends; then it publishes what is queued and
+// offline, within two seconds, and disconnects.
+func (s *Session) Run(ctx context.Context) {
+	backoff := minBackoff
+	var last string
+	for ctx.Err() == nil {
+		began := time.Now()
+		err := s.visit(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if time.Since(began) > maxBackoff {
+			backoff, last = minBackoff, ""
+		}
+		if err.Error() != last { // say each trouble once, not at every try
+			last = err.Error()
+			s.o.Logger.Warn("no connection to the broker, trying again", "broker", s.o.URL, "error", err)
+		}
+		pause := backoff/2 + rand.N(backoff/2)
+		backoff = min(2*backoff, maxBackoff)
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
+	}
+}
+
+// visit is one connection from connect to its end; it always returns an error
+// unless ctx ended.
+func (s *Session) visit(ctx context.Context) error {
+	c, err := s.connect(ctx)
+	if err != nil {
+		return err
+	}
+	s.o.Logger.Info("connected to the broker", "broker", s.o.URL)
+	s.outbox.state(s.o.Status, []byte(online))
+	s.outbox.restate(s.o.Status)
+	err = c.deliver(ctx)
+	if ctx.Err() != nil {
+		c.farewell(s.o.Status)
+	}
+	c.client.Disconnect(uint(goodbye.Milliseconds()))
+	s.outbox.restore(c.unacknowledged())
+	return err
+}
+
+func (s *Session) connect(ctx context.Context) (*connection, error) {
+	c := &connection{session: s, lost: make(chan error, 1)}
+	c.client = paho.NewClient(s.options(c))
+	token := c.client.Connect()
+	if err := wait(ctx, token, connectTimeout); err != nil {
+		c.client.Disconnect(0) // ends an attempt that still runs
+		return nil, fmt.Errorf("cannot connect: %w", err)
+	}
+	if err := c.subscribe(ctx, s.o.Topics); err != nil {
+		c.client.Disconnect(0)
+		return nil, err
+	}
+	return c, nil
+}
+
+func (s *Session) options(c *connection) *paho.ClientOptions {
+	o := paho.NewClientOptions().
+		AddBroker(s.o.URL).
+		SetClientID(s.o.ClientID).
+		SetUsername(s.o.Username).
+		SetPassword(s.o.Password).
+		SetKeepAlive(s.o.KeepAlive).
+		SetCleanSession(true).
+		SetProtocolVersion(4).
+		SetAutoReconnect(false). // Run reconnects, with jitter and without a second store
+		SetConnectRetry(false).
+		SetConnectTimeout(connectTimeout).
+		SetPingTimeout(5*time.Second).
+		SetWriteTimeout(5*time.Second).
+		SetOrderMatters(true).
+		SetStore(paho.NewOrderedMemoryStore()).
+		SetWill(s.o.Status, offline, 1, true).
+		SetDefaultPublishHandler(func(_ paho.Client, m paho.Message) {
+			s.o.Handle(Message{Topic: m.Topic(), Payload: m.Payload(), Retained: m.Retained(), Duplicate: m.Duplicate()})
+		}).
+		SetConnectionLostHandler(func(_ paho.Client, err error) { c.lost <- err })
+	if s.o.TLS != nil {
+		o.SetTLSConfig(s.o.TLS)
+	}
+	return o
+}
+
+// wait waits for a token until ctx ends or limit has passed.
+func wait(ctx context.Context, token paho.Token, limit time.Duration) error {
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case <-token.Done():
+		return token.Error()
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return errors.New("the broker did not answer in time")
+	}
+}
