@@ -1,0 +1,99 @@
+package profile
+
+import (
+	"time"
+
+	"modferry/modbus/register"
+)
+
+// Profile is a checked description of one kind of device, with defaults filled in.
+type Profile struct {
+	Name   string // as in profiles/<name>.yaml
+	Title  string // what the device is, for people
+	Source string // where the description comes from
+
+	Unit      byte // the unit id it is delivered with, 1 to 247
+	Serial    Serial
+	Every     time.Duration // between two samples of a reading
+	Heartbeat time.Duration // an unchanged reading is published again after this long
+	Readings  []Reading     // in the file's order
+
+	Functions []byte     // function codes it answers; any other gets exception 01. Empty: all
+	Registers []Register // its own side, in the file's order
+}
+
+// Serial is the line the device is delivered for.
+type Serial struct {
+	Baud     int    // bits per second
+	Parity   string // none, even, odd, mark or space
+	DataBits int    // 5 to 8
+	StopBits int    // 1 or 2
+}
+
+// Reading is a value that is read regularly and published.
+type Reading struct {
+	Name string
+	register.Field
+	Unit      string        // of measurement, "°C"
+	Every     time.Duration // 0 = the device's
+	Heartbeat time.Duration // 0 = the device's
+	Deadband  Deadband
+	Set       *Set // nil = not for writing
+}
+
+// Deadband is how far a value must move before it counts as changed. The zero
+// value lets every change through; when both are set, either one is enough.
+type Deadband struct {
+	Absolute float64 // in the reading's unit
+	Percent  float64 // of the value published last, 0 to 100
+}
+
+// Set allows a reading to be written with values from Min to Max.
+type Set struct{ Min, Max float64 }
+
+// Register is one value of the device itself.
+type Register struct {
+	Name string
+	register.Field
+
+	Initial  float64 // what it holds when the device is new
+	Min, Max float64 // a write outside is answered with exception 03, a measured value stays inside
+	ReadOnly bool    // a write is answered with exception 02; input registers and discrete inputs always are
+	Codes    []Code  // if any: only these may be written, as code or as meaning
+
+	Role     Role   // what the device itself does with it
+	Applies  Moment // when a written value takes effect
+	Corrects string // name of the measured register that it is added to
+
+	Wave *Wave // how it moves by itself; nil = it does not
+}
+
+// Code is a short form that a register accepts; it reads back as what it means.
+type Code struct{ Written, Means uint16 }
+
+// Role is what the device does with a register.
+type Role uint8
+
+// The roles.
+const (
+	Plain    Role = iota
+	UnitID        // its unit id
+	BaudRate      // its speed, bits per second
+)
+
+// Moment is when a written register takes effect.
+type Moment uint8
+
+// The moments.
+const (
+	AtOnce Moment = iota
+	AtRestart
+)
+
+// Wave is a sine with noise: Mean + Amplitude x sin(2 pi t / Period), t counted from
+// the device's start. A negative amplitude begins downwards.
+type Wave struct {
+	Mean, Amplitude float64
+	Period          time.Duration
+	Noise           float64 // greatest deviation from the sine
+}
