@@ -84,6 +84,7 @@ func (c *connection) publish(p publication, limit time.Duration) error {
 		c.flying = append(c.flying, flight{what: p})
 		return err
 	}
+	c.session.o.Publishing(p.topic, p.payload)
 	token := c.client.Publish(p.topic, c.session.o.QoS, p.retain, p.payload)
 	if c.session.o.QoS > 0 {
 		c.flying = append(c.flying, flight{p, token})
@@ -122,10 +123,9 @@ func (c *connection) makeRoom(limit time.Duration) error {
 	return nil
 }
 
-// farewell publishes what is still queued, then offline, and waits for the broker to have it.
-func (c *connection) farewell(status string) {
+// farewell publishes what is still queued and waits for the broker to have it.
+func (c *connection) farewell() {
 	deadline := time.Now().Add(goodbye)
-	c.session.outbox.state(status, []byte(offline))
 	for time.Now().Before(deadline) {
 		p, more := c.session.outbox.take()
 		if !more {

@@ -76,7 +76,9 @@ func (o *outbox) restate(first string) {
 	events := slices.DeleteFunc(slices.Clone(o.queue), func(p publication) bool { return p.retain })
 	o.queue = nil
 	clear(o.waiting)
-	o.enqueue(first)
+	if _, known := o.newest[first]; known {
+		o.enqueue(first)
+	}
 	for _, topic := range o.topics {
 		o.enqueue(topic)
 	}

@@ -20,18 +20,20 @@ import (
 
 // Options describe a session.
 type Options struct {
-	URL       string // mqtt, mqtts, ws or wss
-	ClientID  string
-	Username  string
-	Password  string
-	TLS       *tls.Config // for mqtts and wss
-	KeepAlive time.Duration
-	QoS       byte          // of what is published
-	Status    string        // topic of the retained online/offline, also the will
-	Topics    []string      // subscribed at QoS 2
-	Handle    func(Message) // called in order for each message; must not block
-	Events    int           // events that may wait for the broker; the oldest are dropped beyond it
-	Logger    *slog.Logger
+	URL        string // mqtt, mqtts, ws or wss
+	ClientID   string
+	Username   string
+	Password   string
+	TLS        *tls.Config // for mqtts and wss
+	KeepAlive  time.Duration
+	QoS        byte                               // of what is published
+	Status     string                             // topic of the retained online/offline, also the will; "" = none
+	Topics     []string                           // subscribed at QoS 2
+	Handle     func(Message)                      // called in order for each message; must not block
+	Connected  func()                             // called at each connect before anything is published; may be nil
+	Publishing func(topic string, payload []byte) // called just before a message goes out; may be nil
+	Events     int                                // events that may wait for the broker; the oldest are dropped beyond it
+	Logger     *slog.Logger
 }
 
 // Message is one that arrived.
@@ -63,7 +65,15 @@ type Session struct {
 }
 
 // New returns a session that connects when it is run. Publications queue from now on.
-func New(o Options) *Session { return &Session{o: o, outbox: newOutbox(o.Events)} }
+func New(o Options) *Session {
+	if o.Connected == nil {
+		o.Connected = func() {}
+	}
+	if o.Publishing == nil {
+		o.Publishing = func(string, []byte) {}
+	}
+	return &Session{o: o, outbox: newOutbox(o.Events)}
+}
 
 // Publish queues an event: published once, in order, when the broker is there.
 func (s *Session) Publish(topic string, payload []byte) {
@@ -110,20 +120,29 @@ func (s *Session) visit(ctx context.Context) error {
 		return err
 	}
 	s.o.Logger.Info("connected to the broker", "broker", s.o.URL)
-	s.outbox.state(s.o.Status, []byte(online))
+	s.announce(online)
 	s.outbox.restate(s.o.Status)
 	err = c.deliver(ctx)
 	if ctx.Err() != nil {
-		c.farewell(s.o.Status)
+		s.announce(offline)
+		c.farewell()
 	}
 	c.client.Disconnect(uint(goodbye.Milliseconds()))
 	s.outbox.restore(c.unacknowledged())
 	return err
 }
 
+// announce sets the status topic, if there is one.
+func (s *Session) announce(status string) {
+	if s.o.Status != "" {
+		s.outbox.state(s.o.Status, []byte(status))
+	}
+}
+
 func (s *Session) connect(ctx context.Context) (*connection, error) {
 	c := &connection{session: s, lost: make(chan error, 1)}
 	c.client = paho.NewClient(s.options(c))
+	s.o.Connected() // before the first message can arrive
 	token := c.client.Connect()
 	if err := wait(ctx, token, connectTimeout); err != nil {
 		c.client.Disconnect(0) // ends an attempt that still runs
@@ -148,15 +167,17 @@ func (s *Session) options(c *connection) *paho.ClientOptions {
 		SetAutoReconnect(false). // Run reconnects, with jitter and without a second store
 		SetConnectRetry(false).
 		SetConnectTimeout(connectTimeout).
-		SetPingTimeout(5*time.Second).
-		SetWriteTimeout(5*time.Second).
+		SetPingTimeout(5 * time.Second).
+		SetWriteTimeout(5 * time.Second).
 		SetOrderMatters(true).
 		SetStore(paho.NewOrderedMemoryStore()).
-		SetWill(s.o.Status, offline, 1, true).
 		SetDefaultPublishHandler(func(_ paho.Client, m paho.Message) {
 			s.o.Handle(Message{Topic: m.Topic(), Payload: m.Payload(), Retained: m.Retained(), Duplicate: m.Duplicate()})
 		}).
 		SetConnectionLostHandler(func(_ paho.Client, err error) { c.lost <- err })
+	if s.o.Status != "" {
+		o.SetWill(s.o.Status, offline, 1, true)
+	}
 	if s.o.TLS != nil {
 		o.SetTLSConfig(s.o.TLS)
 	}

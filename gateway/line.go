@@ -1,0 +1,157 @@
+package gateway
+
+import (
+	"errors"
+	"log/slog"
+	"time"
+
+	"modferry/gateway/bus"
+	"modferry/gateway/config"
+	"modferry/gateway/message"
+	"modferry/gateway/policy"
+	"modferry/modbus"
+	"modferry/modbus/transport"
+)
+
+// line is one bus as MQTT sees it: its topics and rules in front of its queue. Its
+// one way through is serve: message -> request -> rules -> bus -> reply -> message.
+type line struct {
+	bus     *bus.Bus
+	topics  message.Bus
+	decode  message.Options
+	rules   policy.Rules
+	own     *own // nil unless request and response topic are the same
+	publish func(topic string, payload []byte)
+	log     *slog.Logger
+}
+
+func newLine(c config.Bus, topics message.Bus, b *bus.Bus, publish func(string, []byte), log *slog.Logger) *line {
+	l := &line{
+		bus: b, topics: topics, rules: c.Allow, publish: publish, log: log.With("bus", c.Name),
+		decode: message.Options{
+			Form:       message.FormByName(c.Form),
+			Framing:    c.Framing,
+			SerialLine: c.LineFraming() != modbus.TCP,
+			Broadcast:  c.Broadcast,
+		},
+	}
+	if topics.Request("") == topics.Response("") {
+		l.own = &own{}
+	}
+	return l
+}
+
+// serve handles one message of the request topic. It does not block.
+func (l *line) serve(client, topic string, payload []byte, retained bool) {
+	if l.own != nil && l.own.take(payload) {
+		return
+	}
+	if retained {
+		l.refuse(client, topic, payload, message.Retained())
+		return
+	}
+	request, err := message.Decode(payload, l.decode)
+	var bad *message.Error
+	if errors.As(err, &bad) {
+		l.refuse(client, topic, payload, bad)
+		return
+	}
+	l.log.Debug("request", "client", client, "unit", request.Unit, "function", request.PDU.FunctionCode)
+	if result, refused := l.judge(client, request); refused {
+		l.answer(client, request, result)
+		return
+	}
+	err = l.bus.Submit(&bus.Request{
+		Unit: request.Unit, PDU: request.PDU, Timeout: request.Timeout, Expires: request.Expires,
+		Done: func(r bus.Reply) { l.answer(client, request, result(request, r)) },
+	})
+	if err != nil {
+		l.answer(client, request, result(request, bus.Reply{Err: err}))
+	}
+}
+
+// judge refuses what the specification or the rules do not allow.
+func (l *line) judge(client string, r *message.Request) (message.Result, bool) {
+	if err := modbus.CheckRequest(r.PDU); err != nil {
+		exception := modbus.IllegalDataValue
+		var wrong *modbus.RequestError
+		if errors.As(err, &wrong) {
+			exception = wrong.Exception
+		}
+		return gatewaySays(r, exception, message.Invalid, err), true
+	}
+	if err := l.rules.Check(client, r.Unit, r.PDU); err != nil {
+		exception := modbus.IllegalFunction
+		var refusal *policy.Refusal
+		if errors.As(err, &refusal) {
+			exception = refusal.Exception
+		}
+		l.log.Info("request refused by the rules", "client", client, "unit", r.Unit, "function", r.PDU.FunctionCode, "error", err)
+		return gatewaySays(r, exception, message.Denied, err), true
+	}
+	return message.Result{}, false
+}
+
+// result turns what became of a transaction into what is told about it.
+func result(r *message.Request, reply bus.Reply) message.Result {
+	var failed *transport.Error
+	switch {
+	case reply.Err == nil:
+		return deviceSays(r, reply)
+	case errors.Is(reply.Err, bus.ErrFull):
+		return gatewaySays(r, modbus.ServerDeviceBusy, message.Busy, reply.Err)
+	case errors.Is(reply.Err, bus.ErrExpired):
+		return gatewaySays(r, modbus.ServerDeviceBusy, message.Expired, reply.Err)
+	}
+	said := gatewaySays(r, modbus.GatewayPathUnavailable, message.Unavailable, reply.Err)
+	if errors.As(reply.Err, &failed) && failed.Kind == transport.Timeout {
+		said = gatewaySays(r, modbus.GatewayTargetNoResponse, message.Timeout, reply.Err)
+	}
+	said.Elapsed = reply.Elapsed
+	if said.Outcome != "" && reply.Sent {
+		said.Outcome = message.Unknown
+	}
+	return said
+}
+
+func deviceSays(r *message.Request, reply bus.Reply) message.Result {
+	said := message.Result{Reply: reply.PDU, Elapsed: reply.Elapsed, Outcome: outcome(r, message.Done)}
+	if e := modbus.AsException(reply.PDU); e != nil {
+		said.Code, said.Message = message.Exception, modbus.ExceptionName(e.ExceptionCode)+": "+modbus.ExceptionHint(e.ExceptionCode)
+		said.Outcome = outcome(r, message.Refused)
+	}
+	return said
+}
+
+// gatewaySays is an answer that no device gave.
+func gatewaySays(r *message.Request, exception byte, code message.Code, why error) message.Result {
+	return message.Result{
+		Reply: modbus.ExceptionPDU(r.PDU.FunctionCode, exception),
+		Code:  code, Message: why.Error(), Outcome: outcome(r, message.Refused),
+	}
+}
+
+// outcome is only told of writes.
+func outcome(r *message.Request, o message.Outcome) message.Outcome {
+	if modbus.IsWrite(r.PDU.FunctionCode) {
+		return o
+	}
+	return ""
+}
+
+func (l *line) answer(client string, r *message.Request, result message.Result) {
+	if payload := r.Reply(result); payload != nil {
+		l.publish(l.topics.Response(client), payload)
+	}
+}
+
+// refuse tells of a message that is no request: to its sender if it can be
+// answered, else on the error topic.
+func (l *line) refuse(client, topic string, payload []byte, why *message.Error) {
+	l.log.Debug("message refused", "client", client, "topic", topic, "error", why.Message)
+	if reply := why.Reply(); reply != nil {
+		l.publish(l.topics.Response(client), reply)
+		return
+	}
+	l.publish(l.topics.Error(client), why.Report(payload, topic, time.Now()))
+}

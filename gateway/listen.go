@@ -1,0 +1,123 @@
+package gateway
+
+import (
+	"crypto/rand"
+	"fmt"
+
+	"modferry/gateway/broker"
+	"modferry/gateway/bus"
+	"modferry/gateway/config"
+	"modferry/gateway/console"
+	"modferry/gateway/mqtt"
+	"modferry/modbus"
+	"modferry/modbus/transport"
+)
+
+// maxEvents bounds the replies and errors that wait while the broker is away.
+const maxEvents = 1000
+
+// ownUser is the gateway's own name at its embedded broker, where users are asked for a password.
+const ownUser = "modferry-gateway"
+
+// port is a line that can be closed.
+type port interface {
+	bus.Line
+	Close() error
+}
+
+// listen opens the embedded broker and the console.
+func (g *Gateway) listen() error {
+	c := g.config
+	if c.Broker != nil {
+		users, err := brokerUsers(c)
+		if err != nil {
+			return err
+		}
+		if g.broker, err = broker.New(broker.Options{Listen: c.Broker.MQTT, Users: users, Logger: g.log}); err != nil {
+			return err
+		}
+	}
+	if c.HTTP == nil {
+		return nil
+	}
+	o := console.Options{Listen: c.HTTP.Listen, Gateway: c.Gateway, Prefix: c.Prefix}
+	if g.broker != nil {
+		o.MQTT = g.broker.WebSocket()
+	}
+	for _, b := range c.Buses {
+		o.Buses = append(o.Buses, b.Name)
+	}
+	for _, d := range c.Devices {
+		o.Devices = append(o.Devices, d.Name)
+	}
+	var err error
+	g.console, err = console.New(o)
+	return err
+}
+
+// brokerUsers adds the gateway itself, with a password for this process only, to
+// the configured users.
+func brokerUsers(c *config.Config) (map[string]broker.User, error) {
+	if len(c.Broker.Users) == 0 {
+		return nil, nil
+	}
+	users := make(map[string]broker.User, len(c.Broker.Users)+1)
+	for name, u := range c.Broker.Users {
+		users[name] = broker.User{Password: u.Password.Reveal(), Topics: u.Topics}
+	}
+	if c.MQTT.URL == "" {
+		c.MQTT.Username, c.MQTT.Password = ownUser, config.NewSecret(rand.Text())
+		users[ownUser] = broker.User{Password: c.MQTT.Password.Reveal(), Topics: []string{"#"}}
+	}
+	return users, nil
+}
+
+// connect prepares the session with the broker, the embedded one if no other is configured.
+func (g *Gateway) connect() error {
+	m := g.config.MQTT
+	if m.URL == "" {
+		if g.broker == nil {
+			return fmt.Errorf("no broker: set mqtt.url, or broker for the embedded one")
+		}
+		m.URL = "mqtt://" + g.broker.Addr().String()
+	}
+	tls, err := mqtt.TLS(m.TLS.CA, m.TLS.Cert, m.TLS.Key, m.TLS.ServerName)
+	if err != nil {
+		return err
+	}
+	g.session = mqtt.New(mqtt.Options{
+		URL: m.URL, ClientID: m.ClientID, Username: m.Username, Password: m.Password.Reveal(), TLS: tls,
+		KeepAlive: m.KeepAlive, QoS: m.QoS, Status: g.topics.Status(), Topics: g.requestTopics(),
+		Connected: g.connected, Publishing: g.publishing, Handle: g.handle,
+		Events: maxEvents, Logger: g.log,
+	})
+	return nil
+}
+
+// openPort returns the transport of a bus; nothing is opened before the first request.
+func openPort(c config.Bus) port {
+	if s := c.Serial; s != nil {
+		return transport.NewStream(transport.StreamOptions{
+			Framing: s.Mode, Timeout: c.Timeout, Delay: c.Delay, Echo: s.Echo,
+			Open: transport.DialSerial(transport.SerialOptions{
+				Path: s.Path, Baud: s.Baud, Parity: s.Parity, DataBits: s.DataBits, StopBits: s.StopBits,
+			}),
+		})
+	}
+	if c.TCP.Framing == modbus.TCP {
+		return transport.NewTCP(transport.TCPOptions{
+			Address: c.TCP.Address, InFlight: c.TCP.InFlight, Timeout: c.Timeout, Delay: c.Delay,
+		})
+	}
+	return transport.NewStream(transport.StreamOptions{
+		Framing: c.TCP.Framing, Timeout: c.Timeout, Delay: c.Delay,
+		Open: transport.DialTCP(transport.TCPOptions{Address: c.TCP.Address}),
+	})
+}
+
+func inFlight(c config.Bus) int {
+	if c.TCP != nil && c.TCP.Framing == modbus.TCP {
+		return c.TCP.InFlight
+	}
+	return 1
+}

@@ -1,0 +1,76 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"modferry/gateway/mqtt"
+)
+
+// statusEvery is how often the counters of a bus are published at most.
+const statusEvery = 10 * time.Second
+
+// requestTopics returns what the session subscribes: every bus's request topics.
+func (g *Gateway) requestTopics() []string {
+	var topics []string
+	for _, b := range g.config.Buses {
+		topics = append(topics, g.topics.Bus(b.Name, b.Request, b.Response).Filters()...)
+	}
+	return topics
+}
+
+// handle takes a message from the session to its line.
+func (g *Gateway) handle(m mqtt.Message) {
+	for _, l := range g.lines {
+		if client, ok := l.topics.Client(m.Topic); ok {
+			l.serve(client, m.Topic, m.Payload, m.Retained)
+			return
+		}
+	}
+}
+
+// publishing is told of every message just before it goes out.
+func (g *Gateway) publishing(topic string, payload []byte) {
+	for _, l := range g.lines {
+		if l.own != nil && l.topics.Response("") == topic {
+			l.own.add(payload)
+		}
+	}
+}
+
+// connected is told of every new connection before anything is published over it.
+func (g *Gateway) connected() {
+	for _, l := range g.lines {
+		if l.own != nil {
+			l.own.reset()
+		}
+	}
+}
+
+// reportBuses publishes the status of each bus when its state changes, and its
+// counters from time to time.
+func (g *Gateway) reportBuses(ctx context.Context) {
+	ticker := time.NewTicker(statusEvery)
+	defer ticker.Stop()
+	last := map[string]string{}
+	for {
+		for _, l := range g.lines {
+			status, err := json.Marshal(l.bus.Status())
+			if err != nil {
+				g.log.Error("cannot write the status of a bus", "bus", l.bus.Name(), "error", err)
+				continue
+			}
+			if last[l.bus.Name()] != string(status) {
+				last[l.bus.Name()] = string(status)
+				g.session.Retain(l.topics.Status(), status)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		case <-g.changed:
+		}
+	}
+}
