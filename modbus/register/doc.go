@@ -7,5 +7,6 @@
 //
 // Limits: one field lies in one table and is read by one request (at most 125
 // registers or 2000 bits). What a device sends instead of a value (a no-data
-// sentinel, NaN) is never a value; see [ErrNoData].
+// sentinel, NaN, an infinity) is never a value; see [ErrNoData]. Numbers of more than
+// 18 digits after scaling are kept as float64.
 package register

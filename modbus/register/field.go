@@ -1,33 +1,20 @@
 package register
 
 import (
+	"fmt"
+	"math"
+
 	"modferry/modbus"
-)
-
-// Type is how a value is written in registers or bits.
-type Type uint8
-
-// The types. Bool is a coil, a discrete input, or one bit of a register.
-const (
-	Bool Type = iota + 1
-	Int16
-	Uint16
-	Int32
-	Uint32
-	Int64
-	Uint64
-	Float32
-	Float64
 )
 
 // Order is the order in which the bytes of a value lie in its registers. A B C D
 // are the value's bytes, A the most significant; a register is sent high byte first.
 //
-//	            16 bits   32 bits       64 bits
-//	Big         A B       A B C D       A B C D E F G H
-//	Little      B A       D C B A       H G F E D C B A
-//	BigSwap     B A       B A D C       B A D C F E H G   (bytes swapped in each register)
-//	LittleSwap  A B       C D A B       G H E F C D A B   (low register first)
+//	            16 bits   32 bits   64 bits
+//	Big         A B       A B C D   A B C D E F G H
+//	Little      B A       D C B A   H G F E D C B A
+//	BigSwap     B A       B A D C   B A D C F E H G   (bytes swapped in each register)
+//	LittleSwap  A B       C D A B   G H E F C D A B   (low register first)
 type Order uint8
 
 // The orders. Big is the protocol's own and the zero value.
@@ -38,8 +25,33 @@ const (
 	LittleSwap
 )
 
+var orderNames = [...]string{Big: "big", Little: "little", BigSwap: "big-swap", LittleSwap: "little-swap"}
+
+func (o Order) String() string {
+	if int(o) < len(orderNames) {
+		return orderNames[o]
+	}
+	return fmt.Sprintf("Order(%d)", uint8(o))
+}
+
+// OrderNames returns the names of all orders.
+func OrderNames() []string { return orderNames[:] }
+
+// OrderByName is the inverse of [Order.String].
+func OrderByName(name string) (o Order, ok bool) {
+	for o, n := range orderNames {
+		if n == name {
+			return Order(o), true
+		}
+	}
+	return 0, false
+}
+
 // Auto as [Field.Decimals] keeps as many decimals as scale and offset have.
 const Auto = -1
+
+// MaxDecimals is the greatest [Field.Decimals].
+const MaxDecimals = 15
 
 // Field is where a value lies and how it is written there.
 type Field struct {
@@ -48,7 +60,7 @@ type Field struct {
 	Type    Type
 	Bit     int   // for Bool in a register: its bit, 0 (lowest) to 15; otherwise without meaning, -1 by custom
 	Count   int   // 0 or 1: one value; more: a block of that many values, one after the other
-	Order   Order // for registers
+	Order   Order // of the bytes in the registers
 
 	Scale  float64 // value = raw x Scale + Offset; 0 means 1
 	Offset float64
@@ -61,3 +73,93 @@ type Field struct {
 	// mean "no value": 0x8000 for many int16 sensors.
 	NoData []uint64
 }
+
+// Quantity returns how many registers (or bits, for coils and discrete inputs) the field takes.
+func (f Field) Quantity() int {
+	if f.inBits() || f.Type == Bool {
+		return f.count()
+	}
+	return f.count() * f.Type.size() / 2
+}
+
+// Span returns what reading the field touches.
+func (f Field) Span() modbus.Span {
+	return modbus.Span{Table: f.Table, Address: f.Address, Quantity: f.Quantity()}
+}
+
+// DataSize returns the number of data bytes of a reply with exactly the field's registers or bits.
+func (f Field) DataSize() int {
+	if f.inBits() {
+		return (f.Quantity() + 7) / 8
+	}
+	return 2 * f.Quantity()
+}
+
+func (f Field) inBits() bool { return f.Table == modbus.Coils || f.Table == modbus.DiscreteInputs }
+
+func (f Field) count() int { return max(f.Count, 1) }
+
+func (f Field) scale() float64 {
+	if f.Scale == 0 {
+		return 1
+	}
+	return f.Scale
+}
+
+// Check returns nil if the parts of the field go together and one request can read it.
+func (f Field) Check() error {
+	switch {
+	case f.Table < modbus.Coils || f.Table > modbus.InputRegisters:
+		return fmt.Errorf("it lies in none of the four tables")
+	case f.Type < Bool || f.Type > Float64:
+		return fmt.Errorf("it has no type")
+	case f.inBits() && f.Type != Bool:
+		return fmt.Errorf("%s hold bools, not %s", f.Table, f.Type)
+	case !f.inBits() && f.Type == Bool && (f.Bit < 0 || f.Bit > 15):
+		return fmt.Errorf("a bool in %s needs the number of its bit, 0 to 15", f.Table)
+	case !f.inBits() && f.Type == Bool && f.count() > 1:
+		return fmt.Errorf("a bit of a register cannot be a block: read the registers as uint16")
+	case int(f.Order) >= len(orderNames):
+		return fmt.Errorf("it has no byte order")
+	case f.Decimals < Auto || f.Decimals > MaxDecimals:
+		return fmt.Errorf("%d decimals: it must be 0 to %d", f.Decimals, MaxDecimals)
+	}
+	if err := f.checkLinear(); err != nil {
+		return err
+	}
+	return f.checkSpan()
+}
+
+func (f Field) checkLinear() error {
+	if !finite(f.Scale) || !finite(f.Offset) {
+		return fmt.Errorf("scale and offset must be numbers")
+	}
+	if f.Type == Bool && (f.scale() != 1 || f.Offset != 0) {
+		return fmt.Errorf("a bool has no scale and no offset")
+	}
+	for _, raw := range f.NoData {
+		if f.Type == Bool {
+			return fmt.Errorf("a bool has no content that means no data")
+		}
+		if size := f.Type.size(); size < 8 && raw>>(8*size) != 0 {
+			return fmt.Errorf("no-data content 0x%X does not fit into %s", raw, f.Type)
+		}
+	}
+	return nil
+}
+
+func (f Field) checkSpan() error {
+	most := modbus.MaxReadRegisters
+	if f.inBits() {
+		most = modbus.MaxReadBits
+	}
+	if f.Count < 0 || f.Count > most || f.Quantity() > most {
+		return fmt.Errorf("it takes more than the %d %s that one request can read", most, f.Table)
+	}
+	if f.Span().End() > modbus.AddressSpace {
+		return fmt.Errorf("it ends at address %d, beyond 65535", f.Span().End()-1)
+	}
+	return nil
+}
+
+func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
