@@ -18,7 +18,7 @@ type Profile struct {
 	Heartbeat time.Duration // an unchanged reading is published again after this long
 	Readings  []Reading     // in the file's order
 
-	Functions []byte     // function codes it answers; any other gets exception 01. Empty: all
+	Functions []byte     // function codes it answers; any other gets exception 01. Nil: all
 	Registers []Register // its own side, in the file's order
 }
 
@@ -42,7 +42,7 @@ type Reading struct {
 }
 
 // Deadband is how far a value must move before it counts as changed. The zero
-// value lets every change through; when both are set, either one is enough.
+// value lets every change through; at most one of the two is set.
 type Deadband struct {
 	Absolute float64 // in the reading's unit
 	Percent  float64 // of the value published last, 0 to 100
@@ -56,9 +56,9 @@ type Register struct {
 	Name string
 	register.Field
 
-	Initial  float64 // what it holds when the device is new
-	Min, Max float64 // a write outside is answered with exception 03, a measured value stays inside
-	ReadOnly bool    // a write is answered with exception 02; input registers and discrete inputs always are
+	Initial  float64 // what it holds when the device is new; a block holds it everywhere
+	Min, Max float64 // a write outside gets exception 03, a measured value stays inside; infinite if there is none
+	ReadOnly bool    // a write gets exception 02; input registers and discrete inputs always are
 	Codes    []Code  // if any: only these may be written, as code or as meaning
 
 	Role     Role   // what the device itself does with it
@@ -78,7 +78,7 @@ type Role uint8
 const (
 	Plain    Role = iota
 	UnitID        // its unit id
-	BaudRate      // its speed, bits per second
+	BaudRate      // its speed in bits per second
 )
 
 // Moment is when a written register takes effect.
@@ -95,5 +95,6 @@ const (
 type Wave struct {
 	Mean, Amplitude float64
 	Period          time.Duration
-	Noise           float64 // greatest deviation from the sine
+	Noise           float64       // greatest deviation from the sine
+	Sample          time.Duration // the device measures this often; in between the value stands still
 }

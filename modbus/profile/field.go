@@ -1,0 +1,94 @@
+package profile
+
+import (
+	"math"
+
+	"modferry/configs/strictyaml"
+	"modferry/modbus"
+	"modferry/modbus/register"
+)
+
+var tableKeys = []struct {
+	key   string
+	table modbus.Table
+}{
+	{"input", modbus.InputRegisters},
+	{"holding", modbus.HoldingRegisters},
+	{"coil", modbus.Coils},
+	{"discrete", modbus.DiscreteInputs},
+}
+
+// decodeField reads where a value lies and how it is written there.
+func decodeField(m *strictyaml.Map) register.Field {
+	var f register.Field
+	found := decodePlace(m, &f)
+	f.Bit = m.Get("bit").Int(-1, 0, 15)
+	f.Count = m.Get("count").Int(0, 1, modbus.MaxReadBits)
+	f.Type = decodeType(m, f, found)
+	f.Order, _ = register.OrderByName(m.Get("order").OneOf(register.Big.String(), register.OrderNames()...))
+	f.Scale = number(m.Get("scale"), 1)
+	f.Offset = number(m.Get("offset"), 0)
+	f.Decimals = m.Get("decimals").Int(register.Auto, 0, register.MaxDecimals)
+	if m.Get("scale").Present() && f.Scale == 0 {
+		m.Get("scale").Problemf("a scale of 0 makes every value the same: leave it out, or write the factor")
+	}
+	noData := m.Get("no_data")
+	if f.Type == 0 || !found {
+		return f // already reported
+	}
+	f.NoData = decodeNoData(noData, f.Type)
+	if err := f.Check(); err != nil {
+		m.Node().Problemf("%v", err)
+	}
+	return f
+}
+
+// decodePlace reads the one key that names table and address.
+func decodePlace(m *strictyaml.Map, f *register.Field) bool {
+	found := false
+	for _, t := range tableKeys {
+		n := m.Get(t.key)
+		if !n.Present() {
+			continue
+		}
+		if found {
+			n.Problemf("the place is given twice: keep one of input, holding, coil and discrete")
+			continue
+		}
+		f.Table, f.Address, found = t.table, uint16(n.Int(0, 0, math.MaxUint16)), true
+	}
+	if !found && m.Node().Present() {
+		m.Node().Problemf("the place is missing: add input, holding, coil or discrete with the address, such as holding: 0x0103")
+	}
+	return found
+}
+
+// decodeType reads the type, which is clear for bits and asked for otherwise:
+// nothing tells whether 0xFF33 is 65331 or -205.
+func decodeType(m *strictyaml.Map, f register.Field, found bool) register.Type {
+	n, def := m.Get("type"), ""
+	if f.Table == modbus.Coils || f.Table == modbus.DiscreteInputs || f.Bit >= 0 {
+		def = register.Bool.String()
+	} else if !n.Present() && found {
+		n.Problemf("the key is missing: add type with one of %s", listed(register.TypeNames()))
+	}
+	t, _ := register.TypeByName(n.OneOf(def, register.TypeNames()...))
+	if f.Bit >= 0 && t != register.Bool && t != 0 {
+		n.Problemf("bit %d of a register is a bool, not %s: remove type or bit", f.Bit, t)
+	}
+	return t
+}
+
+// decodeNoData takes contents as numbers of the type (-9999) or of its width (0x8000).
+func decodeNoData(n strictyaml.Node, t register.Type) []uint64 {
+	var raw []uint64
+	for _, item := range n.ListOrOne() {
+		v := item.Int(0, math.MinInt, math.MaxInt)
+		if r, ok := t.Raw(int64(v)); ok {
+			raw = append(raw, r)
+		} else {
+			item.Problemf("%s does not fit into %s", item.Shown(), t)
+		}
+	}
+	return raw
+}
