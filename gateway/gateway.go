@@ -71,7 +71,7 @@ func (g *Gateway) addBus(c config.Bus) {
 			}
 		},
 	})
-	topics := g.topics.Bus(c.Name, c.Request, c.Response)
+	topics := busTopics(g.topics, c)
 	g.ports = append(g.ports, p)
 	g.buses[c.Name] = b
 	g.lines = append(g.lines, newLine(c, topics, b, g.session.Publish, g.log))

@@ -17,7 +17,7 @@ import (
 // one way through is serve: message -> request -> rules -> bus -> reply -> message.
 type line struct {
 	bus     *bus.Bus
-	topics  message.Bus
+	topics  message.BusTopics
 	decode  message.Options
 	rules   policy.Rules
 	own     *own // nil unless request and response topic are the same
@@ -25,11 +25,12 @@ type line struct {
 	log     *slog.Logger
 }
 
-func newLine(c config.Bus, topics message.Bus, b *bus.Bus, publish func(string, []byte), log *slog.Logger) *line {
+func newLine(c config.Bus, topics message.BusTopics, b *bus.Bus, publish func(string, []byte), log *slog.Logger) *line {
+	form, _ := message.FormByName(c.Form) // checked with the configuration
 	l := &line{
 		bus: b, topics: topics, rules: c.Allow, publish: publish, log: log.With("bus", c.Name),
 		decode: message.Options{
-			Form:       message.FormByName(c.Form),
+			Form:       form,
 			Framing:    c.Framing,
 			SerialLine: c.LineFraming() != modbus.TCP,
 			Broadcast:  c.Broadcast,
@@ -47,7 +48,7 @@ func (l *line) serve(client, topic string, payload []byte, retained bool) {
 		return
 	}
 	if retained {
-		l.refuse(client, topic, payload, message.Retained())
+		l.refuse(client, topic, payload, &message.Error{Code: message.Retained})
 		return
 	}
 	request, err := message.Decode(payload, l.decode)
@@ -97,7 +98,7 @@ func result(r *message.Request, reply bus.Reply) message.Result {
 	var failed *transport.Error
 	switch {
 	case reply.Err == nil:
-		return deviceSays(r, reply)
+		return deviceSays(reply)
 	case errors.Is(reply.Err, bus.ErrFull):
 		return gatewaySays(r, modbus.ServerDeviceBusy, message.Busy, reply.Err)
 	case errors.Is(reply.Err, bus.ErrExpired):
@@ -107,36 +108,23 @@ func result(r *message.Request, reply bus.Reply) message.Result {
 	if errors.As(reply.Err, &failed) && failed.Kind == transport.Timeout {
 		said = gatewaySays(r, modbus.GatewayTargetNoResponse, message.Timeout, reply.Err)
 	}
-	said.Elapsed = reply.Elapsed
-	if said.Outcome != "" && reply.Sent {
+	if said.Elapsed = reply.Elapsed; reply.Sent && r.IsWrite() {
 		said.Outcome = message.Unknown
 	}
 	return said
 }
 
-func deviceSays(r *message.Request, reply bus.Reply) message.Result {
-	said := message.Result{Reply: reply.PDU, Elapsed: reply.Elapsed, Outcome: outcome(r, message.Done)}
-	if e := modbus.AsException(reply.PDU); e != nil {
-		said.Code, said.Message = message.Exception, modbus.ExceptionName(e.ExceptionCode)+": "+modbus.ExceptionHint(e.ExceptionCode)
-		said.Outcome = outcome(r, message.Refused)
+func deviceSays(reply bus.Reply) message.Result {
+	said := message.Result{Reply: reply.PDU, Elapsed: reply.Elapsed}
+	if modbus.AsException(reply.PDU) != nil {
+		said.Code = message.Exception
 	}
 	return said
 }
 
 // gatewaySays is an answer that no device gave.
 func gatewaySays(r *message.Request, exception byte, code message.Code, why error) message.Result {
-	return message.Result{
-		Reply: modbus.ExceptionPDU(r.PDU.FunctionCode, exception),
-		Code:  code, Message: why.Error(), Outcome: outcome(r, message.Refused),
-	}
-}
-
-// outcome is only told of writes.
-func outcome(r *message.Request, o message.Outcome) message.Outcome {
-	if modbus.IsWrite(r.PDU.FunctionCode) {
-		return o
-	}
-	return ""
+	return message.Result{Reply: modbus.ExceptionPDU(r.PDU.FunctionCode, exception), Code: code, Message: why.Error()}
 }
 
 func (l *line) answer(client string, r *message.Request, result message.Result) {
@@ -148,7 +136,7 @@ func (l *line) answer(client string, r *message.Request, result message.Result) 
 // refuse tells of a message that is no request: to its sender if it can be
 // answered, else on the error topic.
 func (l *line) refuse(client, topic string, payload []byte, why *message.Error) {
-	l.log.Debug("message refused", "client", client, "topic", topic, "error", why.Message)
+	l.log.Debug("message refused", "client", client, "topic", topic, "error", why)
 	if reply := why.Reply(); reply != nil {
 		l.publish(l.topics.Response(client), reply)
 		return

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"time"
 
+	"modferry/gateway/config"
+	"modferry/gateway/message"
 	"modferry/gateway/mqtt"
 )
 
@@ -15,9 +17,14 @@ const statusEvery = 10 * time.Second
 func (g *Gateway) requestTopics() []string {
 	var topics []string
 	for _, b := range g.config.Buses {
-		topics = append(topics, g.topics.Bus(b.Name, b.Request, b.Response).Filters()...)
+		topics = append(topics, busTopics(g.topics, b).Filters()...)
 	}
 	return topics
+}
+
+// busTopics are the standard topics of a bus, or the fixed ones of its configuration.
+func busTopics(t message.Topics, b config.Bus) message.BusTopics {
+	return t.Bus(b.Name).Replace(b.Request, b.Response)
 }
 
 // handle takes a message from the session to its line.

@@ -30,6 +30,7 @@ type Options struct {
 	Status     string                             // topic of the retained online/offline, also the will; "" = none
 	Topics     []string                           // subscribed at QoS 2
 	Handle     func(Message)                      // called in order for each message; must not block
+	Failed     func(error)                        // called when a connection could not be made or was lost; may be nil
 	Connected  func()                             // called at each connect before anything is published; may be nil
 	Publishing func(topic string, payload []byte) // called just before a message goes out; may be nil
 	Events     int                                // events that may wait for the broker; the oldest are dropped beyond it
@@ -69,6 +70,9 @@ func New(o Options) *Session {
 	if o.Connected == nil {
 		o.Connected = func() {}
 	}
+	if o.Failed == nil {
+		o.Failed = func(error) {}
+	}
 	if o.Publishing == nil {
 		o.Publishing = func(string, []byte) {}
 	}
@@ -99,6 +103,7 @@ func (s *Session) Run(ctx context.Context) {
 		if time.Since(began) > maxBackoff {
 			backoff, last = minBackoff, ""
 		}
+		s.o.Failed(err)
 		if err.Error() != last { // say each trouble once, not at every try
 			last = err.Error()
 			s.o.Logger.Warn("no connection to the broker, trying again", "broker", s.o.URL, "error", err)

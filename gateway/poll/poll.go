@@ -162,7 +162,7 @@ func (p *Poller) announce(status string) {
 }
 
 func (p *Poller) group() []byte {
-	group := message.NewGroup()
+	var group message.Group
 	for _, r := range p.readings {
 		group.Add(r.Name, r.current())
 	}

@@ -1,6 +1,7 @@
 package poll
 
 import (
+	"fmt"
 	"math"
 	"time"
 
@@ -76,7 +77,7 @@ func (r *reading) frame() []byte {
 	pdu := modbus.PDU{FunctionCode: function(r.Table), Data: append([]byte{byte(len(r.data))}, r.data...)}
 	frame := modbus.AppendRTU(nil, modbus.ADU{Unit: r.unit, PDU: pdu})
 	if r.payload == "hex" {
-		return modbus.AppendHex(nil, frame)
+		return fmt.Appendf(nil, "%X", frame)
 	}
 	return frame
 }
@@ -92,7 +93,10 @@ func (r *reading) changed() bool {
 	return beyond(r.Deadband, r.shown.Value, r.last.Value)
 }
 
-// beyond reports whether b is further from a than the deadband lets pass.
+// grain is what binary fractions may be off by where a value moved by just its deadband.
+const grain = 1e-9
+
+// beyond reports whether b is as far from a as the deadband or further.
 func beyond(d profile.Deadband, a, b register.Value) bool {
 	if a.Equal(b) {
 		return false
@@ -101,5 +105,6 @@ func beyond(d profile.Deadband, a, b register.Value) bool {
 		return true
 	}
 	moved := math.Abs(b.Float() - a.Float())
-	return d.Absolute > 0 && moved > d.Absolute || d.Percent > 0 && moved > math.Abs(a.Float())*d.Percent/100
+	far := func(distance float64) bool { return moved >= distance*(1-grain) }
+	return d.Absolute > 0 && far(d.Absolute) || d.Percent > 0 && far(math.Abs(a.Float())*d.Percent/100)
 }

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+
+	"github.com/spf13/cobra"
+
+	"modferry/configs"
+	"modferry/configs/strictyaml"
+	"modferry/gateway"
+	"modferry/gateway/config"
+)
+
+func gatewayCommand() *cobra.Command {
+	var file, level string
+	c := &cobra.Command{
+		Use: "gateway -c FILE", Short: "Run the gateway",
+		Example: "  modferry gateway -c gateway.yaml",
+		RunE: func(c *cobra.Command, _ []string) error {
+			log, err := logger(c.ErrOrStderr(), level)
+			if err != nil {
+				return err
+			}
+			loaded, err := load(file)
+			if err != nil {
+				return err
+			}
+			for _, w := range loaded.Warnings {
+				log.Warn(w.String())
+			}
+			return runGateway(c.Context(), loaded, log)
+		},
+	}
+	c.Flags().StringVarP(&file, "config", "c", "gateway.yaml", "configuration `FILE`")
+	c.Flags().StringVar(&level, "log", "info", "log `LEVEL`: debug, info, warn, error")
+	return c
+}
+
+func runGateway(ctx context.Context, c *config.Config, log *slog.Logger) error {
+	g, err := gateway.New(c, log)
+	if err != nil {
+		return fmt.Errorf("cannot start the gateway: %w", err)
+	}
+	return g.Run(ctx)
+}
+
+func checkCommand() *cobra.Command {
+	var file string
+	c := &cobra.Command{
+		Use: "check -c FILE", Short: "Check a gateway's configuration and report every mistake at once",
+		Example: "  modferry check -c gateway.yaml",
+		RunE: func(c *cobra.Command, _ []string) error {
+			loaded, err := load(file)
+			if err != nil {
+				return err
+			}
+			for _, w := range loaded.Warnings {
+				fmt.Fprintln(c.ErrOrStderr(), "warning:", w.String())
+			}
+			_, err = fmt.Fprintf(c.OutOrStdout(), "%s is good: gateway %s, %d buses, %d devices\n",
+				file, loaded.Gateway, len(loaded.Buses), len(loaded.Devices))
+			return err
+		},
+	}
+	c.Flags().StringVarP(&file, "config", "c", "gateway.yaml", "configuration `FILE`")
+	return c
+}
+
+// load reads a configuration; its mistakes are the user's, one line each.
+func load(file string) (*config.Config, error) {
+	c, err := config.Load(file, config.Options{Profiles: configs.Files})
+	var problems strictyaml.Problems
+	if errors.As(err, &problems) {
+		return nil, &usageError{problems}
+	}
+	if err != nil {
+		return nil, usage("%w", err)
+	}
+	return c, nil
+}
+
+// logger writes lines of key=value to w.
+func logger(w io.Writer, level string) (*slog.Logger, error) {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		return nil, usage("--log %s: it must be debug, info, warn or error", level)
+	}
+	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: l})), nil
+}

@@ -1,0 +1,266 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"modferry/gateway/message"
+	"modferry/gateway/mqtt"
+	"modferry/modbus"
+	"modferry/modbus/explain"
+	"modferry/modbus/transport"
+)
+
+// sendFlags say over what a request goes: a broker, a TCP server or a serial port.
+type sendFlags struct {
+	broker, gateway, prefix, bus, client string
+	username, passwordFile, ca           string
+	tcp, framing                         string
+	serial, parity, mode                 string
+	baud, stopBits                       int
+	timeout                              time.Duration
+	json                                 bool
+}
+
+func sendCommand() *cobra.Command {
+	var f sendFlags
+	c := &cobra.Command{
+		Use: "send FRAME", Short: "Send one request over MQTT, TCP or a serial port and explain the reply",
+		Long: "Sends one Modbus request, given as hex text with or without its check code, and explains the reply.\n" +
+			"It goes through a gateway (--broker, --gateway, --bus) or directly to a device (--tcp or --serial).\n" +
+			"The exit code is 0 only if a device answered without an exception.",
+		Example: "  modferry send --broker mqtt://127.0.0.1:1883 --gateway demo --bus line \"01 04 00 01 00 02\"\n" +
+			"  modferry send --tcp 127.0.0.1:5020 010400010002\n" +
+			"  modferry send --serial /dev/ttyUSB0 --baud 9600 010400010002200B",
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return send(c.Context(), f, strings.Join(args, " "), c.OutOrStdout())
+		},
+	}
+	s := c.Flags()
+	s.StringVar(&f.broker, "broker", "", "`URL` of the broker: mqtt, mqtts, ws or wss")
+	s.StringVar(&f.gateway, "gateway", "", "`NAME` of the gateway")
+	s.StringVar(&f.prefix, "prefix", "", "topic `PREFIX` if it is not modferry/<gateway>")
+	s.StringVar(&f.bus, "bus", "", "`NAME` of the bus")
+	s.StringVar(&f.client, "client", "", "`NAME` of this client, as rules know it (default a random one)")
+	s.StringVar(&f.username, "username", "", "user `NAME` at the broker")
+	s.StringVar(&f.passwordFile, "password-file", "", "`FILE` with the password (or MODFERRY_PASSWORD in the environment)")
+	s.StringVar(&f.ca, "ca", "", "`FILE` with the CA certificates of the broker (PEM)")
+	s.StringVar(&f.tcp, "tcp", "", "`HOST:PORT` of a Modbus TCP server, instead of a broker")
+	s.StringVar(&f.framing, "framing", "mbap", "`FRAMING` on a TCP connection: mbap, rtu, ascii")
+	s.StringVar(&f.serial, "serial", "", "serial `PORT`, instead of a broker")
+	s.IntVar(&f.baud, "baud", 9600, "`BAUD` rate of the serial port")
+	s.StringVar(&f.parity, "parity", "none", "`PARITY` of the serial port: none, even, odd")
+	s.IntVar(&f.stopBits, "stop-bits", 1, "stop `BITS` of the serial port")
+	s.StringVar(&f.mode, "mode", "rtu", "`MODE` of the serial line: rtu, ascii")
+	s.DurationVar(&f.timeout, "timeout", 5*time.Second, "how long to wait for the reply")
+	s.BoolVar(&f.json, "json", false, "print the result as JSON")
+	return c
+}
+
+func send(ctx context.Context, f sendFlags, text string, out io.Writer) error {
+	request, err := message.Decode([]byte(text), message.Options{})
+	if err != nil {
+		return usage("this is not a request: %w", err)
+	}
+	if request.Form == message.JSON {
+		return usage("send takes a frame as hex text, not JSON")
+	}
+	ctx, cancel := context.WithTimeout(ctx, f.timeout)
+	defer cancel()
+	start := time.Now()
+	var reply modbus.ADU
+	switch {
+	case f.broker != "" && f.tcp == "" && f.serial == "":
+		reply, err = f.overMQTT(ctx, request, text)
+	case f.broker == "" && (f.tcp == "") != (f.serial == ""):
+		reply, err = f.directly(ctx, request)
+	default:
+		return usage("name one way: --broker URL with --gateway and --bus, or --tcp HOST:PORT, or --serial PORT")
+	}
+	if err != nil {
+		return err
+	}
+	return show(out, f.json, request, reply, time.Since(start))
+}
+
+// directly makes the transaction on the line itself.
+func (f sendFlags) directly(ctx context.Context, r *message.Request) (modbus.ADU, error) {
+	line, err := f.line()
+	if err != nil {
+		return modbus.ADU{}, err
+	}
+	defer line.Close()
+	adu, err := line.Framing().Packager(r.Unit).Encode(&r.PDU)
+	if err != nil {
+		return modbus.ADU{}, err
+	}
+	reply, err := line.SendContext(ctx, adu)
+	if err != nil {
+		return modbus.ADU{}, err
+	}
+	if reply == nil {
+		return modbus.ADU{}, errors.New("sent to all devices (unit 0); a broadcast is not answered")
+	}
+	return line.Framing().Parse(reply)
+}
+
+func (f sendFlags) line() (transport.Transporter, error) {
+	framings := map[string]modbus.Framing{"mbap": modbus.TCP, "rtu": modbus.RTU, "ascii": modbus.ASCII}
+	framing, known := framings[f.framing]
+	mode, knownMode := framings[f.mode]
+	switch {
+	case !known:
+		return nil, usage("--framing %s: it must be mbap, rtu or ascii", f.framing)
+	case !knownMode || mode == modbus.TCP:
+		return nil, usage("--mode %s: it must be rtu or ascii", f.mode)
+	case f.serial != "":
+		return transport.NewStream(transport.StreamOptions{Framing: mode, Timeout: f.timeout, Open: transport.DialSerial(transport.SerialOptions{
+			Path: f.serial, Baud: f.baud, Parity: f.parity, DataBits: 8, StopBits: f.stopBits,
+		})}), nil
+	case framing == modbus.TCP:
+		return transport.NewTCP(transport.TCPOptions{Address: f.tcp, Timeout: f.timeout}), nil
+	}
+	return transport.NewStream(transport.StreamOptions{
+		Framing: framing, Timeout: f.timeout, Open: transport.DialTCP(transport.TCPOptions{Address: f.tcp}),
+	}), nil
+}
+
+// overMQTT sends the request as typed and returns the gateway's reply.
+func (f sendFlags) overMQTT(ctx context.Context, r *message.Request, text string) (modbus.ADU, error) {
+	topics, client, err := f.topics()
+	if err != nil {
+		return modbus.ADU{}, err
+	}
+	arrived, failed := make(chan mqtt.Message, 16), make(chan error, 1)
+	session, err := f.session([]string{topics.Response(client), topics.Error(client)}, arrived, failed)
+	if err != nil {
+		return modbus.ADU{}, err
+	}
+	visit, leave := context.WithCancel(ctx)
+	left := make(chan struct{})
+	go func() { defer close(left); session.Run(visit) }()
+	defer func() { leave(); <-left }()
+	session.Publish(topics.Request(client), []byte(text))
+	select {
+	case m := <-arrived:
+		if m.Topic == topics.Error(client) {
+			return modbus.ADU{}, gatewayError(m.Payload)
+		}
+		return parseReply(r, m.Payload)
+	case err := <-failed:
+		return modbus.ADU{}, fmt.Errorf("broker %s: %w", f.broker, err)
+	case <-ctx.Done():
+		return modbus.ADU{}, fmt.Errorf("no reply from gateway %q within %s: is it online, and does it have a bus %q?", f.gateway, f.timeout, f.bus)
+	}
+}
+
+func (f sendFlags) topics() (message.BusTopics, string, error) {
+	client := f.client
+	if client == "" {
+		client = "send-" + rand.Text()[:8]
+	}
+	for flag, name := range map[string]string{"--bus": f.bus, "--client": client} {
+		if !message.ValidName(name) {
+			return message.BusTopics{}, "", usage("%s %q: a name is 1 to 64 letters, digits, _ or -", flag, name)
+		}
+	}
+	prefix := f.prefix
+	if prefix == "" {
+		if !message.ValidName(f.gateway) {
+			return message.BusTopics{}, "", usage("--gateway %q: a name is 1 to 64 letters, digits, _ or -", f.gateway)
+		}
+		prefix = "modferry/" + f.gateway
+	}
+	return message.Topics{Prefix: prefix}.Bus(f.bus), client, nil
+}
+
+func (f sendFlags) session(topics []string, arrived chan<- mqtt.Message, failed chan<- error) (*mqtt.Session, error) {
+	password, err := f.password()
+	if err != nil {
+		return nil, err
+	}
+	tls, err := mqtt.TLS(f.ca, "", "", "")
+	if err != nil {
+		return nil, err
+	}
+	return mqtt.New(mqtt.Options{
+		URL: f.broker, ClientID: "modferry-send-" + rand.Text()[:12], Username: f.username, Password: password, TLS: tls,
+		KeepAlive: 30 * time.Second, QoS: 1, Topics: topics, Logger: slog.New(slog.DiscardHandler), Events: 1,
+		Failed: func(err error) {
+			select {
+			case failed <- err:
+			default:
+			}
+		},
+		Handle: func(m mqtt.Message) {
+			select {
+			case arrived <- m:
+			default: // one reply is waited for; a flood of others is not
+			}
+		},
+	}), nil
+}
+
+func (f sendFlags) password() (string, error) {
+	if f.passwordFile == "" {
+		return os.Getenv("MODFERRY_PASSWORD"), nil
+	}
+	text, err := os.ReadFile(f.passwordFile)
+	if err != nil {
+		return "", usage("--password-file: %w", err)
+	}
+	return strings.TrimRight(string(text), "\r\n"), nil
+}
+
+// gatewayError is the report that came on the error topic.
+func gatewayError(payload []byte) error {
+	var report struct{ Code, Message string }
+	if err := json.Unmarshal(payload, &report); err != nil {
+		return fmt.Errorf("the gateway reports an error that cannot be read: %q", payload)
+	}
+	return fmt.Errorf("the gateway refuses the message (%s): %s", report.Code, report.Message)
+}
+
+// parseReply reads the reply, which has the framing of the request.
+func parseReply(r *message.Request, payload []byte) (modbus.ADU, error) {
+	raw, err := explain.Bytes(payload, r.Framing)
+	if err != nil {
+		return modbus.ADU{}, fmt.Errorf("the reply %q cannot be read: %w", payload, err)
+	}
+	return r.Framing.Parse(raw)
+}
+
+// show prints the reply; an exception makes the command fail.
+func show(out io.Writer, asJSON bool, r *message.Request, reply modbus.ADU, took time.Duration) error {
+	explained := explain.Reply(r.Framing, r.ADU, reply)
+	exception := modbus.AsException(reply.PDU)
+	if asJSON {
+		err := json.NewEncoder(out).Encode(struct {
+			OK        bool                `json:"ok"`
+			Frame     string              `json:"frame"`
+			ElapsedMS float64             `json:"elapsed_ms"`
+			Explained explain.Explanation `json:"explained"`
+		}{exception == nil, explained.Frame(), float64(took.Microseconds()) / 1000, explained})
+		return failedIf(exception != nil, err)
+	}
+	_, err := fmt.Fprintf(out, "%s\n\n%s", explained.Frame(), explained)
+	return failedIf(exception != nil, err)
+}
+
+func failedIf(failed bool, err error) error {
+	if err == nil && failed {
+		return errSilent
+	}
+	return err
+}
