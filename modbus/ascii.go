@@ -16,7 +16,10 @@ func LRC(b []byte) byte {
 	return -sum
 }
 
-const upperHex = "0123456789ABCDEF"
+const (
+	upperHex  = "0123456789ABCDEF"
+	hexDigits = upperHex + "abcdef"
+)
 
 // AppendASCII appends the ASCII frame of a, from ':' to CR LF, in upper case.
 func AppendASCII(dst []byte, a ADU) []byte {
@@ -46,8 +49,12 @@ func ParseASCII(b []byte) (ADU, error) {
 		return ADU{}, &SyntaxError{Framing: ASCII, Reason: fmt.Sprintf("it has %d hex digits, which is not a whole number of bytes", len(digits))}
 	}
 	raw := make([]byte, len(digits)/2)
-	if _, err := hex.Decode(raw, digits); err != nil {
-		return ADU{}, &SyntaxError{Framing: ASCII, Reason: fmt.Sprintf("it has a character that is not a hex digit (%v)", err)}
+	if n, err := hex.Decode(raw, digits); err != nil {
+		at := 2 * n // of the pair with a character that is none
+		if bytes.IndexByte([]byte(hexDigits), digits[at]) >= 0 {
+			at++
+		}
+		return ADU{}, &SyntaxError{Framing: ASCII, Reason: fmt.Sprintf("%q at position %d is not a hex digit", digits[at], at+2)}
 	}
 	n := len(raw) - 1
 	if want := LRC(raw[:n]); raw[n] != want {

@@ -104,13 +104,19 @@ func Answers(q, r ADU) error {
 }
 
 // CheckReply returns nil if reply has the function, length and echoed fields of an
-// answer to request, or is an exception to it. A read must return exactly what was asked.
+// answer to request, or is an exception to it. A read must return exactly what was
+// asked; nothing answers a request that has not the length of its function.
 func CheckReply(request, reply PDU) error {
 	if reply.FunctionCode&^exceptionBit != request.FunctionCode {
 		return fmt.Errorf("the reply has function %d, the request %d", reply.FunctionCode, request.FunctionCode)
 	}
-	whole := append([]byte{reply.FunctionCode}, reply.Data...)
-	if n := ReplyLength(request, whole); n != Open && n != len(whole) {
+	if whole := appendPDU(make([]byte, 0, MaxPDU), request); !HasRequestLength(whole) {
+		return requestLengthError(whole)
+	}
+	whole := appendPDU(make([]byte, 0, MaxPDU), reply)
+	if n := ReplyLength(request, whole); n == More || len(whole) > MaxPDU {
+		return fmt.Errorf("the reply's PDU has %d bytes, which no reply of its function has", len(whole))
+	} else if n != Open && n != len(whole) {
 		return fmt.Errorf("the reply's PDU has %d bytes where its function needs %d", len(whole), n)
 	}
 	if reply.FunctionCode&exceptionBit != 0 {
@@ -125,13 +131,21 @@ func checkContent(request, reply PDU) error {
 		return sameCount(int(r[0]), (quantityAt(q, 2)+7)/8)
 	case ReadHoldingRegisters, ReadInputRegisters, ReadWriteRegisters:
 		return sameCount(int(r[0]), 2*quantityAt(q, 2))
-	case WriteSingleCoil, WriteSingleRegister, MaskWriteRegister:
+	case WriteSingleCoil, WriteSingleRegister, MaskWriteRegister, WriteFileRecord:
 		if !bytes.Equal(q, r) {
 			return fmt.Errorf("the reply % X does not repeat the request % X", r, q)
 		}
 	case WriteMultipleCoils, WriteMultipleRegisters:
-		if len(q) < 4 || !bytes.Equal(q[:4], r) {
+		if !bytes.Equal(q[:4], r) {
 			return fmt.Errorf("the reply's address and quantity % X are not the request's", r)
+		}
+	case Diagnostics:
+		if !bytes.Equal(q[:2], r[:2]) {
+			return fmt.Errorf("the reply's sub-function % X is not the request's", r[:2])
+		}
+	case ReadFIFOQueue:
+		if n := quantityAt(r, 2); n > MaxFIFO || quantityAt(r, 0) != 2+2*n { // [App 6.18]
+			return fmt.Errorf("the reply counts %d bytes and %d registers, of at most %d", quantityAt(r, 0), n, MaxFIFO)
 		}
 	}
 	return nil

@@ -43,11 +43,10 @@ const (
 
 // function is what the specification says of one function code.
 type function struct {
-	name          string
-	write         bool   // changes the device, or may: 08 and 43 count as writes (they can reset or configure)
-	request       length // of the request PDU
-	reply         length // of the normal reply PDU
-	replyIsAnEcho bool   // the reply repeats address and value or quantity
+	name    string
+	write   bool   // changes the device, or may: 08 and 43 count as writes (they can reset or configure)
+	request length // of the request PDU
+	reply   length // of the normal reply PDU
 }
 
 var functions = map[byte]*function{

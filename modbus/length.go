@@ -33,7 +33,8 @@ func (l length) of(p []byte) int {
 }
 
 // RequestLength returns the length in bytes of the request PDU that begins with p
-// (function code first), or [More] or [Open].
+// (function code first), or [More] or [Open]. A loopback (function 8, sub-function 0)
+// is taken to carry one word; only what surrounds a longer one can tell its length.
 func RequestLength(p []byte) int {
 	if len(p) == 0 {
 		return More
@@ -100,8 +101,8 @@ func HasRequestLength(p []byte) bool {
 	if len(p) == 0 || len(p) > MaxPDU {
 		return false
 	}
-	if p[0] == Diagnostics { // sub-function 0 returns query data of any length [App 6.8.1]
-		return len(p) >= 5 && len(p)%2 == 1
+	if p[0] == Diagnostics && len(p) > 5 { // sub-function 0 returns query data of any length [App 6.8.1]
+		return len(p)%2 == 1 && p[1] == 0 && p[2] == 0
 	}
 	n := RequestLength(p)
 	return n == Open || n == len(p)

@@ -56,9 +56,7 @@ func CheckRequest(p PDU) error {
 	if p.FunctionCode == 0 || p.FunctionCode&exceptionBit != 0 {
 		return &RequestError{IllegalFunction, fmt.Sprintf("%d is no function code of a request; those are 1 to 127", p.FunctionCode)}
 	}
-	whole := append(make([]byte, 0, 16), p.FunctionCode)
-	whole = append(whole, p.Data...)
-	if !HasRequestLength(whole) {
+	if whole := appendPDU(make([]byte, 0, MaxPDU), p); !HasRequestLength(whole) {
 		return requestLengthError(whole)
 	}
 	for _, s := range Spans(p) {
@@ -101,6 +99,10 @@ func checkValues(p PDU) error {
 	case WriteFileRecord:
 		if n := int(d[0]); n < 9 || n > 251 {
 			return &RequestError{IllegalDataValue, fmt.Sprintf("a file record to write has 9 to 251 bytes, not %d", n)} // [App 6.15]
+		}
+	case EncapsulatedInterface:
+		if d[0] == ReadDeviceIdentification && (d[1] < 1 || d[1] > 4) {
+			return &RequestError{IllegalDataValue, fmt.Sprintf("a device identification is read with code 1 to 4, not %d", d[1])} // [App 6.21]
 		}
 	}
 	return nil

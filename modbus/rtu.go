@@ -49,8 +49,10 @@ func ParseRTU(b []byte) (ADU, error) {
 
 // AppendBare appends unit and PDU, without any check code.
 func AppendBare(dst []byte, a ADU) []byte {
-	return append(append(dst, a.Unit, a.PDU.FunctionCode), a.PDU.Data...)
+	return appendPDU(append(dst, a.Unit), a.PDU)
 }
+
+func appendPDU(dst []byte, p PDU) []byte { return append(append(dst, p.FunctionCode), p.Data...) }
 
 // ParseBare takes unit and PDU apart. The PDU's data aliases b. Error: [*LengthError].
 func ParseBare(b []byte) (ADU, error) {
