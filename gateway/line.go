@@ -108,8 +108,12 @@ func result(r *message.Request, reply bus.Reply) message.Result {
 	if errors.As(reply.Err, &failed) && failed.Kind == transport.Timeout {
 		said = gatewaySays(r, modbus.GatewayTargetNoResponse, message.Timeout, reply.Err)
 	}
-	if said.Elapsed = reply.Elapsed; reply.Sent && r.IsWrite() {
+	said.Elapsed = reply.Elapsed
+	switch {
+	case r.IsWrite() && reply.Sent:
 		said.Outcome = message.Unknown
+	case r.IsWrite():
+		said.Outcome = message.Refused
 	}
 	return said
 }

@@ -1,0 +1,75 @@
+package mqtt
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+)
+
+func drain(o *outbox) (out []string) {
+	for {
+		p, ok := o.take()
+		if !ok {
+			return out
+		}
+		text := p.topic + "=" + string(p.payload)
+		if p.retain {
+			text += " retained"
+		}
+		out = append(out, text)
+	}
+}
+
+func expect(t *testing.T, o *outbox, want ...string) {
+	t.Helper()
+	if got := drain(o); !slices.Equal(got, want) {
+		t.Errorf("taken %q,\n want %q", got, want)
+	}
+}
+
+func TestOnlyTheNewestStateWaits(t *testing.T) {
+	o := newOutbox(10)
+	o.state("temperature", []byte("1"))
+	o.event("response", []byte("a"))
+	o.state("humidity", []byte("50"))
+	o.state("temperature", []byte("2"))
+	expect(t, o, "temperature=2 retained", "response=a", "humidity=50 retained")
+	o.state("temperature", []byte("3"))
+	expect(t, o, "temperature=3 retained")
+}
+
+func TestFullOutboxDropsTheOldestEvent(t *testing.T) {
+	o := newOutbox(3)
+	o.state("status", []byte("online"))
+	for i := range 5 {
+		if dropped := o.event("response", fmt.Append(nil, i)); dropped != max(0, i-2) {
+			t.Errorf("event %d: %d dropped", i, dropped)
+		}
+	}
+	expect(t, o, "status=online retained", "response=2", "response=3", "response=4")
+}
+
+func TestReconnectStatesEverythingFirst(t *testing.T) {
+	o := newOutbox(10)
+	o.state("temperature", []byte("1"))
+	o.state("status", []byte("online"))
+	drain(o)
+	o.event("response", []byte("a"))
+	o.state("temperature", []byte("2"))
+	o.restore([]publication{{topic: "response", payload: []byte("flying")}, {topic: "status", retain: true}})
+	o.restate("status")
+	expect(t, o, "status=online retained", "temperature=2 retained", "response=flying", "response=a")
+}
+
+func TestRestoredEventsCount(t *testing.T) {
+	o := newOutbox(2)
+	o.event("r", []byte("3"))
+	o.restore([]publication{{topic: "r", payload: []byte("1")}, {topic: "r", payload: []byte("2")}})
+	o.event("r", []byte("4"))
+	expect(t, o, "r=2", "r=3", "r=4")
+	select {
+	case <-o.wake:
+	default:
+		t.Error("nobody was told that there is something to publish")
+	}
+}
