@@ -2,6 +2,7 @@ package modbus
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 )
 
@@ -144,9 +145,18 @@ func checkContent(request, reply PDU) error {
 			return fmt.Errorf("the reply's sub-function % X is not the request's", r[:2])
 		}
 	case ReadFIFOQueue:
-		if n := quantityAt(r, 2); n > MaxFIFO || quantityAt(r, 0) != 2+2*n { // [App 6.18]
-			return fmt.Errorf("the reply counts %d bytes and %d registers, of at most %d", quantityAt(r, 0), n, MaxFIFO)
-		}
+		return checkFIFO(r)
+	}
+	return nil
+}
+
+// checkFIFO: the byte count includes the FIFO count, which has two bytes itself [App 6.18].
+func checkFIFO(r []byte) error {
+	if len(r) < 4 {
+		return errors.New("the reply has no FIFO count")
+	}
+	if n := quantityAt(r, 2); n > MaxFIFO || quantityAt(r, 0) != 2+2*n {
+		return fmt.Errorf("the reply counts %d bytes and %d registers, of at most %d", quantityAt(r, 0), n, MaxFIFO)
 	}
 	return nil
 }

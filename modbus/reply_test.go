@@ -69,6 +69,7 @@ func TestRepliesThatDoNotFitTheirRequest(t *testing.T) {
 		{"another diagnostic", pdu(8, 0, 10, 0, 0), pdu(8, 0, 11, 0, 0)},
 		{"loopback cut short", pdu(8, 0, 0, 1, 2, 3, 4), pdu(8, 0, 0, 1, 2)},
 		{"FIFO counts that differ", pdu(24, 0, 0), pdu(24, 0, 4, 0, 2, 0, 1)},
+		{"FIFO without its count", pdu(24, 0, 0), pdu(24, 0, 0)},
 		{"file record not repeated", modbustest.Named("write file record").ADU.PDU, pdu(21, 1, 0)},
 		{"exception of another function", modbus.ReadRequest(3, 0, 1), pdu(0x84, 2)},
 		{"exception without code", modbus.ReadRequest(3, 0, 1), pdu(0x83)},
