@@ -36,7 +36,10 @@ type device struct {
 }
 
 func (d *device) ReadInputRegisters(address, quantity uint16) ([]byte, error) {
-	time.Sleep(d.takes)
+	d.mu.Lock()
+	takes := d.takes
+	d.mu.Unlock()
+	time.Sleep(takes)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.reads = append(d.reads, fmt.Sprintf("%d+%d", address, quantity))
@@ -49,6 +52,12 @@ func (d *device) ReadInputRegisters(address, quantity uint16) ([]byte, error) {
 		data = modbus.AppendRegisters(data, d.input[address+i])
 	}
 	return data, nil
+}
+
+func (d *device) slow(takes time.Duration) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.takes = takes
 }
 
 func (d *device) set(address, value uint16, failure error) {
@@ -102,20 +111,26 @@ func want(t *testing.T, got []string, want ...string) {
 
 var silence = &transport.Error{Kind: transport.Timeout, Sent: true}
 
+// pass lets time go by, and everything happen that is due at its end.
+func pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
 func TestReadingsArePublishedOnChangeAndHeartbeat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &device{input: map[uint16]uint16{1: 305}}
 		published := follow(t, d, config.Device{Every: time.Second, Heartbeat: 10 * time.Second, Payload: "json", Readings: []profile.Reading{input("temperature", 1)}})
 		synctest.Wait()
 		want(t, published(), `temperature {"value":30.5,"unit":"°C","quality":"good"`, "status online")
-		time.Sleep(5 * time.Second)
+		pass(5 * time.Second)
 		want(t, published())
 		d.set(1, 0xFF33, nil)
-		time.Sleep(time.Second)
+		pass(time.Second)
 		want(t, published(), `temperature {"value":-20.5,"unit":"°C","quality":"good"`)
-		time.Sleep(9 * time.Second)
+		pass(9 * time.Second)
 		want(t, published())
-		time.Sleep(time.Second)
+		pass(time.Second)
 		want(t, published(), `temperature {"value":-20.5,"unit":"°C","quality":"good"`)
 	})
 }
@@ -129,10 +144,10 @@ func TestRow17And23FailureIsNeverAValue(t *testing.T) {
 			synctest.Wait()
 			published()
 			d.set(1, 0, &modbus.Exception{FunctionCode: 4, ExceptionCode: byte(code)})
-			time.Sleep(2 * time.Second)
+			pass(2 * time.Second)
 			want(t, published(), `temperature {"value":30.5,"unit":"°C","quality":"stale"`)
 			d.set(1, 306, nil)
-			time.Sleep(time.Second)
+			pass(time.Second)
 			want(t, published(), `temperature {"value":30.6,"unit":"°C","quality":"good"`)
 		})
 	}
@@ -145,10 +160,10 @@ func TestSilentDeviceGoesOfflineWithinTwoIntervals(t *testing.T) {
 		synctest.Wait()
 		published()
 		d.set(1, 0, silence)
-		time.Sleep(2 * time.Second)
+		pass(2 * time.Second)
 		want(t, published(), `temperature {"value":30.5,"unit":"°C","quality":"stale"`, "status offline")
 		d.set(1, 305, nil)
-		time.Sleep(time.Second)
+		pass(time.Second)
 		want(t, published(), `temperature {"value":30.5,"unit":"°C","quality":"good"`, "status online")
 	})
 }
@@ -157,7 +172,7 @@ func TestNeverAnsweredIsBad(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &device{input: map[uint16]uint16{}, failure: silence}
 		published := follow(t, d, config.Device{Every: time.Second, Heartbeat: time.Hour, Payload: "json", Readings: []profile.Reading{input("temperature", 1)}})
-		time.Sleep(3 * time.Second)
+		pass(3 * time.Second)
 		want(t, published(), `temperature {"value":null,"unit":"°C","quality":"bad"`, "status offline")
 	})
 }
@@ -193,11 +208,11 @@ func TestFixedRateWithoutDriftOrCatchingUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &device{input: map[uint16]uint16{}, takes: 300 * time.Millisecond}
 		follow(t, d, config.Device{Every: time.Second, Heartbeat: time.Hour, Readings: []profile.Reading{input("temperature", 1)}})
-		time.Sleep(1500 * time.Millisecond)
-		d.takes = 2500 * time.Millisecond // one read overruns two ticks
-		time.Sleep(2 * time.Second)
-		d.takes = 300 * time.Millisecond
-		time.Sleep(3 * time.Second)
+		pass(1500 * time.Millisecond)
+		d.slow(2500 * time.Millisecond) // one read overruns two ticks
+		pass(2 * time.Second)
+		d.slow(300 * time.Millisecond)
+		pass(3 * time.Second)
 		var ms []int64
 		for _, at := range d.at {
 			ms = append(ms, at.Milliseconds())
