@@ -30,9 +30,9 @@ type Document struct {
 // Root returns the file's value; it is absent if the file could not be parsed.
 func (d *Document) Root() Node {
 	if d.root == nil {
-		return Node{doc: d, line: 1, column: 1}
+		return Node{doc: d, at: position{1, 1}}
 	}
-	return Node{doc: d, value: d.root, line: d.root.line, column: d.root.column}
+	return Node{doc: d, value: d.root, at: d.root.at}
 }
 
 // Err returns all problems as [Problems], or nil if there are none.
@@ -52,6 +52,6 @@ func (d *Document) add(p Problem) {
 	}
 }
 
-func (d *Document) addf(line, column int, format string, args ...any) {
-	d.add(Problem{File: d.file, Line: line, Column: column, Message: fmt.Sprintf(format, args...)})
+func (d *Document) addf(at position, format string, args ...any) {
+	d.add(Problem{File: d.file, Line: at.line, Column: at.column, Message: fmt.Sprintf(format, args...)})
 }

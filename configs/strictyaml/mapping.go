@@ -4,7 +4,7 @@ import "strings"
 
 // Map is a mapping that knows which of its keys were asked for.
 type Map struct {
-	node  Node // absent: the mapping is missing or was reported; nothing more is
+	node  Node
 	index map[string]int
 	known []string        // in the order asked for
 	asked map[string]bool // the same as a set
@@ -21,7 +21,7 @@ func newMap(n Node) *Map {
 	m := &Map{node: n, index: make(map[string]int, len(n.value.entries)), asked: map[string]bool{}}
 	for i, e := range n.value.entries {
 		if first, ok := m.index[e.name]; ok {
-			m.keyNode(i).Problemf("the key is already on line %d: keep one of the two", n.value.entries[first].line)
+			m.keyNode(i).Problemf("the key is already on line %d: keep one of the two", n.value.entries[first].at.line)
 			continue
 		}
 		m.index[e.name] = i
@@ -40,7 +40,7 @@ func (m *Map) Get(key string) Node {
 	}
 	i, ok := m.index[key]
 	if !ok {
-		return Node{doc: m.node.doc, path: &step{parent: m.node.path, key: key}, line: m.node.line, column: m.node.column}
+		return Node{doc: m.node.doc, path: &step{parent: m.node.path, key: key}, at: m.node.at}
 	}
 	return m.child(i)
 }
@@ -91,11 +91,11 @@ func (m *Map) Done() {
 
 func (m *Map) child(i int) Node {
 	e := m.node.value.entries[i]
-	return Node{doc: m.node.doc, value: e.value, path: &step{parent: m.node.path, key: e.name}, line: e.value.line, column: e.value.column}
+	return Node{doc: m.node.doc, value: e.value, path: &step{parent: m.node.path, key: e.name}, at: e.value.at}
 }
 
 func (m *Map) keyNode(i int) Node {
 	e := m.node.value.entries[i]
-	key := &value{kind: scalar, style: quoted, text: e.name, line: e.line, column: e.column}
-	return Node{doc: m.node.doc, value: key, path: &step{parent: m.node.path, key: e.name}, line: e.line, column: e.column}
+	key := &value{kind: scalar, style: quoted, text: e.name, at: e.at}
+	return Node{doc: m.node.doc, value: key, path: &step{parent: m.node.path, key: e.name}, at: e.at}
 }

@@ -9,10 +9,10 @@ import (
 // Node is a value of the file, or the place where one is missing. It carries its path
 // and position, so that whoever judges it can report it. The zero Node is absent.
 type Node struct {
-	doc          *Document
-	value        *value // nil: absent
-	path         *step
-	line, column int
+	doc   *Document
+	value *value // nil: absent
+	path  *step
+	at    position
 }
 
 // step is one key or index of a path; the path is only put together for a report.
@@ -53,10 +53,10 @@ func (n Node) IsList() bool { return n.value != nil && n.value.kind == list }
 func (n Node) Path() string { return n.path.String() }
 
 // Line returns the line, from 1; for an absent value that of the mapping it is missing from.
-func (n Node) Line() int { return n.line }
+func (n Node) Line() int { return n.at.line }
 
 // Column returns the column in characters, from 1.
-func (n Node) Column() int { return n.column }
+func (n Node) Column() int { return n.at.column }
 
 // Problemf reports a problem at this node: what was expected, what was found, what to do.
 // Show values with [Node.Shown] only, which hides what came from the environment.
@@ -78,7 +78,7 @@ func (n Node) Warnf(format string, args ...any) {
 func (n Node) usable() bool { return n.doc != nil && n.doc.root != nil }
 
 func (n Node) problem(format string, args []any) Problem {
-	return Problem{File: n.doc.file, Line: n.line, Column: n.column, Path: n.Path(), Message: fmt.Sprintf(format, args...)}
+	return Problem{File: n.doc.file, Line: n.at.line, Column: n.at.column, Path: n.Path(), Message: fmt.Sprintf(format, args...)}
 }
 
 func (n Node) expected(what string) { n.Problemf("expected %s, got %s", what, n.Shown()) }
@@ -120,7 +120,7 @@ func shorten(s string) string {
 // mapping that reports nothing; so does an absent value. Duplicate keys are reported.
 func (n Node) Map() *Map {
 	if n.value == nil {
-		return &Map{node: Node{doc: n.doc, path: n.path, line: n.line, column: n.column}}
+		return &Map{node: Node{doc: n.doc, path: n.path, at: n.at}}
 	}
 	if n.value.kind != mapping {
 		if n.path == nil && n.value.kind == null {
@@ -128,8 +128,7 @@ func (n Node) Map() *Map {
 		} else {
 			n.expected("a mapping (key: value)")
 		}
-		n.value = nil
-		return &Map{node: n}
+		return &Map{} // silent: the keys of what is no mapping are no second problem
 	}
 	return newMap(n)
 }
@@ -145,7 +144,7 @@ func (n Node) List() []Node {
 	}
 	nodes := make([]Node, len(n.value.items))
 	for i, item := range n.value.items {
-		nodes[i] = Node{doc: n.doc, value: item, path: &step{parent: n.path, index: i}, line: item.line, column: item.column}
+		nodes[i] = Node{doc: n.doc, value: item, path: &step{parent: n.path, index: i}, at: item.at}
 	}
 	return nodes
 }

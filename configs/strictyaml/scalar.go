@@ -111,7 +111,7 @@ func parseInt(text string) (*int, string) {
 
 // Float returns a number from min to max; infinities and NaN are none.
 func (n Node) Float(def, min, max float64) float64 {
-	text := func(f float64) string { return strconv.FormatFloat(f, 'g', -1, 64) }
+	text := func(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
 	what := "a number" + between(min <= -math.MaxFloat64, max >= math.MaxFloat64, text(min), text(max))
 	s, ok := n.readPlain(what)
 	if !ok {
