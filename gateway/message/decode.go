@@ -33,24 +33,23 @@ func Decode(payload []byte, o Options) (*Request, error) {
 func (o Options) decode(payload []byte) (*Request, *Error) {
 	switch {
 	case len(payload) > MaxPayload:
-		return nil, &Error{Code: TooLarge, Message: fmt.Sprintf("the payload has %d bytes: a request has at most %d", len(payload), MaxPayload)}
+		return nil, &Error{Code: TooLarge, ID: findID(payload[:MaxPayload]), Message: fmt.Sprintf("the payload has %d bytes: a request has at most %d", len(payload), MaxPayload)}
 	case len(bytes.Trim(payload, blank)) == 0:
 		return nil, &Error{Code: Empty, Message: "the payload is empty: publish a frame as hex digits (010400010002200B), bytes or JSON"}
 	}
-	switch o.Form {
-	case Binary:
-		return o.binary(payload)
-	case Hex, ASCII, JSON:
-		return o.text(payload)
-	}
-	if r, err := o.binary(payload); err == nil || !isText(payload) {
-		return r, err
+	if o.Form == Auto || o.Form == Binary {
+		if r := o.binary(payload); r != nil {
+			return r, nil
+		}
+		if o.Form == Binary || !isText(payload) && !isObject(payload) {
+			return nil, o.whyNot(payload, Binary)
+		}
 	}
 	return o.text(payload)
 }
 
-// binary takes a payload that is the frame itself.
-func (o Options) binary(payload []byte) (*Request, *Error) {
+// binary takes a payload that is the frame itself, nil if it is not.
+func (o Options) binary(payload []byte) *Request {
 	a, framing, ok := o.certain(payload)
 	if !ok && (o.Form == Binary || !isText(payload)) {
 		a, framing, ok = o.vendor(payload)
@@ -59,10 +58,10 @@ func (o Options) binary(payload []byte) (*Request, *Error) {
 		a, framing, ok = o.bare(payload)
 	}
 	if !ok {
-		return nil, o.whyNot(payload, Binary)
+		return nil
 	}
 	a.PDU.Data = slices.Clone(a.PDU.Data)
-	return &Request{ADU: a, Form: Binary, Framing: framing}, nil
+	return &Request{ADU: a, Form: Binary, Framing: framing}
 }
 
 // text takes JSON, ASCII frames and hex digits.
@@ -75,7 +74,7 @@ func (o Options) text(payload []byte) (*Request, *Error) {
 	case o.Form == JSON && !isJSON:
 		return nil, &Error{Code: BadJSON, Message: `this bus takes JSON only, such as {"id":1,"frame":"010400010002"}`}
 	case isJSON && o.Form != JSON && o.Form != Auto:
-		return nil, &Error{Code: NotAFrame, Message: fmt.Sprintf("this bus takes %s only, and this is JSON", o.Form)}
+		return nil, &Error{Code: NotAFrame, ID: findID(text), Message: fmt.Sprintf("this bus takes %s only, and this is JSON", o.Form)}
 	case isJSON:
 		return o.object(text)
 	case o.Form == ASCII && !isASCII(text):
@@ -112,6 +111,14 @@ func (o Options) frameText(text []byte) (*Request, *Error) {
 // isASCII tells the ':' of an ASCII frame from one between bytes.
 func isASCII(text []byte) bool {
 	return len(text) > 0 && text[0] == ':' && !bytes.ContainsRune(text[1:], ':')
+}
+
+// isObject tells a JSON object from bytes even where it is no good text: unit 123
+// is '{' too, but no function that could follow is a quotation mark or a brace.
+func isObject(b []byte) bool {
+	rest, ok := bytes.CutPrefix(bytes.Trim(b, blank), []byte("{"))
+	rest = bytes.TrimLeft(rest, blank)
+	return ok && len(rest) > 0 && (rest[0] == '"' || rest[0] == '}')
 }
 
 // isText reports whether b is printable text; the byte order mark is taken for text too.

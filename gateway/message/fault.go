@@ -62,7 +62,7 @@ func notHex(text []byte, err error) string {
 	case isBase64(text):
 		return "this looks like base64: publish the bytes themselves, or the frame as hex digits"
 	}
-	return err.Error() + ": publish a frame as hex digits (010400010002200B), bytes or JSON"
+	return err.Error() + "; publish a frame as hex digits (010400010002200B), bytes or JSON"
 }
 
 // codecError is the answer to a frame that a codec refused.
@@ -100,11 +100,18 @@ func (o Options) whyNot(b []byte, form Form) *Error {
 	case headed(b) && !hasCheckedLength(b):
 		return codecError(header)
 	}
-	return whyNotChecked(b, crc)
+	fault := whyNotChecked(b, crc)
+	if header == nil && o.takes(modbus.TCP) {
+		fault.Message += "; if it is a TCP frame, set the bus's framing to TCP"
+	}
+	return fault
 }
 
 func tooShort(b []byte, form Form) *Error {
 	message := fmt.Sprintf("%d bytes are too few: the shortest request has 4 with its CRC", len(b))
+	if len(b) == 1 {
+		message = "one byte is too little: the shortest request has 4 with its CRC"
+	}
 	if form == Binary {
 		message += "; a tool that sends hex as bytes (MQTTX) wants the digits without 0x and commas"
 	}
@@ -128,11 +135,19 @@ func (o Options) whyNotWhole(a modbus.ADU, framing modbus.Framing) *Error {
 	}
 	switch {
 	case !o.takes(framing):
-		return &Error{Code: NotAFrame, Message: fmt.Sprintf("this bus takes %s frames only, and this is a %s frame", o.Framing, framing)}
+		return &Error{Code: NotAFrame, Message: fmt.Sprintf("this bus takes %s frames only, and this is %s", o.Framing, named(framing))}
 	case framing == modbus.TCP:
 		return &Error{Code: NotAFrame, Message: name + " behind a TCP header looks like a damaged RTU frame: send it as RTU, or set the bus's framing to TCP"}
 	}
 	return &Error{Code: NotAFrame, Message: name + " is neither standard nor a vendor's: send it as hex digits, or set the bus's payload to binary"}
+}
+
+// named returns a framing with its article.
+func named(f modbus.Framing) string {
+	if f == modbus.TCP {
+		return "a TCP frame"
+	}
+	return "an " + f.String() + " frame"
 }
 
 func (o Options) whyNotBare() *Error {
@@ -173,12 +188,18 @@ func whyNotChecked(b []byte, crc error) *Error {
 		return &Error{Code: NotAFrame, Message: fmt.Sprintf("the function code is %02X, and those of requests are 01 to 7F; %s", pdu[0], crc)}
 	case hasCheckedLength(b) || needs == modbus.Open:
 		return &Error{Code: BadCRC, Message: wrongCheck(b, crc)}
-	case modbus.ReplyLength(modbus.PDU{}, pdu) == len(pdu), modbus.ReplyLength(modbus.PDU{}, pdu) == len(pdu)-2:
+	case looksLikeReply(pdu):
 		return &Error{Code: BadLength, Message: fmt.Sprintf("this looks like a reply of %s, not a request", name)}
 	case needs == modbus.More:
 		return &Error{Code: BadLength, Message: fmt.Sprintf("the request of %s ends too early, after %d bytes", name, len(b))}
 	}
 	return &Error{Code: BadLength, Message: fmt.Sprintf("a request of %s has %d bytes, or %d with its CRC; this has %d", name, needs+1, needs+3, len(b))}
+}
+
+// looksLikeReply reports whether pdu is a reply that carries something, alone or before a check code.
+func looksLikeReply(pdu []byte) bool {
+	n := modbus.ReplyLength(modbus.PDU{}, pdu)
+	return pdu[1] > 0 && (n == len(pdu) || n == len(pdu)-2)
 }
 
 // wrongCheck adds to a wrong CRC what people usually did.

@@ -59,7 +59,7 @@ func (o Options) ascii(text []byte) (*Request, *Error) {
 	a, err := modbus.ParseASCII(frame)
 	switch {
 	case !o.takes(modbus.ASCII):
-		return nil, &Error{Code: NotAFrame, Message: "this bus takes " + o.Framing.String() + " frames only, and this is an ASCII frame"}
+		return nil, &Error{Code: NotAFrame, Message: "this bus takes " + o.Framing.String() + " frames only, and this is " + named(modbus.ASCII)}
 	case err != nil:
 		return nil, codecError(err)
 	case !isRequest(modbus.AppendBare(nil, a)[1:]):

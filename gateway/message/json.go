@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"modferry/modbus"
 )
@@ -41,6 +42,9 @@ var keys = []string{keyID, keyFrame, keyUnit, keyFunction, keyAddress, keyQuanti
 func (o Options) object(text []byte) (*Request, *Error) {
 	members, fault := parseObject(text)
 	id, badID := members.id()
+	if fault == nil && !utf8.Valid(text) {
+		fault = badJSON("the JSON is not UTF-8 text")
+	}
 	if fault == nil {
 		fault = badID
 	}
@@ -113,9 +117,6 @@ func parseObject(text []byte) (members, *Error) {
 	if text[0] == '[' {
 		return m, badJSON("a request is one JSON object, {...}, not an array")
 	}
-	if mangled(text) && !json.Valid(text) {
-		return m, badJSON("%s", adviceMangled)
-	}
 	d := json.NewDecoder(bytes.NewReader(text))
 	if _, err := d.Token(); err != nil {
 		return m, broken(err)
@@ -151,11 +152,21 @@ func (m members) member(d *json.Decoder) *Error {
 	return nil
 }
 
+// findID returns the id of an object that is refused unread, nil if there is none in sight.
+func findID(text []byte) json.RawMessage {
+	if !isObject(text) {
+		return nil
+	}
+	m, _ := parseObject(bytes.Trim(text, blank))
+	id, _ := m.id()
+	return id
+}
+
 // id returns the id as it was written; null is none.
 func (m members) id() (json.RawMessage, *Error) {
 	id := m[keyID]
 	switch {
-	case id == nil || string(id) == "null":
+	case id == nil || string(id) == "null" || !utf8.Valid(id):
 		return nil, nil
 	case id[0] == '{' || id[0] == '[':
 		return nil, badJSON(`"id" must be a number or a text`)
