@@ -22,6 +22,7 @@ func value(text string) (*strictyaml.Document, strictyaml.Node) {
 // readers turn a node into a value that can be compared; each has a default nobody writes.
 var readers = map[string]func(strictyaml.Node) any{
 	"string":   func(n strictyaml.Node) any { return n.String("default") },
+	"text":     func(n strictyaml.Node) any { s, ok := n.Text(); return map[bool]any{true: s}[ok] },
 	"bool":     func(n strictyaml.Node) any { return n.Bool(true) },
 	"int":      func(n strictyaml.Node) any { return n.Int(-1, 0, 70000) },
 	"anyint":   func(n strictyaml.Node) any { return n.Int(-1, math.MinInt, math.MaxInt) },
@@ -46,6 +47,11 @@ func TestScalars(t *testing.T) {
 		{"string", "[a]", "default", "expected text, got a list"},
 		{"string", "{a: b}", "default", "expected text, got a mapping"},
 		{"string", "~", "default", "expected text, got nothing"},
+
+		{"text", "abc", "abc", ""},
+		{"text", "''", nil, "the text is empty: fill it in, or remove the key"},
+		{"text", "${EMPTY}", nil, "the text is empty: fill it in, or remove the key"},
+		{"text", "[]", nil, "expected text, got a list"},
 
 		{"bool", "false", false, ""},
 		{"bool", "yes", true, `expected true or false, got "yes"`},

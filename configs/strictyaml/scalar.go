@@ -18,6 +18,16 @@ func (n Node) String(def string) string {
 	return text
 }
 
+// Text returns the value as text that is not empty; ok is false if it is absent or wrong.
+func (n Node) Text() (text string, ok bool) {
+	text, ok = n.read("text")
+	if ok && text == "" {
+		n.Problemf("the text is empty: fill it in, or remove the key")
+		ok = false
+	}
+	return text, ok
+}
+
 // read returns the text of a scalar. It is not ok for an absent value and for what
 // is no scalar, which is reported as not being what was expected.
 func (n Node) read(what string) (string, bool) {

@@ -6,6 +6,7 @@ package config
 import (
 	"time"
 
+	"modferry/configs/strictyaml"
 	"modferry/gateway/policy"
 	"modferry/modbus"
 	"modferry/modbus/profile"
@@ -22,6 +23,8 @@ type Config struct {
 	HTTP     *HTTP   // nil = no HTTP listener
 	Buses    []Bus   // in the file's order
 	Devices  []Device
+
+	Warnings strictyaml.Problems // what is accepted but has no effect, by position
 }
 
 // MQTT is the connection to the broker.
@@ -40,29 +43,6 @@ type TLS struct {
 	CA, Cert, Key string
 	ServerName    string
 }
-
-// Secret is text that never shows in logs, errors or dumps.
-type Secret struct{ value string }
-
-// NewSecret hides value.
-func NewSecret(value string) Secret { return Secret{value} }
-
-// Reveal returns the text, for the one place that needs it.
-func (s Secret) Reveal() string { return s.value }
-
-// String hides the text, also from %v and %+v of what holds it.
-func (s Secret) String() string {
-	if s.value == "" {
-		return ""
-	}
-	return "(secret)"
-}
-
-// GoString hides the text from %#v.
-func (s Secret) GoString() string { return s.String() }
-
-// MarshalText hides the text from every encoder.
-func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // Requests holds what is common to the requests of all buses.
 type Requests struct {

@@ -1,0 +1,108 @@
+package config
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"modferry/configs/strictyaml"
+	"modferry/gateway/message"
+	"modferry/modbus"
+	"modferry/modbus/profile"
+)
+
+const minEvery = 10 * time.Millisecond
+
+func (d *decoder) devices(n strictyaml.Node, buses []Bus) []Device {
+	var devices []Device
+	for _, e := range n.Map().Entries() {
+		checkKey(e)
+		devices = append(devices, d.device(e, buses))
+	}
+	return devices
+}
+
+func (d *decoder) device(e strictyaml.Entry, buses []Bus) Device {
+	m := e.Value.Map()
+	defer m.Done()
+	v := Device{Name: e.Name}
+	bus := m.Need("bus")
+	unit, own := m.Get("unit"), m.Get("readings")
+	p, known := d.profile(m.Get("profile"))
+	v.Bus, v.Unit = deviceBus(bus, unit, buses, p.Unit)
+	if !unit.Present() && p.Unit == 0 && known {
+		unit.Problemf("the key is missing: add unit, the address of the device on its bus")
+	}
+	v.Every = m.Get("every").Duration(p.Every, minEvery, 0)
+	v.Heartbeat = m.Get("heartbeat").Duration(p.Heartbeat, minEvery, 0)
+	v.Payload = m.Get("payload").OneOf("json", "json", "value", "hex", "binary")
+	v.Group = m.Get("group").Bool(false)
+	v.Readings = slices.Concat(p.Readings, profile.DecodeReadings(own))
+	if m.Node().Present() && known && len(v.Readings) == 0 {
+		m.Node().Problemf("the device has nothing to read: add a profile, or readings")
+	}
+	checkReadings(own, p)
+	return v
+}
+
+// profile returns what the profile says, or what is so without one. It is not known
+// if there should be one and it cannot be used, which is reported.
+func (d *decoder) profile(n strictyaml.Node) (p profile.Profile, known bool) {
+	p = profile.Profile{Every: profile.DefaultEvery, Heartbeat: profile.DefaultHeartbeat}
+	name, ok := n.Text()
+	if !ok {
+		return p, !n.Present()
+	}
+	names := d.profileNames()
+	if !message.ValidName(name) || !slices.Contains(names, name) {
+		n.Problemf("there is no profile %s: known are %s; or write the readings out", n.Shown(), strings.Join(names, ", "))
+		return p, false
+	}
+	loaded, err := profile.Load(d.options.Profiles, name)
+	if err != nil {
+		n.Problemf("the profile has mistakes: %s", strings.ReplaceAll(err.Error(), "\n", "; "))
+		return p, false
+	}
+	return *loaded, true
+}
+
+func (d *decoder) profileNames() []string {
+	if d.options.Profiles == nil {
+		return nil
+	}
+	return profile.Names(d.options.Profiles)
+}
+
+// deviceBus reads which bus a device is on, and its unit there.
+func deviceBus(n, unit strictyaml.Node, buses []Bus, def byte) (string, byte) {
+	min, max := 0, 255
+	name, ok := n.Text()
+	i := slices.IndexFunc(buses, func(b Bus) bool { return b.Name == name })
+	switch {
+	case ok && i < 0:
+		n.Problemf("there is no bus %s: known are %s", n.Shown(), strings.Join(busNames(buses), ", "))
+	case ok && buses[i].isSerialLine(): // 0 is everybody, above 247 nobody [Serial 2.2]
+		min, max = 1, int(modbus.MaxUnit)
+	}
+	return name, byte(unit.Int(int(def), min, max))
+}
+
+func busNames(buses []Bus) []string {
+	names := make([]string, len(buses))
+	for i, b := range buses {
+		names[i] = b.Name
+	}
+	return names
+}
+
+// checkReadings: every reading has a topic of its own.
+func checkReadings(own strictyaml.Node, p profile.Profile) {
+	if !own.IsMap() {
+		return
+	}
+	for _, e := range own.Map().Entries() {
+		if slices.ContainsFunc(p.Readings, func(r profile.Reading) bool { return r.Name == e.Name }) {
+			e.Key.Problemf("profile %s has a reading of this name: choose another", p.Name)
+		}
+	}
+}

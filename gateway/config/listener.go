@@ -1,0 +1,109 @@
+package config
+
+import (
+	"net"
+	"strconv"
+
+	"modferry/configs/strictyaml"
+)
+
+const (
+	defaultBroker = "127.0.0.1:1883"
+	defaultHTTP   = "127.0.0.1:8080"
+
+	// ownUser is the name under which the gateway itself is known at its embedded broker.
+	ownUser = "modferry-gateway"
+)
+
+func (d *decoder) broker(n strictyaml.Node) *Broker {
+	if !n.Present() {
+		return nil
+	}
+	m := n.Map()
+	defer m.Done()
+	listen := m.Get("mqtt")
+	b := &Broker{MQTT: listenAddress(listen, defaultBroker), Users: d.brokerUsers(m.Get("users"))}
+	d.users = len(b.Users) > 0
+	d.checkListener(listen, b.MQTT)
+	return b
+}
+
+func (d *decoder) brokerUsers(n strictyaml.Node) map[string]User {
+	if !n.Present() {
+		return nil
+	}
+	users := map[string]User{}
+	m := n.Map()
+	for _, e := range m.Entries() {
+		checkKey(e)
+		if e.Name == ownUser {
+			e.Key.Problemf("the name belongs to the gateway itself: choose another")
+		}
+		users[e.Name] = d.user(e.Value)
+	}
+	if m.Node().Present() && len(users) == 0 {
+		n.Problemf("there is no user, so nobody could connect: add one, or remove users")
+	}
+	return users
+}
+
+func (d *decoder) user(n strictyaml.Node) User {
+	m := n.Map()
+	defer m.Done()
+	password, ok := d.password(m)
+	if !ok && m.Node().Present() && !m.Get("password").Present() && !m.Get("password_file").Present() {
+		m.Node().Problemf("the user has no password: add password_file, or password: ${NAME}")
+	}
+	topics := filters(m.Get("topics"))
+	if !m.Get("topics").Present() {
+		topics = []string{d.prefix + "/#"}
+	}
+	return User{Password: password, Topics: topics}
+}
+
+func (d *decoder) http(n strictyaml.Node) *HTTP {
+	if !n.Present() {
+		return nil
+	}
+	m := n.Map()
+	defer m.Done()
+	listen := m.Get("listen")
+	h := &HTTP{Listen: listenAddress(listen, defaultHTTP)}
+	d.checkListener(listen, h.Listen)
+	return h
+}
+
+// listenAddress reads where to listen; without a host it is this machine alone.
+func listenAddress(n strictyaml.Node, def string) string {
+	text, ok := n.Text()
+	if !ok {
+		return def
+	}
+	host, port, err := net.SplitHostPort(text)
+	if err != nil || !isPort(port, 0) {
+		n.Problemf("expected an address with a port, got %s: write it as in %s", n.Shown(), def)
+		return def
+	}
+	if host == "" {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, port)
+}
+
+// checkListener: nothing beyond this machine without a password.
+func (d *decoder) checkListener(n strictyaml.Node, address string) {
+	if !d.users && !isLoopback(address) {
+		n.Problemf("a listener beyond 127.0.0.1 needs credentials: add users to broker, or listen on 127.0.0.1")
+	}
+}
+
+func isLoopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	ip := net.ParseIP(host)
+	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
+}
+
+func isPort(s string, min int) bool {
+	n, err := strconv.ParseUint(s, 10, 16)
+	return err == nil && int(n) >= min
+}

@@ -1,0 +1,96 @@
+package config
+
+import (
+	"strings"
+	"time"
+
+	"modferry/configs/strictyaml"
+)
+
+// unbuilt are the keys that a configuration may have and this version does not act
+// on. Where ignoring one would take away what its user relies on, it is refused; the
+// others are accepted with a warning. What is built is deleted here.
+var unbuilt = []struct {
+	path   string                       // keys from the root; * is any name
+	when   func(n strictyaml.Node) bool // nil = always
+	refuse bool
+	advice string
+}{
+	{path: "mqtt.version", when: is("5"), refuse: true, advice: `write "3.1.1"`},
+	{path: "mqtt.reply_topics", advice: "apps use the client ending of the topics"},
+	{path: "requests.rate", when: isNot("0"), refuse: true, advice: "write 0, or remove it"},
+	{path: "backlog", advice: "readings taken while the broker is away are not kept"},
+	{path: "homeassistant", advice: "entities are configured by hand"},
+	{path: "buses.*.udp", refuse: true, advice: "use tcp"},
+	{path: "buses.*.tls", refuse: true, advice: "use tcp through a tunnel"},
+	{path: "buses.*.breaker", advice: "a device that does not answer is asked at the usual rate"},
+	{path: "devices.*.readings.*.set", advice: "values are written with requests"},
+}
+
+func is(text string) func(strictyaml.Node) bool {
+	return func(n strictyaml.Node) bool { return n.String("") == text }
+}
+
+func isNot(text string) func(strictyaml.Node) bool {
+	return func(n strictyaml.Node) bool { return n.String(text) != text }
+}
+
+func reportUnbuilt(root strictyaml.Node) {
+	for _, u := range unbuilt {
+		for _, n := range find(root, strings.Split(u.path, ".")) {
+			switch {
+			case u.when != nil && !u.when(n):
+			case u.refuse:
+				n.Problemf("is not built in this version: %s", u.advice)
+			default:
+				n.Warnf("is not built in this version and is ignored: %s", u.advice)
+			}
+		}
+	}
+}
+
+// find returns the values that are there at the path.
+func find(n strictyaml.Node, path []string) []strictyaml.Node {
+	if len(path) == 0 {
+		return []strictyaml.Node{n}
+	}
+	if !n.IsMap() {
+		return nil
+	}
+	m := n.Map()
+	if path[0] != "*" {
+		if child := m.Get(path[0]); child.Present() {
+			return find(child, path[1:])
+		}
+		return nil
+	}
+	var found []strictyaml.Node
+	for _, e := range m.Entries() {
+		found = append(found, find(e.Value, path[1:])...)
+	}
+	return found
+}
+
+// What follows holds the keys above to their form, so that a file that is good
+// today stays good when they are built.
+
+func checkBacklog(n strictyaml.Node) {
+	m := n.Map()
+	m.Get("max").Size(0)
+	m.Get("rate").Int(200, 1, 100_000)
+	m.Done()
+}
+
+func checkHomeAssistant(n strictyaml.Node) {
+	m := n.Map()
+	topic(m.Get("prefix"))
+	m.Done()
+}
+
+func checkBreaker(n strictyaml.Node) {
+	m := n.Map()
+	m.Get("after").Int(3, 1, 1000)
+	m.Get("probe").Duration(time.Second, 100*time.Millisecond, time.Hour)
+	m.Get("probe_max").Duration(time.Minute, 100*time.Millisecond, 24*time.Hour)
+	m.Done()
+}
