@@ -17,7 +17,7 @@ import (
 // one way through is serve: message -> request -> rules -> bus -> reply -> message.
 type line struct {
 	bus     *bus.Bus
-	topics  message.BusTopics
+	topics  message.Bus
 	decode  message.Options
 	rules   policy.Rules
 	own     *own // nil unless request and response topic are the same
@@ -25,7 +25,7 @@ type line struct {
 	log     *slog.Logger
 }
 
-func newLine(c config.Bus, topics message.BusTopics, b *bus.Bus, publish func(string, []byte), log *slog.Logger) *line {
+func newLine(c config.Bus, topics message.Bus, b *bus.Bus, publish func(string, []byte), log *slog.Logger) *line {
 	form, _ := message.FormByName(c.Form) // checked with the configuration
 	l := &line{
 		bus: b, topics: topics, rules: c.Allow, publish: publish, log: log.With("bus", c.Name),

@@ -111,7 +111,7 @@ func openPort(c config.Bus) port {
 	}
 	return transport.NewStream(transport.StreamOptions{
 		Framing: c.TCP.Framing, Timeout: c.Timeout, Delay: c.Delay,
-		Open: transport.DialTCP(transport.TCPOptions{Address: c.TCP.Address}),
+		Open: transport.DialTCP(c.TCP.Address, nil),
 	})
 }
 

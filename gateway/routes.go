@@ -23,8 +23,8 @@ func (g *Gateway) requestTopics() []string {
 }
 
 // busTopics are the standard topics of a bus, or the fixed ones of its configuration.
-func busTopics(t message.Topics, b config.Bus) message.BusTopics {
-	return t.Bus(b.Name).Replace(b.Request, b.Response)
+func busTopics(t message.Topics, b config.Bus) message.Bus {
+	return t.Bus(b.Name, b.Request, b.Response)
 }
 
 // handle takes a message from the session to its line.

@@ -132,7 +132,7 @@ func (f sendFlags) line() (transport.Transporter, error) {
 		return transport.NewTCP(transport.TCPOptions{Address: f.tcp, Timeout: f.timeout}), nil
 	}
 	return transport.NewStream(transport.StreamOptions{
-		Framing: framing, Timeout: f.timeout, Open: transport.DialTCP(transport.TCPOptions{Address: f.tcp}),
+		Framing: framing, Timeout: f.timeout, Open: transport.DialTCP(f.tcp, nil),
 	}), nil
 }
 
@@ -165,24 +165,24 @@ func (f sendFlags) overMQTT(ctx context.Context, r *message.Request, text string
 	}
 }
 
-func (f sendFlags) topics() (message.BusTopics, string, error) {
+func (f sendFlags) topics() (message.Bus, string, error) {
 	client := f.client
 	if client == "" {
 		client = "send-" + rand.Text()[:8]
 	}
 	for flag, name := range map[string]string{"--bus": f.bus, "--client": client} {
 		if !message.ValidName(name) {
-			return message.BusTopics{}, "", usage("%s %q: a name is 1 to 64 letters, digits, _ or -", flag, name)
+			return message.Bus{}, "", usage("%s %q: a name is 1 to 64 letters, digits, _ or -", flag, name)
 		}
 	}
 	prefix := f.prefix
 	if prefix == "" {
 		if !message.ValidName(f.gateway) {
-			return message.BusTopics{}, "", usage("--gateway %q: a name is 1 to 64 letters, digits, _ or -", f.gateway)
+			return message.Bus{}, "", usage("--gateway %q: a name is 1 to 64 letters, digits, _ or -", f.gateway)
 		}
 		prefix = "modferry/" + f.gateway
 	}
-	return message.Topics{Prefix: prefix}.Bus(f.bus), client, nil
+	return message.Topics{Prefix: prefix}.Bus(f.bus, "", ""), client, nil
 }
 
 func (f sendFlags) session(topics []string, arrived chan<- mqtt.Message, failed chan<- error) (*mqtt.Session, error) {

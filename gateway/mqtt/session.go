@@ -56,6 +56,7 @@ const (
 	ackTimeout     = 10 * time.Second // for a SUBACK, and for the acknowledgement that makes room in flight
 	goodbye        = 2 * time.Second  // for the last publications when the session ends
 	minBackoff     = 100 * time.Millisecond
+	flapBackoff    = 500 * time.Millisecond // at most, after a connection that was made and lost
 	maxBackoff     = 15 * time.Second
 )
 
@@ -95,15 +96,14 @@ func (s *Session) Run(ctx context.Context) {
 	backoff := minBackoff
 	var last string
 	for ctx.Err() == nil {
-		began := time.Now()
-		err := s.visit(ctx)
+		connected, err := s.visit(ctx)
 		if ctx.Err() != nil {
 			return
 		}
-		if time.Since(began) > maxBackoff {
-			backoff, last = minBackoff, ""
-		}
 		s.o.Failed(err)
+		if connected { // the broker is there; what ended the connection may happen again at once
+			backoff, last = min(backoff, flapBackoff), ""
+		}
 		if err.Error() != last { // say each trouble once, not at every try
 			last = err.Error()
 			s.o.Logger.Warn("no connection to the broker, trying again", "broker", s.o.URL, "error", err)
@@ -117,12 +117,11 @@ func (s *Session) Run(ctx context.Context) {
 	}
 }
 
-// visit is one connection from connect to its end; it always returns an error
-// unless ctx ended.
-func (s *Session) visit(ctx context.Context) error {
+// visit is one connection from the first try to its end, with the reason for that.
+func (s *Session) visit(ctx context.Context) (connected bool, err error) {
 	c, err := s.connect(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
 	s.o.Logger.Info("connected to the broker", "broker", s.o.URL)
 	s.announce(online)
@@ -134,7 +133,7 @@ func (s *Session) visit(ctx context.Context) error {
 	}
 	c.client.Disconnect(uint(goodbye.Milliseconds()))
 	s.outbox.restore(c.unacknowledged())
-	return err
+	return true, err
 }
 
 // announce sets the status topic, if there is one.

@@ -1,0 +1,228 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	paho "github.com/eclipse/paho.mqtt.golang"
+
+	"modferry/gateway/gatewaytest"
+	"modferry/modbus"
+)
+
+// Two processes of the measured chain that are not modferry itself are this test
+// binary, started again in a role.
+const roleVariable = "MODFERRY_TEST_ROLE"
+
+// echo answers on echo/response what comes on echo/request: the least a bridge can do.
+func echo(url string) {
+	o := paho.NewClientOptions().AddBroker(url).SetClientID("echo").SetOrderMatters(true)
+	o.SetDefaultPublishHandler(func(c paho.Client, m paho.Message) { c.Publish("echo/response", 0, false, m.Payload()) })
+	c := paho.NewClient(o)
+	if t := c.Connect(); t.Wait() && t.Error() != nil {
+		fmt.Fprintln(os.Stderr, t.Error())
+		os.Exit(1)
+	}
+	c.Subscribe("echo/request", 0, nil).Wait()
+	fmt.Println("ready")
+	_, _ = io.Copy(io.Discard, os.Stdin) // until the benchmark is over
+}
+
+// bench is the measured chain: app -> mosquitto -> gateway -> device, with the bare
+// echo and the raw read beside it.
+type bench struct {
+	app     *gatewaytest.Peer
+	gateway *gatewaytest.Process
+	device  net.Conn
+	frame   []byte
+}
+
+const benchRequest = "010400010001600A"
+
+func newBench(b *testing.B) *bench {
+	b.Helper()
+	broker := gatewaytest.Mosquitto(b, gatewaytest.MosquittoOptions{NoDelay: true})
+	sensor := gatewaytest.Start(b, "simulator", "--profile", "xy-md02", "--tcp", "127.0.0.1:0", "--json")
+	var places struct{ TCP string }
+	if err := json.Unmarshal([]byte(sensor.Line("{")), &places); err != nil {
+		b.Fatal(err)
+	}
+	x := &bench{app: gatewaytest.Client(b, broker.URL(), gatewaytest.ClientOptions{})}
+	x.gateway = gatewaytest.Start(b, "gateway", "-c", benchConfig(b, broker.URL(), places.TCP))
+	startEcho(b, broker.URL())
+	var err error
+	if x.device, err = net.Dial("tcp", places.TCP); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { x.device.Close() })
+	x.frame = modbus.AppendTCP(nil, modbus.ADU{Transaction: 1, Unit: 1, PDU: modbus.ReadRequest(4, 1, 1)})
+	status := x.app.Subscribe("modferry/bench/status", 1)
+	status.Await(10*time.Second, func(m gatewaytest.Message) bool { return string(m.Payload) == "online" })
+	return x
+}
+
+func benchConfig(b *testing.B, broker, device string) string {
+	file := filepath.Join(b.TempDir(), "gateway.yaml")
+	text := fmt.Sprintf("gateway: bench\nmqtt: {url: %q, qos: 0}\nbuses:\n  line: {tcp: %q}\n", strings.Replace(broker, "tcp:", "mqtt:", 1), device)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	return file
+}
+
+func startEcho(b *testing.B, url string) {
+	c := exec.Command(os.Args[0], url)
+	c.Env = append(os.Environ(), roleVariable+"=echo")
+	in, err := c.StdinPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	out, err := c.StdoutPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { in.Close(); _ = c.Wait() })
+	if _, err := io.ReadFull(out, make([]byte, len("ready"))); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// trip publishes and waits for the answer, n times one after the other; returns the time of each.
+func (x *bench) trip(b *testing.B, request, response, payload string, n int) []time.Duration {
+	b.Helper()
+	answered := make(chan struct{}, 1)
+	x.app.Client.Subscribe(response, 0, func(paho.Client, paho.Message) { answered <- struct{}{} }).Wait()
+	times := make([]time.Duration, 0, n)
+	for range n {
+		start := time.Now()
+		x.app.Client.Publish(request, 0, false, payload)
+		select {
+		case <-answered:
+		case <-time.After(10 * time.Second):
+			b.Fatalf("no answer on %s", response)
+		}
+		times = append(times, time.Since(start))
+	}
+	x.app.Client.Unsubscribe(response).Wait()
+	return times
+}
+
+// read makes n raw reads on a TCP connection of its own.
+func (x *bench) read(b *testing.B, n int) []time.Duration {
+	b.Helper()
+	reply := make([]byte, 11)
+	times := make([]time.Duration, 0, n)
+	for range n {
+		start := time.Now()
+		if _, err := x.device.Write(x.frame); err != nil {
+			b.Fatal(err)
+		}
+		if _, err := io.ReadFull(x.device, reply); err != nil {
+			b.Fatal(err)
+		}
+		times = append(times, time.Since(start))
+	}
+	return times
+}
+
+func median(times []time.Duration) float64 {
+	slices.Sort(times)
+	return float64(times[len(times)/2].Nanoseconds())
+}
+
+// BenchmarkShare is the figure that travels between machines: (bare echo through the
+// same broker + one raw TCP read) / (request and reply through the gateway). The
+// three are measured in turns, so that noise meets all of them.
+func BenchmarkShare(b *testing.B) {
+	x := newBench(b)
+	const turns, n = 20, 200
+	for b.Loop() {
+		var bare, raw, through []time.Duration
+		for range turns {
+			bare = append(bare, x.trip(b, "echo/request", "echo/response", benchRequest, n)...)
+			raw = append(raw, x.read(b, n)...)
+			through = append(through, x.trip(b, "modferry/bench/bus/line/request/me", "modferry/bench/bus/line/response/me", benchRequest, n)...)
+		}
+		b.ReportMetric(median(bare)/1e3, "echo-µs")
+		b.ReportMetric(median(raw)/1e3, "raw-µs")
+		b.ReportMetric(median(through)/1e3, "gateway-µs")
+		b.ReportMetric((median(bare)+median(raw))/median(through), "share")
+		b.ReportMetric(rss(b, x.gateway.PID()), "loaded-MiB")
+	}
+	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkFootprint reports the size of the program and of an idle gateway with its
+// devices polled, and how soon after its start a gateway answers.
+func BenchmarkFootprint(b *testing.B) {
+	broker := gatewaytest.Mosquitto(b, gatewaytest.MosquittoOptions{NoDelay: true})
+	sensor := gatewaytest.Start(b, "simulator", "--profile", "xy-md02", "--tcp", "127.0.0.1:0", "--json")
+	var places struct{ TCP string }
+	if err := json.Unmarshal([]byte(sensor.Line("{")), &places); err != nil {
+		b.Fatal(err)
+	}
+	file := benchConfig(b, broker.URL(), places.TCP)
+	info, err := os.Stat(gatewaytest.Binary(b))
+	if err != nil {
+		b.Fatal(err)
+	}
+	app := gatewaytest.Client(b, broker.URL(), gatewaytest.ClientOptions{})
+	var first []time.Duration
+	var idle float64
+	for b.Loop() {
+		for range 5 {
+			replies := app.Subscribe("modferry/bench/bus/line/response/me", 0)
+			start := time.Now()
+			g := gatewaytest.Start(b, "gateway", "-c", file)
+			for answered := false; !answered; {
+				app.Publish("modferry/bench/bus/line/request/me", 0, false, benchRequest)
+				select {
+				case <-replies.Messages():
+					answered = true
+				case <-time.After(5 * time.Millisecond): // too early: nobody was there
+				}
+			}
+			first = append(first, time.Since(start))
+			idle = max(idle, rss(b, g.PID()))
+			g.Stop()
+			app.Unsubscribe("modferry/bench/bus/line/response/me").Wait()
+		}
+	}
+	b.ReportMetric(median(first)/1e6, "first-reply-ms")
+	b.ReportMetric(idle, "idle-MiB")
+	b.ReportMetric(float64(info.Size())/1e6, "binary-MB")
+	b.ReportMetric(0, "ns/op")
+}
+
+// rss returns the resident memory of a process in MiB.
+func rss(b *testing.B, pid int) float64 {
+	b.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		b.Skip("memory is only measured on Linux: ", err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if fields := strings.Fields(line); len(fields) > 1 && fields[0] == "VmRSS:" {
+			kib, err := strconv.ParseFloat(fields[1], 64)
+			if err != nil {
+				b.Fatal(err)
+			}
+			return kib / 1024
+		}
+	}
+	b.Fatal("no VmRSS")
+	return 0
+}
