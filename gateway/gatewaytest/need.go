@@ -1,0 +1,41 @@
+package gatewaytest
+
+import (
+	"net"
+	"os"
+	"os/exec"
+	"testing"
+)
+
+// Need returns the path of a program. Without it the test is skipped, or fails where
+// MODFERRY_REAL=1 says that everything is installed.
+func Need(t testing.TB, program string) string {
+	t.Helper()
+	path, err := exec.LookPath(program)
+	if err == nil {
+		return path
+	}
+	Missing(t, program+" is not installed")
+	return ""
+}
+
+// Missing skips the test because a part of it is not there, or fails it where MODFERRY_REAL=1.
+func Missing(t testing.TB, what string) {
+	t.Helper()
+	if os.Getenv("MODFERRY_REAL") == "1" {
+		t.Fatalf("%s, and MODFERRY_REAL=1 asks for every test", what)
+	}
+	t.Skipf("%s: \"make test\" installs it and runs this test", what)
+}
+
+// FreePort returns a TCP port of 127.0.0.1 that was free a moment ago. Where a
+// program can choose a port itself (port 0), let it.
+func FreePort(t testing.TB) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatalf("no free port: %v", err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
