@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"time"
 
 	"modferry/modbus"
@@ -66,6 +67,8 @@ func (s *Server) serveLine(ctx context.Context, line io.ReadWriteCloser, framing
 	}
 	return err
 }
+
+const lineTimeout = 5 * time.Second // for a line to take one reply
 
 var errRead = errors.New("cannot read the line")
 
@@ -149,8 +152,23 @@ func (l *lineServer) handleAll(ctx context.Context, silent bool) (wait, error) {
 	}
 }
 
-// write writes all of out; a serial port may take less at a time.
+// write writes all of out; a serial port may take less at a time. What a line does
+// not take in time is lost, as it is on a wire that nobody listens to.
 func (l *lineServer) write() error {
+	if d, ok := l.line.(interface{ SetWriteDeadline(time.Time) error }); ok {
+		if err := d.SetWriteDeadline(time.Now().Add(lineTimeout)); err != nil {
+			return err
+		}
+	}
+	err := l.writeAll()
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		l.o.Logger.Warn("reply lost: the line does not take it", "bytes", len(l.out))
+		return nil
+	}
+	return err
+}
+
+func (l *lineServer) writeAll() error {
 	for b := l.out; len(b) > 0; {
 		n, err := l.line.Write(b)
 		if err != nil {

@@ -200,6 +200,19 @@ func TestLineThatFails(t *testing.T) {
 	}
 }
 
+// A reply that nobody takes is lost; the line goes on.
+func TestReplyThatNobodyTakes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := rtuLine(t, server.Options{})
+		l.say(fromHex(t, readBoth))
+		time.Sleep(10 * time.Second) // not reading
+		l.say(fromHex(t, readBoth))
+		if got := l.hear(); got != readBothReply {
+			t.Errorf("heard %q, want one reply", got)
+		}
+	})
+}
+
 // brokenLine reads its input, then waits for Close; it cannot be written.
 type brokenLine struct {
 	input  *bytes.Reader
