@@ -39,3 +39,14 @@ func FreePort(t testing.TB) int {
 	defer l.Close()
 	return l.Addr().(*net.TCPAddr).Port
 }
+
+// NeedPython returns Debian's python if it can import module, else it does what
+// [Need] does. Debian's packages are seen by no other python.
+func NeedPython(t testing.TB, module string) string {
+	t.Helper()
+	const python = "/usr/bin/python3"
+	if err := exec.Command(python, "-c", "import "+module).Run(); err != nil {
+		Missing(t, "python3-"+module)
+	}
+	return python
+}
