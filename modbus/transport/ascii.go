@@ -1,0 +1,53 @@
+package transport
+
+import (
+	"bytes"
+	"time"
+
+	"modferry/modbus"
+)
+
+// characterTimeout is how long an ASCII frame may pause between two characters
+// before what came of it is forgotten [Serial 2.5.2.1].
+const characterTimeout = time.Second
+
+// asciiFinder finds ASCII replies: lines that begin with ':', end with LF, have a
+// good LRC and answer the request. What comes before a ':' is noise.
+type asciiFinder struct{ request modbus.ADU }
+
+func (f asciiFinder) find(b []byte, silence time.Duration) (frame []byte, drop int, again time.Duration) {
+	for drop < len(b) {
+		start := bytes.IndexByte(b[drop:], ':')
+		if start < 0 {
+			return nil, len(b), 0
+		}
+		drop += start
+		line := b[drop:]
+		// A ':' restarts the frame, whatever came before it [Serial 2.5.2.1].
+		if next := bytes.IndexAny(line[1:], ":\n"); next < 0 {
+			return f.unfinished(b, drop, silence)
+		} else if line[1+next] == ':' {
+			drop += 1 + next
+			continue
+		} else {
+			line = line[:next+2]
+		}
+		if f.answers(line) {
+			return line, 0, 0
+		}
+		drop += len(line)
+	}
+	return nil, drop, 0
+}
+
+func (f asciiFinder) unfinished(b []byte, drop int, silence time.Duration) ([]byte, int, time.Duration) {
+	if silence >= characterTimeout || len(b)-drop > modbus.MaxASCII {
+		return nil, len(b), 0
+	}
+	return nil, drop, characterTimeout
+}
+
+func (f asciiFinder) answers(line []byte) bool {
+	reply, err := modbus.ParseASCII(line)
+	return err == nil && modbus.Answers(f.request, reply) == nil
+}

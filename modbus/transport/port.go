@@ -1,0 +1,68 @@
+package transport
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"time"
+)
+
+// Port is an open line that carries bytes. Close may be called while Read or Write
+// runs, and ends both.
+type Port interface {
+	// Read blocks until there is at least one byte, and returns an error once the
+	// port is closed or gone; never 0 bytes and no error. Write writes all of p or
+	// returns an error and how many bytes may have left.
+	io.ReadWriteCloser
+
+	// SetWriteDeadline is when Write gives up.
+	SetWriteDeadline(t time.Time) error
+
+	// Flush discards what was received and not read.
+	Flush() error
+
+	// Timing is how fast the line is.
+	Timing() Timing
+}
+
+// exactSleeper is a port on which gaps matter that are finer than the runtime's
+// timers, which are good to about a millisecond.
+type exactSleeper interface{ sleepExactly(d time.Duration) }
+
+// longestExactSleep bounds how long a call does not notice that it is cancelled.
+const longestExactSleep = 5 * time.Millisecond
+
+// DialTCP opens connections to a TCP port that passes bytes on to a serial line
+// ("RTU over TCP", "transparent mode"). The address is host:port; with secure the
+// connection is TLS.
+func DialTCP(address string, secure *tls.Config) func(ctx context.Context) (Port, error) {
+	return func(ctx context.Context) (Port, error) {
+		conn, err := dial(ctx, "tcp", address, secure)
+		if err != nil {
+			return nil, err
+		}
+		return connPort{conn}, nil
+	}
+}
+
+type connPort struct{ net.Conn }
+
+// Flush has nothing to do: what a connection received is read at once by its link.
+func (connPort) Flush() error   { return nil }
+func (connPort) Timing() Timing { return Timing{} }
+
+// dial connects with Nagle off, which is Go's default, and keepalive on [TCP 4.3.2].
+func dial(ctx context.Context, network, address string, secure *tls.Config) (conn net.Conn, err error) {
+	dialer := &net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3}}
+	if secure != nil {
+		conn, err = (&tls.Dialer{NetDialer: dialer, Config: secure}).DialContext(ctx, network, address)
+	} else {
+		conn, err = dialer.DialContext(ctx, network, address)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot connect to %s: %w", address, reason(err))
+	}
+	return conn, nil
+}
