@@ -3,7 +3,8 @@ package strictyaml
 import "strings"
 
 // nearest returns the name that was probably meant by got, "" if none is close enough:
-// one edit in short names, two in longer ones; letter case and - for _ do not count.
+// one edit in names of 2 to 4 characters, two in longer ones; letter case and - for _
+// do not count.
 func nearest(got string, names []string) string {
 	best, distance := "", 3
 	got = plainName(got)
@@ -12,7 +13,7 @@ func nearest(got string, names []string) string {
 	}
 	for _, name := range names {
 		d := edits(got, plainName(name))
-		if allowed := min(2, max(1, len(name)/3)); d <= allowed && d < distance {
+		if allowed := min(2, (len(name)+1)/3); d <= allowed && d < distance {
 			best, distance = name, d
 		}
 	}

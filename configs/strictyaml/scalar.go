@@ -185,12 +185,21 @@ func (n Node) OneOf(def string, allowed ...string) string {
 	if slices.Contains(allowed, text) {
 		return text
 	}
-	if meant := nearest(n.value.text, allowed); meant != "" && len(allowed) > 2 {
+	if meant := n.Nearest(allowed...); meant != "" && len(allowed) > 2 {
 		n.expectedHint(what, "did you mean "+meant+"?")
 	} else {
 		n.expected(what)
 	}
 	return def
+}
+
+// Nearest returns the word that was probably meant by the text as it is written, ""
+// if none is close.
+func (n Node) Nearest(words ...string) string {
+	if n.value == nil || n.value.kind != scalar {
+		return ""
+	}
+	return nearest(n.value.text, words)
 }
 
 func choice(words []string) string {

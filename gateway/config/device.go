@@ -28,9 +28,9 @@ func (d *decoder) device(e strictyaml.Entry, buses []Bus) Device {
 	v := Device{Name: e.Name}
 	bus := m.Need("bus")
 	unit, own := m.Get("unit"), m.Get("readings")
-	p, known := d.profile(m.Get("profile"))
+	p, usable := d.profile(m.Get("profile"))
 	v.Bus, v.Unit = deviceBus(bus, unit, buses, p.Unit)
-	if !unit.Present() && p.Unit == 0 && known {
+	if !unit.Present() && p.Unit == 0 && usable {
 		unit.Problemf("the key is missing: add unit, the address of the device on its bus")
 	}
 	v.Every = m.Get("every").Duration(p.Every, minEvery, 0)
@@ -38,16 +38,16 @@ func (d *decoder) device(e strictyaml.Entry, buses []Bus) Device {
 	v.Payload = m.Get("payload").OneOf("json", "json", "value", "hex", "binary")
 	v.Group = m.Get("group").Bool(false)
 	v.Readings = slices.Concat(p.Readings, profile.DecodeReadings(own))
-	if m.Node().Present() && known && len(v.Readings) == 0 {
+	if m.Node().Present() && usable && len(v.Readings) == 0 {
 		m.Node().Problemf("the device has nothing to read: add a profile, or readings")
 	}
 	checkReadings(own, p)
 	return v
 }
 
-// profile returns what the profile says, or what is so without one. It is not known
-// if there should be one and it cannot be used, which is reported.
-func (d *decoder) profile(n strictyaml.Node) (p profile.Profile, known bool) {
+// profile returns what the profile says, or what is so without one. It is not usable
+// if there should be one and it cannot be loaded, which is reported.
+func (d *decoder) profile(n strictyaml.Node) (p profile.Profile, usable bool) {
 	p = profile.Profile{Every: profile.DefaultEvery, Heartbeat: profile.DefaultHeartbeat}
 	name, ok := n.Text()
 	if !ok {
@@ -55,7 +55,7 @@ func (d *decoder) profile(n strictyaml.Node) (p profile.Profile, known bool) {
 	}
 	names := d.profileNames()
 	if !message.ValidName(name) || !slices.Contains(names, name) {
-		n.Problemf("there is no profile %s: known are %s; or write the readings out", n.Shown(), strings.Join(names, ", "))
+		n.Problemf("there is no profile %s%s", n.Shown(), known(n, names))
 		return p, false
 	}
 	loaded, err := profile.Load(d.options.Profiles, name)
@@ -80,11 +80,19 @@ func deviceBus(n, unit strictyaml.Node, buses []Bus, def byte) (string, byte) {
 	i := slices.IndexFunc(buses, func(b Bus) bool { return b.Name == name })
 	switch {
 	case ok && i < 0:
-		n.Problemf("there is no bus %s: known are %s", n.Shown(), strings.Join(busNames(buses), ", "))
+		n.Problemf("there is no bus %s%s", n.Shown(), known(n, busNames(buses)))
 	case ok && buses[i].isSerialLine(): // 0 is everybody, above 247 nobody [Serial 2.2]
 		min, max = 1, int(modbus.MaxUnit)
 	}
 	return name, byte(unit.Int(int(def), min, max))
+}
+
+// known says which name was meant, or which there are.
+func known(n strictyaml.Node, names []string) string {
+	if meant := didYouMean(n, names); meant != "" || len(names) == 0 {
+		return meant
+	}
+	return ": known are " + strings.Join(names, ", ")
 }
 
 func busNames(buses []Bus) []string {

@@ -141,9 +141,17 @@ func functions(n strictyaml.Node) []byte {
 		case isName:
 			out = append(out, named)
 		default:
-			item.Problemf("expected read, write, a code from 1 to 127, or one of %s, got %s", strings.Join(modbus.FunctionNames(), ", "), item.Shown())
+			item.Problemf("expected read, write, a code from 1 to 127 or a name such as write_single_register, got %s%s",
+				item.Shown(), didYouMean(item, append(modbus.FunctionNames(), "read", "write")))
 		}
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
+}
+
+func didYouMean(n strictyaml.Node, words []string) string {
+	if meant := n.Nearest(words...); meant != "" {
+		return ": did you mean " + meant + "?"
+	}
+	return ""
 }

@@ -2,29 +2,43 @@ package config
 
 import (
 	"bytes"
+	"fmt"
+	"io"
+	"path/filepath"
 
 	"modferry/configs/strictyaml"
 )
 
-// Secret is text that never shows in logs, errors or dumps.
-type Secret struct{ value string }
+// Secret is text that never shows in logs, errors or dumps. It is behind a pointer so
+// that even a dump of a private field, which calls no methods, has an address only.
+type Secret struct{ value *string }
 
 // NewSecret hides value.
-func NewSecret(value string) Secret { return Secret{value} }
+func NewSecret(value string) Secret {
+	if value == "" {
+		return Secret{}
+	}
+	return Secret{&value}
+}
 
 // Reveal returns the text, for the one place that needs it.
-func (s Secret) Reveal() string { return s.value }
+func (s Secret) Reveal() string {
+	if s.value == nil {
+		return ""
+	}
+	return *s.value
+}
 
-// String hides the text, also from %v and %+v of what holds it.
+// String hides the text.
 func (s Secret) String() string {
-	if s.value == "" {
+	if s.value == nil {
 		return ""
 	}
 	return "(secret)"
 }
 
-// GoString hides the text from %#v.
-func (s Secret) GoString() string { return s.String() }
+// Format hides the text from every verb of fmt.
+func (s Secret) Format(f fmt.State, _ rune) { io.WriteString(f, s.String()) }
 
 // MarshalText hides the text from every encoder.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
@@ -78,7 +92,11 @@ func (d *decoder) read(n strictyaml.Node) ([]byte, bool) {
 	}
 	data, err := d.options.ReadFile(file)
 	if err != nil {
-		n.Problemf("cannot read the file %s: %v; it is looked for relative to the configuration", n.Shown(), reason(err))
+		where := ""
+		if !filepath.IsAbs(n.String("")) {
+			where = ", which is relative to the configuration file"
+		}
+		n.Problemf("cannot read the file %s%s: %v", n.Shown(), where, reason(err))
 		return nil, false
 	}
 	return data, true
