@@ -7,13 +7,17 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
+	"strings"
 	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"modferry/configs"
 	"modferry/gateway"
 	"modferry/gateway/config"
+	"modferry/gateway/mqtt"
 	"modferry/modbus/profile"
 	"modferry/simulator"
 )
@@ -65,8 +69,12 @@ func demo(ctx context.Context, f demoFlags, out io.Writer, log *slog.Logger) err
 			stop(fmt.Errorf("virtual device: %w", err))
 		}
 	})
-	if err := greet(out, f.json, places(g, address)); err != nil {
+	at := places(g, address)
+	if err := greet(out, f.json, at); err != nil {
 		stop(err)
+	}
+	if !f.json {
+		running.Go(func() { showTemperature(ctx, at, out) })
 	}
 	err = g.Run(ctx)
 	stop(err)
@@ -152,7 +160,7 @@ const greeting = `modferry demo: a virtual temperature sensor behind an MQTT gat
 Three things to try, in another terminal:
 
 1. Ask the sensor with a Modbus frame over MQTT, and have the reply explained:
-   modferry send --broker %[1]s --gateway demo --bus line "01 04 00 01 00 02"
+   %[8]s send --broker %[1]s --gateway demo --bus line "01 04 00 01 00 02"
 
 2. See its last temperature, retained, the moment you subscribe:
    mosquitto_sub -L %[1]s/%[5]s
@@ -169,6 +177,38 @@ func greet(out io.Writer, asJSON bool, p place) error {
 	if asJSON {
 		return json.NewEncoder(out).Encode(p)
 	}
-	_, err := fmt.Fprintf(out, greeting, p.MQTT, p.WebSocket, p.HTTP, p.Modbus, p.Temperature, p.Request, p.Response)
+	_, err := fmt.Fprintf(out, greeting, p.MQTT, p.WebSocket, p.HTTP, p.Modbus, p.Temperature, p.Request, p.Response, self())
 	return err
+}
+
+// self is how this program is started again: by its path, or by go run, whose
+// binary is gone when it ends.
+func self() string {
+	if strings.Contains(os.Args[0], "go-build") {
+		return "go run ./cmd/modferry"
+	}
+	return os.Args[0]
+}
+
+// showEvery is how often the demo prints the temperature.
+const showEvery = 10 * time.Second
+
+// showTemperature prints the sensor's temperature, read over MQTT as an app would.
+func showTemperature(ctx context.Context, at place, out io.Writer) {
+	var next time.Time
+	mqtt.New(mqtt.Options{
+		URL: at.MQTT, ClientID: "modferry-demo-display", KeepAlive: 30 * time.Second, Topics: []string{at.Temperature}, Events: 1,
+		Logger: slog.New(slog.DiscardHandler),
+		Handle: func(m mqtt.Message) {
+			var reading struct {
+				Value *float64
+				Unit  string
+			}
+			if time.Now().Before(next) || json.Unmarshal(m.Payload, &reading) != nil || reading.Value == nil {
+				return
+			}
+			next = time.Now().Add(showEvery)
+			fmt.Fprintf(out, "temperature now: %.1f %s\n", *reading.Value, reading.Unit)
+		},
+	}).Run(ctx)
 }
