@@ -156,7 +156,7 @@ func (l *lineServer) handleAll(ctx context.Context, silent bool) (wait, error) {
 // not take in time is lost, as it is on a wire that nobody listens to.
 func (l *lineServer) write() error {
 	if d, ok := l.line.(interface{ SetWriteDeadline(time.Time) error }); ok {
-		if err := d.SetWriteDeadline(time.Now().Add(lineTimeout)); err != nil {
+		if err := d.SetWriteDeadline(time.Now().Add(lineTimeout)); err != nil && !errors.Is(err, os.ErrNoDeadline) {
 			return err
 		}
 	}

@@ -1,0 +1,168 @@
+package simulator
+
+import (
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+
+	"modferry/configs/strictyaml"
+	"modferry/modbus"
+	"modferry/modbus/profile"
+	"modferry/modbus/transport"
+)
+
+// Config is a checked configuration file of the simulator.
+type Config struct {
+	Devices []DeviceOptions
+	Framing modbus.Framing           // of PTY and Serial
+	TCP     string                   // host:port; "" = none
+	PTY     string                   // path of the link; "" = none
+	Serial  *transport.SerialOptions // nil = none
+}
+
+// LoadConfig reads a configuration file; profiles holds profiles/<name>.yaml. All
+// mistakes are reported at once, as [strictyaml.Problems].
+func LoadConfig(file string, profiles fs.FS) (Config, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return Config{}, fmt.Errorf("cannot read the configuration: %w", err)
+	}
+	return ParseConfig(file, data, profiles)
+}
+
+// ParseConfig is [LoadConfig] for a text; file is its name for messages.
+func ParseConfig(file string, data []byte, profiles fs.FS) (Config, error) {
+	doc := strictyaml.Parse(file, data, strictyaml.Options{Env: os.LookupEnv})
+	c := decodeConfig(doc.Root(), profiles)
+	return c, doc.Err()
+}
+
+func decodeConfig(n strictyaml.Node, profiles fs.FS) Config {
+	m := n.Map()
+	defer m.Done()
+	c := Config{
+		Devices: decodeDevices(m.Need("devices"), profiles),
+		TCP:     m.Get("tcp").String(""),
+		PTY:     m.Get("pty").String(""),
+		Serial:  decodeSerial(m),
+		Framing: modbus.RTU,
+	}
+	if m.Get("mode").OneOf("rtu", "rtu", "ascii") == "ascii" {
+		c.Framing = modbus.ASCII
+	}
+	if _, _, err := net.SplitHostPort(c.TCP); err != nil && c.TCP != "" {
+		m.Get("tcp").Problemf("expected host:port such as 127.0.0.1:5020, got %s", m.Get("tcp").Shown())
+	}
+	if n.IsMap() && c.TCP == "" && c.PTY == "" && c.Serial == nil {
+		n.Problemf("nothing reaches the devices: add tcp (127.0.0.1:5020), pty (/tmp/ttyMODBUS) or serial (/dev/ttyUSB1)")
+	}
+	return c
+}
+
+// decodeSerial reads the port and its settings, which are the first device's unless they are given.
+func decodeSerial(m *strictyaml.Map) *transport.SerialOptions {
+	o := &transport.SerialOptions{
+		Path:     m.Get("serial").String(""),
+		Baud:     m.Get("baud").Int(0, 50, 4_000_000),
+		Parity:   m.Get("parity").OneOf("", "none", "even", "odd", "mark", "space"),
+		DataBits: m.Get("data_bits").Int(0, 5, 8),
+		StopBits: m.Get("stop_bits").Int(0, 1, 2),
+	}
+	if o.Path != "" {
+		return o
+	}
+	for _, key := range []string{"baud", "parity", "data_bits", "stop_bits"} {
+		m.Get(key).Problemf("%s is a setting of serial, which is not there", key)
+	}
+	return nil
+}
+
+func decodeDevices(n strictyaml.Node, profiles fs.FS) []DeviceOptions {
+	var devices []DeviceOptions
+	items := n.List()
+	if n.IsList() && len(items) == 0 {
+		n.Problemf("the list is empty: add a device such as {profile: xy-md02, unit: 1}")
+	}
+	units := map[byte]bool{}
+	for _, item := range items {
+		d := decodeDevice(item, profiles)
+		if units[d.Unit] && d.Unit != 0 {
+			item.Problemf("unit %d is taken by a device above: on one line each needs its own", d.Unit)
+		}
+		units[d.Unit] = true
+		devices = append(devices, d)
+	}
+	return devices
+}
+
+func decodeDevice(n strictyaml.Node, profiles fs.FS) DeviceOptions {
+	m := n.Map()
+	defer m.Done()
+	var d DeviceOptions
+	if name := m.Need("profile"); name.Present() {
+		p, err := profile.Load(profiles, name.String(""))
+		if err != nil {
+			name.Problemf("%v", err)
+		} else {
+			d.Profile, d.Unit = p, p.Unit
+		}
+	}
+	d.Unit = byte(m.Get("unit").Int(int(d.Unit), 1, int(modbus.MaxUnit)))
+	d.Seed = uint64(m.Get("seed").Int(int(d.Unit), 0, 1<<53))
+	return d
+}
+
+// Open returns a simulator with the devices and faces of a configuration, ready to run.
+func Open(c Config, log *slog.Logger) (*Simulator, error) {
+	s, err := New(Options{Devices: c.Devices, Framing: c.Framing, Logger: log})
+	if err != nil {
+		return nil, err
+	}
+	if err := s.openFaces(c); err != nil {
+		_ = s.Close() // what was opened was not used yet
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Simulator) openFaces(c Config) error {
+	if c.TCP != "" {
+		address, err := s.ListenTCP(c.TCP)
+		if err != nil {
+			return err
+		}
+		s.log.Info("virtual devices are on TCP", "address", address)
+	}
+	if c.PTY != "" {
+		path, err := s.OpenPTY(c.PTY)
+		if err != nil {
+			return err
+		}
+		s.log.Info("virtual devices are on a pseudo terminal", "link", c.PTY, "path", path)
+	}
+	if c.Serial == nil {
+		return nil
+	}
+	if err := s.OpenSerial(s.completed(*c.Serial)); err != nil {
+		return err
+	}
+	s.log.Info("virtual devices are on a serial port", "port", c.Serial.Path)
+	return nil
+}
+
+// completed fills in what is not given from the first device's profile.
+func (s *Simulator) completed(o transport.SerialOptions) transport.SerialOptions {
+	line := s.devices[0].profile.Serial
+	if o.Parity == "" {
+		o.Parity = line.Parity
+	}
+	if o.DataBits == 0 {
+		o.DataBits = line.DataBits
+	}
+	if o.StopBits == 0 {
+		o.StopBits = line.StopBits
+	}
+	return o
+}

@@ -1,0 +1,201 @@
+package simulator
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math"
+	"sync/atomic"
+	"time"
+
+	"modferry/modbus"
+	"modferry/modbus/profile"
+	"modferry/modbus/register"
+	"modferry/modbus/server"
+)
+
+// Device is one virtual device. It is safe for concurrent use.
+type Device struct {
+	profile *profile.Profile
+	seed    uint64
+	now     func() time.Time
+	start   time.Time
+	log     *slog.Logger
+
+	image  *server.Device
+	unit   atomic.Uint32 // in effect, which its register may not be yet
+	baud   atomic.Int64
+	fresh  atomic.Int64       // the measured registers are right until this long after start
+	pinned map[string]float64 // guarded by image
+}
+
+// never is before every time since start.
+const never = math.MinInt64
+
+func newDevice(o DeviceOptions, now func() time.Time, log *slog.Logger) (*Device, error) {
+	if o.Profile == nil {
+		return nil, fmt.Errorf("a virtual device needs a profile")
+	}
+	unit := o.Unit
+	if unit == 0 {
+		unit = o.Profile.Unit
+	}
+	if unit > modbus.MaxUnit {
+		return nil, fmt.Errorf("unit %d: a device has a unit id from 1 to %d", unit, modbus.MaxUnit)
+	}
+	d := &Device{profile: o.Profile, seed: o.Seed, now: now, start: now(), log: log, pinned: map[string]float64{}}
+	d.fresh.Store(never)
+	d.unit.Store(uint32(unit))
+	d.baud.Store(int64(o.Profile.Serial.Baud))
+	image, err := server.NewDevice(d.options())
+	if err != nil {
+		return nil, fmt.Errorf("profile %s: %w", o.Profile.Name, err)
+	}
+	d.image = image
+	var failed error
+	image.Update(func(t *server.Tables) { failed = d.manufacture(t) })
+	return d, failed
+}
+
+func (d *Device) options() server.DeviceOptions {
+	o := server.DeviceOptions{Functions: d.profile.Functions}
+	for _, r := range d.profile.Registers {
+		o.Spans = append(o.Spans, r.Span())
+		o.Guards = append(o.Guards, server.Guard{
+			Span: r.Span(), ReadOnly: r.ReadOnly,
+			Check: func(values []uint16) byte { return judge(r, values) },
+			Wrote: func(t *server.Tables) { d.wrote(t, r) },
+		})
+	}
+	return o
+}
+
+// manufacture gives every register the content of a new device with this unit id.
+func (d *Device) manufacture(t *server.Tables) error {
+	for _, r := range d.profile.Registers {
+		initial := r.Initial
+		if r.Role == profile.UnitID {
+			initial = float64(d.unit.Load())
+		}
+		if err := store(t, r.Field, initial); err != nil {
+			return fmt.Errorf("profile %s: register %s: %w", d.profile.Name, r.Name, err)
+		}
+		if r.Role == profile.BaudRate {
+			d.baud.Store(int64(initial))
+		}
+	}
+	return nil
+}
+
+// Unit returns the unit id that is in effect.
+func (d *Device) Unit() byte { return byte(d.unit.Load()) }
+
+// Baud returns the speed of its serial line that is in effect, in bits per second.
+func (d *Device) Baud() int { return int(d.baud.Load()) }
+
+// Profile returns what the device was made from.
+func (d *Device) Profile() *profile.Profile { return d.profile }
+
+// Handle answers a request to the device, whatever unit it names.
+func (d *Device) Handle(unit byte, request modbus.PDU) (modbus.PDU, bool) {
+	d.measure()
+	reply, answer := d.image.Handle(unit, request)
+	if d.log.Enabled(context.Background(), slog.LevelDebug) {
+		d.log.Debug("request handled", "unit", d.Unit(), "request", pduText(request), "reply", pduText(reply), "answered", answer)
+	}
+	return reply, answer
+}
+
+func pduText(p modbus.PDU) string { return fmt.Sprintf("%02X % X", p.FunctionCode, p.Data) }
+
+// Pin holds what a register with a wave measures at a value, before any correction,
+// until [Device.Unpin].
+func (d *Device) Pin(name string, value float64) error {
+	r, err := d.measured(name)
+	switch {
+	case err != nil:
+		return err
+	case math.IsNaN(value) || value < r.Min || value > r.Max:
+		return fmt.Errorf("%s cannot be %v: it is from %v to %v", name, value, r.Min, r.Max)
+	}
+	d.image.Update(func(*server.Tables) {
+		d.pinned[name] = value
+		d.fresh.Store(never)
+	})
+	return nil
+}
+
+// Unpin lets a register move again.
+func (d *Device) Unpin(name string) error {
+	if _, err := d.measured(name); err != nil {
+		return err
+	}
+	d.image.Update(func(*server.Tables) {
+		delete(d.pinned, name)
+		d.fresh.Store(never)
+	})
+	return nil
+}
+
+func (d *Device) measured(name string) (profile.Register, error) {
+	for _, r := range d.profile.Registers {
+		if r.Name == name && r.Wave != nil {
+			return r, nil
+		}
+	}
+	return profile.Register{}, fmt.Errorf("profile %s measures no %q", d.profile.Name, name)
+}
+
+// Value returns what a register holds now, as anyone would read it.
+func (d *Device) Value(name string) (register.Value, error) {
+	d.measure()
+	for _, r := range d.profile.Registers {
+		if r.Name != name {
+			continue
+		}
+		var v register.Value
+		var err error
+		d.image.View(func(t *server.Tables) { v, err = load(t, r.Field) })
+		return v, err
+	}
+	return register.Value{}, fmt.Errorf("profile %s has no register %q", d.profile.Name, name)
+}
+
+// PowerCycle switches the device off and on: what was written and applies at restart
+// does so now.
+func (d *Device) PowerCycle() {
+	d.image.View(func(t *server.Tables) {
+		for _, r := range d.profile.Registers {
+			d.apply(t, r)
+		}
+	})
+}
+
+// wrote is what follows a write to a register; the image is locked.
+func (d *Device) wrote(t *server.Tables, r profile.Register) {
+	if r.Corrects != "" {
+		d.fresh.Store(never)
+	}
+	if r.Applies == profile.AtOnce {
+		d.apply(t, r)
+	} else {
+		d.log.Info("register written, applies at the next power cycle", "unit", d.Unit(), "register", r.Name)
+	}
+}
+
+// apply lets a register take effect; the image is locked.
+func (d *Device) apply(t *server.Tables, r profile.Register) {
+	if r.Role == profile.Plain {
+		return
+	}
+	v, err := load(t, r.Field)
+	if err != nil {
+		return // a number in one register always has a value
+	}
+	switch r.Role {
+	case profile.UnitID:
+		d.unit.Store(uint32(v.Float()))
+	case profile.BaudRate:
+		d.baud.Store(int64(v.Float()))
+	}
+}

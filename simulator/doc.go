@@ -1,0 +1,13 @@
+// Package simulator is a line of virtual devices that apps are developed against: a
+// device of a profile, whose measured values move, whose registers have the side
+// effects of the real one, and whose state is the same behind all its faces: Modbus
+// TCP, a pseudo terminal, a serial port.
+//
+// A virtual device is deterministic: its seed and the time since its start decide
+// every value. What is written stays over a power cycle, as in a real device's
+// EEPROM, and some of it only applies then; see [Simulator.PowerCycle].
+//
+// On a serial line units that are not there keep silent, and broadcasts reach all.
+// Over TCP the same holds, as for devices behind a converter, except that unit 0 and
+// 255 mean the device itself if there is only one.
+package simulator
