@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"math"
 	"net"
 	"os"
 
@@ -110,9 +111,19 @@ func decodeDevice(n strictyaml.Node, profiles fs.FS) DeviceOptions {
 		}
 	}
 	d.Unit = byte(m.Get("unit").Int(int(d.Unit), 1, int(modbus.MaxUnit)))
-	d.Seed = uint64(m.Get("seed").Int(int(d.Unit), 0, 1<<53))
+	d.Seed = uint64(m.Get("seed").Int(int(d.Unit), 0, math.MaxInt32))
 	return d
 }
+
+// Places are where the faces of a configuration are reached; "" where there is none.
+type Places struct {
+	TCP    string `json:"tcp,omitempty"` // host:port, with the port that was chosen for port 0
+	PTY    string `json:"pty,omitempty"` // the link
+	Serial string `json:"serial,omitempty"`
+}
+
+// Places returns where the faces are that [Open] opened.
+func (s *Simulator) Places() Places { return s.places }
 
 // Open returns a simulator with the devices and faces of a configuration, ready to run.
 func Open(c Config, log *slog.Logger) (*Simulator, error) {
@@ -133,6 +144,7 @@ func (s *Simulator) openFaces(c Config) error {
 		if err != nil {
 			return err
 		}
+		s.places.TCP = address.String()
 		s.log.Info("virtual devices are on TCP", "address", address)
 	}
 	if c.PTY != "" {
@@ -140,6 +152,7 @@ func (s *Simulator) openFaces(c Config) error {
 		if err != nil {
 			return err
 		}
+		s.places.PTY = c.PTY
 		s.log.Info("virtual devices are on a pseudo terminal", "link", c.PTY, "path", path)
 	}
 	if c.Serial == nil {
@@ -148,6 +161,7 @@ func (s *Simulator) openFaces(c Config) error {
 	if err := s.OpenSerial(s.completed(*c.Serial)); err != nil {
 		return err
 	}
+	s.places.Serial = c.Serial.Path
 	s.log.Info("virtual devices are on a serial port", "port", c.Serial.Path)
 	return nil
 }

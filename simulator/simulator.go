@@ -41,9 +41,10 @@ type Simulator struct {
 	framing modbus.Framing
 	devices []*Device
 
-	mu    sync.Mutex
-	state state
-	faces []face
+	mu     sync.Mutex
+	state  state
+	faces  []face
+	places Places
 }
 
 type state uint8

@@ -79,10 +79,10 @@ func send(ctx context.Context, f sendFlags, text string, out io.Writer) error {
 	ctx, cancel := context.WithTimeout(ctx, f.timeout)
 	defer cancel()
 	start := time.Now()
-	var reply modbus.ADU
+	var reply []byte // as the request was written
 	switch {
 	case f.broker != "" && f.tcp == "" && f.serial == "":
-		reply, err = f.overMQTT(ctx, request, text)
+		reply, err = f.overMQTT(ctx, text)
 	case f.broker == "" && (f.tcp == "") != (f.serial == ""):
 		reply, err = f.directly(ctx, request)
 	default:
@@ -91,28 +91,33 @@ func send(ctx context.Context, f sendFlags, text string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return show(out, f.json, request, reply, time.Since(start))
+	return show(out, f.json, explain.Reply([]byte(text), reply), time.Since(start))
 }
 
 // directly makes the transaction on the line itself.
-func (f sendFlags) directly(ctx context.Context, r *message.Request) (modbus.ADU, error) {
+func (f sendFlags) directly(ctx context.Context, r *message.Request) ([]byte, error) {
 	line, err := f.line()
 	if err != nil {
-		return modbus.ADU{}, err
+		return nil, err
 	}
 	defer line.Close()
-	adu, err := line.Framing().Packager(r.Unit).Encode(&r.PDU)
+	packager := line.Framing().Packager(r.Unit)
+	adu, err := packager.Encode(&r.PDU)
 	if err != nil {
-		return modbus.ADU{}, err
+		return nil, err
 	}
 	reply, err := line.SendContext(ctx, adu)
 	if err != nil {
-		return modbus.ADU{}, err
+		return nil, err
 	}
 	if reply == nil {
-		return modbus.ADU{}, errors.New("sent to all devices (unit 0); a broadcast is not answered")
+		return nil, errors.New("sent to all devices (unit 0); a broadcast is not answered")
 	}
-	return line.Framing().Parse(reply)
+	pdu, err := packager.Decode(reply)
+	if err != nil {
+		return nil, err
+	}
+	return r.Reply(message.Result{Reply: *pdu}), nil
 }
 
 func (f sendFlags) line() (transport.Transporter, error) {
@@ -137,15 +142,15 @@ func (f sendFlags) line() (transport.Transporter, error) {
 }
 
 // overMQTT sends the request as typed and returns the gateway's reply.
-func (f sendFlags) overMQTT(ctx context.Context, r *message.Request, text string) (modbus.ADU, error) {
+func (f sendFlags) overMQTT(ctx context.Context, text string) ([]byte, error) {
 	topics, client, err := f.topics()
 	if err != nil {
-		return modbus.ADU{}, err
+		return nil, err
 	}
 	arrived, failed := make(chan mqtt.Message, 16), make(chan error, 1)
 	session, err := f.session([]string{topics.Response(client), topics.Error(client)}, arrived, failed)
 	if err != nil {
-		return modbus.ADU{}, err
+		return nil, err
 	}
 	visit, leave := context.WithCancel(ctx)
 	left := make(chan struct{})
@@ -155,13 +160,13 @@ func (f sendFlags) overMQTT(ctx context.Context, r *message.Request, text string
 	select {
 	case m := <-arrived:
 		if m.Topic == topics.Error(client) {
-			return modbus.ADU{}, gatewayError(m.Payload)
+			return nil, gatewayError(m.Payload)
 		}
-		return parseReply(r, m.Payload)
+		return m.Payload, nil
 	case err := <-failed:
-		return modbus.ADU{}, fmt.Errorf("broker %s: %w", f.broker, err)
+		return nil, fmt.Errorf("broker %s: %w", f.broker, err)
 	case <-ctx.Done():
-		return modbus.ADU{}, fmt.Errorf("no reply from gateway %q within %s: is it online, and does it have a bus %q?", f.gateway, f.timeout, f.bus)
+		return nil, fmt.Errorf("no reply from gateway %q within %s: is it online, and does it have a bus %q?", f.gateway, f.timeout, f.bus)
 	}
 }
 
@@ -232,30 +237,18 @@ func gatewayError(payload []byte) error {
 	return fmt.Errorf("the gateway refuses the message (%s): %s", report.Code, report.Message)
 }
 
-// parseReply reads the reply, which has the framing of the request.
-func parseReply(r *message.Request, payload []byte) (modbus.ADU, error) {
-	raw, err := explain.Bytes(payload, r.Framing)
-	if err != nil {
-		return modbus.ADU{}, fmt.Errorf("the reply %q cannot be read: %w", payload, err)
-	}
-	return r.Framing.Parse(raw)
-}
-
-// show prints the reply; an exception makes the command fail.
-func show(out io.Writer, asJSON bool, r *message.Request, reply modbus.ADU, took time.Duration) error {
-	explained := explain.Reply(r.Framing, r.ADU, reply)
-	exception := modbus.AsException(reply.PDU)
+// show prints the reply; an exception, or what is no good reply, makes the command fail.
+func show(out io.Writer, asJSON bool, reply explain.Explanation, took time.Duration) error {
+	failed := reply.Kind == explain.Exception || !reply.Good()
 	if asJSON {
-		err := json.NewEncoder(out).Encode(struct {
-			OK        bool                `json:"ok"`
-			Frame     string              `json:"frame"`
-			ElapsedMS float64             `json:"elapsed_ms"`
-			Explained explain.Explanation `json:"explained"`
-		}{exception == nil, explained.Frame(), float64(took.Microseconds()) / 1000, explained})
-		return failedIf(exception != nil, err)
+		return failedIf(failed, json.NewEncoder(out).Encode(struct {
+			OK bool `json:"ok"`
+			explain.Explanation
+			ElapsedMS float64 `json:"elapsed_ms"`
+		}{!failed, reply, float64(took.Microseconds()) / 1000}))
 	}
-	_, err := fmt.Fprintf(out, "%s\n\n%s", explained.Frame(), explained)
-	return failedIf(exception != nil, err)
+	_, err := fmt.Fprintf(out, "%s\n\n%s", reply.Frame, reply.Text())
+	return failedIf(failed, err)
 }
 
 func failedIf(failed bool, err error) error {

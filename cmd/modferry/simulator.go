@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -9,6 +10,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"modferry/configs"
+	"modferry/configs/strictyaml"
+	"modferry/modbus/profile"
+	"modferry/modbus/transport"
 	"modferry/simulator"
 )
 
@@ -57,4 +61,66 @@ func simulatorCommand() *cobra.Command {
 	s.BoolVar(&f.json, "json", false, "print the addresses as one JSON line")
 	s.StringVar(&f.log, "log", "warn", "log `LEVEL`: debug, info, warn, error")
 	return c
+}
+
+// open opens the faces; nothing is answered before the simulator runs.
+func (f simulatorFlags) open(log *slog.Logger) (*simulator.Simulator, error) {
+	c, err := f.config()
+	if err != nil {
+		return nil, err
+	}
+	s, err := simulator.Open(c, log)
+	if err != nil {
+		return nil, fmt.Errorf("cannot start the virtual device: %w", err)
+	}
+	return s, nil
+}
+
+func (f simulatorFlags) config() (simulator.Config, error) {
+	if f.file != "" {
+		c, err := simulator.LoadConfig(f.file, configs.Files)
+		var problems strictyaml.Problems
+		if errors.As(err, &problems) {
+			return c, &usageError{problems}
+		}
+		if err != nil {
+			return c, usage("%w", err)
+		}
+		return c, nil
+	}
+	p, err := profile.Load(configs.Files, f.profile)
+	if err != nil {
+		return simulator.Config{}, usage("--profile: %w", err)
+	}
+	if f.unit < 0 || f.unit > 247 {
+		return simulator.Config{}, usage("--unit %d: it must be 1 to 247", f.unit)
+	}
+	c := simulator.Config{
+		Devices: []simulator.DeviceOptions{{Profile: p, Unit: byte(f.unit), Seed: f.seed}},
+		TCP:     f.tcp, PTY: f.pty,
+	}
+	if f.serial != "" {
+		c.Serial = &transport.SerialOptions{Path: f.serial}
+	}
+	if c.TCP == "" && c.PTY == "" && c.Serial == nil {
+		return c, usage("nowhere to serve: name --tcp ADDRESS, --pty PATH, --serial PORT, or -c FILE; see modferry simulator --help")
+	}
+	return c, nil
+}
+
+func (f simulatorFlags) greet(out io.Writer, s *simulator.Simulator) error {
+	at := s.Places()
+	if f.json {
+		return json.NewEncoder(out).Encode(at)
+	}
+	for _, d := range s.Devices() {
+		fmt.Fprintf(out, "%s as unit %d\n", d.Profile().Title, d.Unit())
+	}
+	for _, face := range []struct{ what, where string }{{"Modbus TCP", at.TCP}, {"pseudo terminal", at.PTY}, {"serial port", at.Serial}} {
+		if face.where != "" {
+			fmt.Fprintf(out, "  %-16s %s\n", face.what, face.where)
+		}
+	}
+	_, err := fmt.Fprintln(out, "Ctrl-C ends it.")
+	return err
 }
