@@ -1,0 +1,114 @@
+package broker
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// access decides who may connect, publish and subscribe.
+type access struct{ users map[string]account } // nil: anyone may do anything
+
+type account struct {
+	password [sha256.Size]byte
+	topics   []string
+}
+
+func newAccess(users map[string]User) (*access, error) {
+	if users == nil {
+		return &access{}, nil
+	}
+	a := &access{users: make(map[string]account, len(users))}
+	for name, u := range users {
+		switch {
+		case name == "":
+			return nil, errors.New("a broker user needs a name")
+		case u.Password == "":
+			return nil, fmt.Errorf("broker user %q needs a password", name)
+		case len(u.Topics) == 0:
+			return nil, fmt.Errorf("broker user %q has no topics: list the filters it may use, \"#\" for all", name)
+		}
+		for _, t := range u.Topics {
+			if err := checkFilter(t); err != nil {
+				return nil, fmt.Errorf("broker user %q: topic filter %q %w", name, t, err)
+			}
+		}
+		a.users[name] = account{sha256.Sum256([]byte(u.Password)), u.Topics}
+	}
+	return a, nil
+}
+
+// login reports whether name may connect with password. The comparison takes the
+// same time however much of the password is right, and whether or not there is such a user.
+func (a *access) login(name, password string) bool {
+	if a.users == nil {
+		return true
+	}
+	user, known := a.users[name]
+	given := sha256.Sum256([]byte(password))
+	return subtle.ConstantTimeCompare(given[:], user.password[:]) == 1 && known
+}
+
+// allows reports whether user may publish to a topic, or subscribe to a filter.
+func (a *access) allows(user, filter string) bool {
+	if a.users == nil {
+		return true
+	}
+	for _, t := range a.users[user].topics {
+		if covers(t, filter) {
+			return true
+		}
+	}
+	return false
+}
+
+// covers reports whether every topic that filter matches is also matched by allowed.
+// A topic is a filter without wildcards.
+func covers(allowed, filter string) bool {
+	if strings.HasPrefix(filter, "$") && !strings.HasPrefix(allowed, "$") {
+		return false // [MQTT-4.7.2-1]
+	}
+	for {
+		have, moreHave, haveNext := strings.Cut(allowed, "/")
+		want, moreWant, wantNext := strings.Cut(filter, "/")
+		switch {
+		case have == "#":
+			return true
+		case want == "#", have != "+" && have != want:
+			return false
+		case !wantNext:
+			return !haveNext || moreHave == "#" // "a/#" matches "a" too [MQTT-4.7.1-2]
+		case !haveNext:
+			return false
+		}
+		allowed, filter = moreHave, moreWant
+	}
+}
+
+func checkFilter(f string) error {
+	if f == "" || strings.ContainsRune(f, 0) {
+		return errors.New("is empty or holds a zero byte")
+	}
+	levels := strings.Split(f, "/")
+	for i, l := range levels {
+		switch {
+		case strings.Contains(l, "#") && (l != "#" || i != len(levels)-1):
+			return errors.New("may have # only alone in its last level") // [MQTT-4.7.1-2]
+		case strings.Contains(l, "+") && l != "+":
+			return errors.New("may have + only alone in a level") // [MQTT-4.7.1-3]
+		}
+	}
+	return nil
+}
+
+// withoutShare returns the filter inside $share/<group>/<filter>, and filter itself otherwise.
+func withoutShare(filter string) string {
+	prefix, rest, ok := strings.Cut(filter, "/")
+	if !ok || !strings.EqualFold(prefix, "$share") {
+		return filter
+	}
+	_, inner, _ := strings.Cut(rest, "/")
+	return inner
+}
