@@ -31,7 +31,7 @@ func decodeCommand() *cobra.Command {
 			if asJSON {
 				return failedIf(!e.Good(), json.NewEncoder(c.OutOrStdout()).Encode(e))
 			}
-			_, err := io.WriteString(c.OutOrStdout(), e.Text())
+			_, err := io.WriteString(c.OutOrStdout(), e.String())
 			return failedIf(!e.Good(), err)
 		},
 	}

@@ -247,7 +247,7 @@ func show(out io.Writer, asJSON bool, reply explain.Explanation, took time.Durat
 			ElapsedMS float64 `json:"elapsed_ms"`
 		}{!failed, reply, float64(took.Microseconds()) / 1000}))
 	}
-	_, err := fmt.Fprintf(out, "%s\n\n%s", reply.Frame, reply.Text())
+	_, err := fmt.Fprintf(out, "%s\n\n%s", reply.Frame, reply.String())
 	return failedIf(failed, err)
 }
 
