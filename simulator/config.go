@@ -75,7 +75,9 @@ func decodeSerial(m *strictyaml.Map) *transport.SerialOptions {
 		return o
 	}
 	for _, key := range []string{"baud", "parity", "data_bits", "stop_bits"} {
-		m.Get(key).Problemf("%s is a setting of serial, which is not there", key)
+		if n := m.Get(key); n.Present() {
+			n.Problemf("only a serial port has this setting: add serial with its path, or remove this")
+		}
 	}
 	return nil
 }

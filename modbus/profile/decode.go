@@ -68,8 +68,8 @@ func decodeFunctions(n strictyaml.Node) []byte {
 }
 
 func functionCode(text string) (byte, bool) {
-	if code, err := strconv.ParseUint(text, 0, 7); err == nil {
-		return byte(code), code > 0
+	if code, ok := whole(text); ok {
+		return byte(code), code > 0 && code < 128
 	}
 	return modbus.FunctionByName(text)
 }

@@ -2,6 +2,8 @@ package profile
 
 import (
 	"math"
+	"regexp"
+	"strconv"
 
 	"modferry/configs/strictyaml"
 	"modferry/modbus"
@@ -83,12 +85,30 @@ func decodeType(m *strictyaml.Map, f register.Field, found bool) register.Type {
 func decodeNoData(n strictyaml.Node, t register.Type) []uint64 {
 	var raw []uint64
 	for _, item := range n.ListOrOne() {
-		v := item.Int(0, math.MinInt, math.MaxInt)
-		if r, ok := t.Raw(int64(v)); ok {
+		text := item.String("")
+		v, ok := whole(text)
+		if !ok {
+			item.Problemf("expected a whole number such as 0x8000 or -9999, got %s", item.Shown())
+		} else if r, ok := t.Raw(v); ok {
 			raw = append(raw, r)
 		} else {
 			item.Problemf("%s does not fit into %s", item.Shown(), t)
 		}
 	}
 	return raw
+}
+
+var wholeNumber = regexp.MustCompile(`^-?(0|[1-9][0-9]*|0[xX][0-9a-fA-F]+)$`)
+
+// whole reads a whole number of up to 64 bits, on machines of 32 bits as well; one
+// above the int64 range is taken as the same bits.
+func whole(text string) (int64, bool) {
+	if !wholeNumber.MatchString(text) {
+		return 0, false
+	}
+	if v, err := strconv.ParseInt(text, 0, 64); err == nil {
+		return v, true
+	}
+	v, err := strconv.ParseUint(text, 0, 64)
+	return int64(v), err == nil
 }

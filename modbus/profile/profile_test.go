@@ -90,6 +90,9 @@ func TestReading(t *testing.T) {
 		`{input: 2, type: int16, no_data: [0x8000, -1, 32767]}`: {
 			Field: register.Field{Table: modbus.InputRegisters, Address: 2, Type: register.Int16, Bit: -1, Scale: 1, Decimals: -1,
 				NoData: []uint64{0x8000, 0xFFFF, 0x7FFF}}},
+		`{input: 2, type: uint64, no_data: [0xFFFFFFFFFFFFFFFE, 0x100000000]}`: {
+			Field: register.Field{Table: modbus.InputRegisters, Address: 2, Type: register.Uint64, Bit: -1, Scale: 1, Decimals: -1,
+				NoData: []uint64{0xFFFFFFFFFFFFFFFE, 0x100000000}}},
 	}
 	for text, want := range tests {
 		p, err := profile.Parse("x.yaml", []byte(small+"  r: "+text))
@@ -119,6 +122,8 @@ func TestReadingProblems(t *testing.T) {
 		`{holding: 65535, type: int32}`:                                         "beyond 65535",
 		`{coil: 1, type: int16}`:                                                "coils hold bools",
 		`{holding: 1, type: int16, no_data: 0x18000}`:                           "0x18000 does not fit into int16",
+		`{holding: 1, type: int16, no_data: 010}`:                               "whole number",
+		`{holding: 1, type: int16, no_data: none}`:                              "whole number",
 		`{holding: 1, type: int16, deadband: -1}`:                               "deadband",
 		`{holding: 1, type: int16, deadband: 101%}`:                             "at most 100",
 		`{holding: 1, type: int16, deadband: NaN}`:                              "deadband",

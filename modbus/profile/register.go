@@ -2,7 +2,6 @@ package profile
 
 import (
 	"math"
-	"strconv"
 	"time"
 
 	"modferry/configs/strictyaml"
@@ -61,8 +60,8 @@ func registerField(m *strictyaml.Map, name string, readings []Reading) register.
 func decodeCodes(n strictyaml.Node) []Code {
 	var codes []Code
 	for _, e := range n.Map().Entries() {
-		written, err := strconv.ParseUint(e.Name, 0, 16)
-		if err != nil {
+		written, ok := whole(e.Name)
+		if !ok || written < 0 || written > math.MaxUint16 {
 			e.Key.Problemf("expected a number from 0 to 65535, got %s", e.Key.Shown())
 		}
 		codes = append(codes, Code{uint16(written), uint16(e.Value.Int(0, 0, math.MaxUint16))})

@@ -1,0 +1,95 @@
+package simulator_test
+
+import (
+	"log/slog"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"modferry/modbus"
+	"modferry/modbus/transport"
+	"modferry/simulator"
+)
+
+func TestShippedConfiguration(t *testing.T) {
+	c, err := simulator.LoadConfig("../configs/simulator.yaml", configs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Devices) != 2 || c.Devices[1].Unit != 2 || c.Devices[1].Seed != 2 || c.TCP == "" || c.PTY == "" || c.Serial != nil {
+		t.Errorf("%+v", c)
+	}
+}
+
+func TestConfig(t *testing.T) {
+	c, err := simulator.ParseConfig("x.yaml", []byte(`
+devices: [{profile: xy-md02}, {profile: xy-md02, unit: 9, seed: 4}]
+serial: /dev/ttyUSB1
+baud: 19200
+parity: even
+mode: ascii
+`), configs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Devices[0].Unit != 1 || c.Devices[0].Seed != 1 || c.Devices[1].Unit != 9 || c.Devices[1].Seed != 4 {
+		t.Errorf("devices %+v", c.Devices)
+	}
+	if want := (&transport.SerialOptions{Path: "/dev/ttyUSB1", Baud: 19200, Parity: "even"}); !reflect.DeepEqual(c.Serial, want) || c.Framing != modbus.ASCII {
+		t.Errorf("%+v, %v", c.Serial, c.Framing)
+	}
+}
+
+func TestConfigProblems(t *testing.T) {
+	for text, want := range map[string]string{
+		"tcp: :5020":                                                  "add devices",
+		"devices: []\ntcp: :1":                                        "the list is empty",
+		"devices: [{profile: xy-md03}]\ntcp: :1":                      "known are xy-md02",
+		"devices: [{unit: 3}]\ntcp: :1":                               "add profile",
+		"devices: [{profile: xy-md02}]":                               "nothing reaches the devices",
+		"devices: [{profile: xy-md02}]\ntcp: 5020":                    "host:port",
+		"devices: [{profile: xy-md02}, {profile: xy-md02}]\ntcp: :1":  "unit 1 is taken",
+		"devices: [{profile: xy-md02, unit: 248}]\ntcp: :1":           "from 1 to 247",
+		"devices: [{profile: xy-md02}]\ntcp: :1\nbaud: 9600":          "baud: only a serial port has this setting",
+		"devices: [{profile: xy-md02}]\ntcp: :1\nmode: tcp":           "rtu or ascii",
+		"devices: [{profile: xy-md02}]\ntcp: :1\nptty: /tmp/x":        "did you mean pty?",
+		"devices: [{profile: xy-md02, sed: 1}]\ntcp: :1":              "did you mean seed?",
+		"devices: [{profile: xy-md02}]\nserial: /dev/x\nparity: odds": "did you mean odd?",
+		"devices: {profile: xy-md02}\ntcp: :1":                        "a list",
+		"devices: [{profile: xy-md02, seed: -1}]\ntcp: :1":            "seed",
+	} {
+		_, err := simulator.ParseConfig("x.yaml", []byte(text), configs)
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s:\n got %v\nwant one problem with %q", text, err, want)
+		}
+	}
+	if _, err := simulator.LoadConfig(filepath.Join(t.TempDir(), "none.yaml"), configs); err == nil {
+		t.Error("a file that is not there was loaded")
+	}
+}
+
+func TestOpen(t *testing.T) {
+	c, err := simulator.ParseConfig("x.yaml", []byte("devices: [{profile: xy-md02}]\ntcp: :0\npty: "+filepath.Join(t.TempDir(), "line")), configs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat("/dev/ptmx"); err != nil {
+		c.PTY = ""
+	}
+	s, err := simulator.Open(c, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	c.Serial = &transport.SerialOptions{Path: "/dev/none"}
+	if _, err := simulator.Open(c, slog.New(slog.DiscardHandler)); err == nil {
+		t.Error("it opened a port that is not there")
+	}
+	if _, err := os.Lstat(c.PTY); c.PTY != "" && err == nil {
+		t.Error("the link stays after an error")
+	}
+}
