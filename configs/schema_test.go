@@ -1,0 +1,223 @@
+package configs_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/goccy/go-yaml"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"modferry/configs"
+	"modferry/configs/strictyaml"
+	"modferry/gateway/config"
+)
+
+func schema(t *testing.T) (document map[string]any, compiled *jsonschema.Schema) {
+	t.Helper()
+	parsed, err := jsonschema.UnmarshalJSON(strings.NewReader(text(t, "gateway.schema.json", "")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := jsonschema.NewCompiler()
+	if err := c.AddResource("gateway.schema.json", parsed); err != nil {
+		t.Fatal(err)
+	}
+	compiled, err = c.Compile("gateway.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parsed.(map[string]any), compiled
+}
+
+// validate holds a YAML text against the schema.
+func validate(t *testing.T, s *jsonschema.Schema, yamlText []byte) error {
+	t.Helper()
+	var v any
+	if err := yaml.Unmarshal(yamlText, &v); err != nil {
+		return err
+	}
+	asJSON, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	instance, err := jsonschema.UnmarshalJSON(strings.NewReader(string(asJSON)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.Validate(instance)
+}
+
+func TestSchemaAcceptsTheExamples(t *testing.T) {
+	_, s := schema(t)
+	for _, file := range examples(t) {
+		if err := validate(t, s, []byte(text(t, file, ""))); err != nil {
+			t.Errorf("%s: %v", file, err)
+		}
+	}
+	contract, err := os.ReadFile("../gateway/config/testdata/contract.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := validate(t, s, contract); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestSchemaAndParserAgree on single values, each in an otherwise good file.
+func TestSchemaAndParserAgree(t *testing.T) {
+	_, s := schema(t)
+	bus := func(keys string) string { return "gateway: w\nbroker: {}\nbuses: {b: {" + keys + "}}\n" }
+	device := func(keys string) string { return bus("tcp: h") + "devices: {d: {bus: b, unit: 1, " + keys + "}}\n" }
+	root := func(keys string) string { return bus("tcp: h") + keys + "\n" }
+	for text, good := range map[string]bool{
+		bus("tcp: h"):                            true,
+		bus("serial: /dev/x"):                    true,
+		bus("queue: 3"):                          false,
+		bus("tcp: h, serial: /dev/x"):            false,
+		bus("tcp: h, timeout: 300ms"):            true,
+		bus("tcp: h, timeout: 300"):              false,
+		bus("tcp: h, delay: 0"):                  true,
+		bus("tcp: h, queue: '${MQTT_PASSWORD}'"): false, // set, but no number: only the parser knows
+		bus("serial: x, baud: 0x2580"):           true,
+		bus("serial: x, baud: '9600'"):           false,
+		bus("serial: x, parity: evne"):           false,
+		bus("serial: x, stop_bits: 3"):           false,
+		bus("serial: x, echo: yes"):              false,
+		bus("tcp: h, framing: mbap"):             true,
+		bus("tcp: h, framing: tcp"):              false,
+		bus("tcp: h, request: a/b"):              true,
+		bus("tcp: h, request: a/#"):              false,
+		bus("tcp: h, allow: [{}]"):               true,
+		bus("tcp: h, allow: {}"):                 false,
+		bus("tcp: h, allow: [{units: 1-8, functions: [write, 6, write_single_coil, 0x10], addresses: [0x01 - 0x02], values: 5, clients: ''}]"): true,
+		bus("tcp: h, allow: [{functions: [Wirte!]}]"): false,
+		bus("tcp: h, allow: [{units: []}]"):           false,
+		bus("tcp: h, allow: [{units: a-b}]"):          false,
+		bus("tcp: h, allow: [{clients: [a/b]}]"):      false,
+		device("profile: xy-md02"):                    true,
+		device("every: 5s"):                           false,
+		device("readings: {r: {coil: 1}}"):            true,
+		device("readings: {a/b: {coil: 1}}"):          false,
+		device("readings: {r: {coil: 1, input: 1}}"):  false,
+		device("readings: {r: {}}"):                   false,
+		device("readings: {r: {input: 1, type: int16, deadband: 2%, no_data: [0x8000, -1], scale: 0.1, decimals: 1, bit: 3}}"): false,
+		device("readings: {r: {input: 1, type: int16, deadband: 2%, no_data: [0x8000, -1], scale: 0.1, decimals: 1}}"):         true,
+		device("profile: xy-md02, payload: xml"):                                  false,
+		root("http: {}"):                                                          true,
+		root("http: {listen: ':8080'}"):                                           true,
+		root("http: {listen: 8080}"):                                              false,
+		root("backlog: {max: 64MiB, rate: 200}"):                                  true,
+		root("backlog: {max: 64}"):                                                false,
+		root("requests: {resume_within: 0, rate: 0}"):                             true,
+		root("prefix: a b"):                                                       false,
+		root("mqtt: {qos: 2, keepalive: 1m, version: 3.1.1}"):                     true,
+		root("mqtt: {qos: 3}"):                                                    false,
+		root("mqtt: {username: u, password: x, password_file: y}"):                false,
+		root("mqtt: {password: x}"):                                               false,
+		"gateway: w\nbuses: {b: {tcp: h}}\n":                                      false,
+		"gateway: w\nmqtt: {}\nbuses: {b: {tcp: h}}\n":                            false,
+		"gateway: w\nmqtt: {url: mqtt://h}\nbuses: {b: {tcp: h}}\n":               true,
+		"gateway: w\nbroker: {users: {a: {}}}\nbuses: {b: {tcp: h}}\n":            false,
+		"gateway: w\nbroker: {users: {a: {password: x}}}\nbuses: {b: {tcp: h}}\n": true,
+		"gateway: w x\nbroker: {}\nbuses: {b: {tcp: h}}\n":                        false,
+		"gateway: w\nbroker: {}\nbuses: {}\n":                                     false,
+		"gateway: w\nbroker: {}\n":                                                false,
+	} {
+		_, err := config.Parse("g.yaml", []byte(text), config.Options{Env: environment, Profiles: configs.Files})
+		if (err == nil) != good {
+			t.Errorf("the parser says of\n%s%v", text, err)
+		}
+		if err := validate(t, s, []byte(text)); (err == nil) != good && !strings.Contains(text, "${") && !strings.Contains(text, "bit: 3") {
+			t.Errorf("the schema says of\n%s%v", text, err)
+		}
+	}
+}
+
+// stranger is a key that nothing has: the parser answers with the keys it knows.
+const stranger = "zzzzzzzzzzzzzzzzzzzz"
+
+// TestSchemaHasTheKeysOfTheParser: in every mapping, exactly those that the parser knows.
+func TestSchemaHasTheKeysOfTheParser(t *testing.T) {
+	document, _ := schema(t)
+	want := map[string][]string{}
+	tree := strangers(document, document, "", want)
+	text, err := json.Marshal(tree) // JSON is YAML
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = config.Parse("g.yaml", text, config.Options{Env: environment, Profiles: configs.Files})
+	var problems strictyaml.Problems
+	if !errors.As(err, &problems) {
+		t.Fatal(err)
+	}
+	got := map[string][]string{}
+	for _, p := range problems {
+		path, isStranger := strings.CutSuffix(p.Path, stranger)
+		_, known, isUnknown := strings.Cut(p.Message, "unknown key: known are ")
+		if isStranger && isUnknown {
+			got[strings.TrimSuffix(path, ".")] = slices.Sorted(slices.Values(strings.Split(known, ", ")))
+		}
+	}
+	for path := range maps.Keys(want) {
+		if !slices.Equal(got[path], want[path]) {
+			t.Errorf("%q:\nthe parser knows %q\nthe schema has   %q", path, got[path], want[path])
+		}
+	}
+	if len(got) != len(want) || len(want) < 15 {
+		t.Errorf("%d mappings in the parser, %d in the schema", len(got), len(want))
+	}
+}
+
+// strangers makes a value of the schema's form, with a stranger in every mapping, and
+// notes the keys of each. Mappings of names have one, n; lists have one item.
+func strangers(document, node map[string]any, path string, keys map[string][]string) any {
+	if ref, ok := node["$ref"].(string); ok {
+		node = document["$defs"].(map[string]any)[strings.TrimPrefix(ref, "#/$defs/")].(map[string]any)
+	}
+	if items, ok := node["items"].(map[string]any); ok {
+		return []any{strangers(document, items, path+"[0]", keys)}
+	}
+	if node["type"] != "object" {
+		return "x"
+	}
+	join := func(key string) string { return strings.TrimPrefix(path+"."+key, ".") }
+	if values, ok := node["additionalProperties"].(map[string]any); ok {
+		return map[string]any{"n": strangers(document, values, join("n"), keys)}
+	}
+	properties := node["properties"].(map[string]any)
+	tree := map[string]any{stranger: 1}
+	for key, value := range properties {
+		tree[key] = strangers(document, value.(map[string]any), join(key), keys)
+	}
+	keys[path] = slices.Sorted(maps.Keys(properties))
+	return tree
+}
+
+// TestSchemaDescribesEveryKey: editors show it beside what is typed.
+func TestSchemaDescribesEveryKey(t *testing.T) {
+	document, _ := schema(t)
+	var check func(path string, node any)
+	check = func(path string, node any) {
+		m, ok := node.(map[string]any)
+		if !ok {
+			return
+		}
+		if properties, ok := m["properties"].(map[string]any); ok && m["type"] == "object" {
+			for key, value := range properties {
+				if d, _ := value.(map[string]any)["description"].(string); !strings.HasSuffix(d, ".") && !strings.HasSuffix(d, "/<gateway>.") {
+					t.Errorf("%s.%s has no description", path, key)
+				}
+			}
+		}
+		for key, value := range m {
+			check(fmt.Sprintf("%s.%s", path, key), value)
+		}
+	}
+	check("", document)
+}
