@@ -147,7 +147,7 @@ func TestMbpollReadsTheSimulator(t *testing.T) {
 }
 
 func TestPymodbusReadsAndWritesTheSimulator(t *testing.T) {
-	python := gatewaytest.NeedPython(t, "pymodbus")
+	python := gatewaytest.NeedPython(t, "pymodbus.client")
 	tcp, pty := sensor(t)
 	for name, address := range map[string]string{"TCP": tcp, "RTU": pty} {
 		t.Run(name, func(t *testing.T) {

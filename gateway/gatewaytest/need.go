@@ -46,7 +46,7 @@ func NeedPython(t testing.TB, module string) string {
 	t.Helper()
 	const python = "/usr/bin/python3"
 	if err := exec.Command(python, "-c", "import "+module).Run(); err != nil {
-		Missing(t, "python3-"+module)
+		Missing(t, python+" cannot import "+module)
 	}
 	return python
 }
