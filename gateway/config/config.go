@@ -1,6 +1,6 @@
 // Package config is the gateway's configuration: one YAML file, strict keys, every
 // mistake reported at once with its line and column. Loading it opens nothing but
-// files: the configuration itself, profiles and secrets.
+// files: the configuration itself, profiles, secrets and certificates.
 package config
 
 import (

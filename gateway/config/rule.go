@@ -84,18 +84,15 @@ func ranges(n strictyaml.Node, max int) []policy.Range {
 		if !isRange {
 			to = from
 		}
-		r, good := policy.Range{}, true
-		r.From, good = parseNumber(from, max)
-		if good {
-			r.To, good = parseNumber(to, max)
-		}
+		first, fromGood := parseNumber(from, max)
+		last, toGood := parseNumber(to, max)
 		switch {
-		case !good:
+		case !fromGood || !toGood:
 			item.Problemf("expected a number from 0 to %d or a range such as 1-8 or 0x0101-0x0104, got %s", max, item.Shown())
-		case r.From > r.To:
+		case first > last:
 			item.Problemf("the range %s is empty: write the smaller number first", item.Shown())
 		default:
-			out = append(out, r)
+			out = append(out, policy.Range{From: first, To: last})
 		}
 	}
 	return out

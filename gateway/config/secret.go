@@ -38,7 +38,7 @@ func (s Secret) String() string {
 }
 
 // Format hides the text from every verb of fmt.
-func (s Secret) Format(f fmt.State, _ rune) { io.WriteString(f, s.String()) }
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
 
 // MarshalText hides the text from every encoder.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }

@@ -16,6 +16,7 @@ var unbuilt = []struct {
 	refuse bool
 	advice string
 }{
+	{path: "data_dir", advice: "nothing is kept over a restart"},
 	{path: "mqtt.version", when: is("5"), refuse: true, advice: `write "3.1.1"`},
 	{path: "mqtt.reply_topics", advice: "apps use the client ending of the topics"},
 	{path: "requests.rate", when: isNot("0"), refuse: true, advice: "write 0, or remove it"},
