@@ -181,3 +181,21 @@ func TestStrangeRepliesDoNotPanic(t *testing.T) {
 		}
 	}
 }
+
+func TestEveryCodeHasASentence(t *testing.T) {
+	request := decode(t, `{"id":1,"unit":1,"function":4,"address":1}`, message.Options{})
+	seen := map[string]message.Code{}
+	for _, code := range []message.Code{message.Denied, message.Invalid, message.Busy, message.Expired, message.Unavailable, message.Timeout} {
+		var reply struct{ Error struct{ Message string } }
+		if err := json.Unmarshal(request.Reply(message.Result{Code: code}), &reply); err != nil {
+			t.Fatal(err)
+		}
+		if other, twice := seen[reply.Error.Message]; twice || len(reply.Error.Message) < 20 {
+			t.Errorf("%s says %q, like %s", code, reply.Error.Message, other)
+		}
+		seen[reply.Error.Message] = code
+	}
+	if err := (&message.Error{Code: message.Retained}).Error(); len(err) < 20 {
+		t.Errorf("a retained message is refused with %q", err)
+	}
+}
