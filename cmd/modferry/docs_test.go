@@ -117,7 +117,11 @@ func commandLine(line string) ([]string, bool) {
 		if rest, ok := strings.CutPrefix(strings.TrimSpace(line)+" ", program); ok {
 			var args []string
 			for _, m := range regexp.MustCompile(`"([^"]*)"|(\S+)`).FindAllStringSubmatch(rest, -1) {
-				args = append(args, strings.ReplaceAll(m[1]+m[2], "configs/", "../../configs/"))
+				arg := strings.TrimPrefix(m[1]+m[2], "configs/")
+				if strings.HasSuffix(arg, ".yaml") { // a file of the reader's, as the example of that name
+					arg = "../../configs/" + arg
+				}
+				args = append(args, arg)
 			}
 			return args, len(args) > 0
 		}
