@@ -13,7 +13,7 @@ import (
 // Each step is a request's PDU and its reply's.
 func TestXYMD02Registers(t *testing.T) {
 	s := newSimulator(t, simulator.Options{Profile: xymd02(t), Unit: 1})
-	pin(t, s, 30.5, 54.6)
+	pin(t, s, 30.5)
 	d := s.Devices()[0]
 	for _, step := range []struct{ name, request, want string }{
 		{"both values", "0400010002", "0404 0131 0222"},

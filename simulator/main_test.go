@@ -95,9 +95,10 @@ func fromHex(t testing.TB, text string) []byte {
 	return b
 }
 
-func pin(t testing.TB, s *simulator.Simulator, temperature, humidity float64) {
+// pin holds the temperature, and humidity at 54.6 %.
+func pin(t testing.TB, s *simulator.Simulator, temperature float64) {
 	t.Helper()
-	for name, v := range map[string]float64{"temperature": temperature, "humidity": humidity} {
+	for name, v := range map[string]float64{"temperature": temperature, "humidity": 54.6} {
 		if err := s.Pin(name, v); err != nil {
 			t.Fatal(err)
 		}

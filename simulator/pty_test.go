@@ -6,8 +6,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -53,15 +56,15 @@ func ptyLine(t testing.TB, o simulator.Options) (*simulator.Simulator, *os.File)
 // Frames of a real device, with check codes that were computed elsewhere.
 func TestGoldenFramesOnAPTY(t *testing.T) {
 	s, line := ptyLine(t, simulator.Options{Profile: xymd02(t), Unit: 1})
-	pin(t, s, 30.5, 54.6)
+	pin(t, s, 30.5)
 	talk(t, line, "010400010001600A", "01040201317974")
 	talk(t, line, "010400010002200B", "010404013102222ACE")
-	pin(t, s, -20.5, 54.6)
+	pin(t, s, -20.5)
 	talk(t, line, "010400010001600A", "010402FF33B8D5")
-	pin(t, s, -20, 54.6)
+	pin(t, s, -20)
 	talk(t, line, "010400010001600A", "010402FF38F912")
 	talk(t, line, "01060103000AF831", "01060103000AF831")
-	pin(t, s, 29.5, 54.6)
+	pin(t, s, 29.5)
 	talk(t, line, "010400010001600A", "01040201317974")
 	talk(t, line, "010601010008D830", "010601010008D830")
 	talk(t, line, "010400010001600A", "01040201317974")
@@ -81,7 +84,7 @@ func TestPTYClientsComeAndGo(t *testing.T) {
 		t.Fatal(err)
 	}
 	run(t, s)
-	pin(t, s, 30.5, 54.6)
+	pin(t, s, 30.5)
 	for range 3 {
 		line := openLine(t, path)
 		talk(t, line, "010400010001600A", "01040201317974")
@@ -106,7 +109,7 @@ func TestPTYSeveralUnits(t *testing.T) {
 
 func TestASCIIOnAPTY(t *testing.T) {
 	s, line := ptyLine(t, simulator.Options{Profile: xymd02(t), Unit: 1, Framing: modbus.ASCII})
-	pin(t, s, 30.5, 54.6)
+	pin(t, s, 30.5)
 	talk(t, line, hex.EncodeToString([]byte(":0104\r:010400010002F8\r\n")), hex.EncodeToString([]byte(":01040401310222A1\r\n")))
 }
 
@@ -122,6 +125,47 @@ func TestOneStateBehindAllFaces(t *testing.T) {
 	talk(t, conn, "0001 0000 0006 01 03 0103 0001", "0001 0000 0005 01 03 02 000A")
 	talk(t, conn, "0002 0000 0006 FF 06 0103 0005", "0002 0000 0006 FF 06 0103 0005")
 	talk(t, line, rtu(1, modbus.ReadRequest(3, 0x103, 1)), rtu(1, modbus.PDU{FunctionCode: 3, Data: []byte{2, 0, 5}}))
+}
+
+// libmodbus, by its command line client, reads and writes the device on a terminal and over TCP.
+func TestLibmodbusClient(t *testing.T) {
+	mbpoll, err := exec.LookPath("mbpoll")
+	if err != nil {
+		t.Skip("mbpoll is not installed")
+	}
+	s := newSimulator(t, simulator.Options{Profile: xymd02(t), Unit: 1})
+	path, err := s.OpenPTY("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, err := net.SplitHostPort(tcp(t, s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, s)
+	pin(t, s, -20.5)
+	rtu := []string{"-m", "rtu", "-b", "9600", "-P", "none", "-a", "1", "-q", "-1", path}
+	tcp := []string{"-m", "tcp", "-p", port, "-a", "1", "-q", "-1", "127.0.0.1"}
+	for _, step := range []struct {
+		line, args []string
+		want       string
+	}{
+		{rtu, []string{"-t", "3", "-r", "2", "-c", "2"}, "[2]: \t65331 (-205)\n[3]: \t546\n"},
+		{rtu, []string{"-t", "4", "-r", "260", "--", "10"}, "Written 1 references."},
+		{tcp, []string{"-t", "3", "-r", "2", "-c", "2"}, "[2]: \t65341 (-195)\n[3]: \t546\n"},
+		{tcp, []string{"-t", "4", "-r", "260", "--", "101"}, "Illegal data value"},
+		{rtu, []string{"-t", "4", "-r", "258", "-c", "5"}, "Illegal data address"},
+		{rtu, []string{"-t", "0", "-r", "1"}, "Illegal function"},
+	} {
+		args, values := step.args, []string(nil)
+		if i := slices.Index(args, "--"); i >= 0 {
+			args, values = args[:i], args[i+1:]
+		}
+		out, _ := exec.Command(mbpoll, slices.Concat(args, step.line, values)...).CombinedOutput() // it also fails with what is wanted
+		if !strings.Contains(string(out), step.want) {
+			t.Errorf("%v: %s\nwant %q", args, out, step.want)
+		}
+	}
 }
 
 func TestPTYLink(t *testing.T) {
@@ -181,7 +225,7 @@ func TestSerialPort(t *testing.T) {
 		t.Fatal(err)
 	}
 	run(t, s)
-	pin(t, s, 30.5, 54.6)
+	pin(t, s, 30.5)
 	talk(t, client, "010400010001600A", "01040201317974")
 	talk(t, client, rtu(1, modbus.WriteRegisterRequest(0x102, 2)), rtu(1, modbus.WriteRegisterRequest(0x102, 2)))
 	s.PowerCycle()

@@ -106,7 +106,7 @@ func decodeReading(e strictyaml.Entry) Reading {
 		Heartbeat: m.Get("heartbeat").Duration(0, minHeartbeat, 0),
 		Deadband:  decodeDeadband(m.Get("deadband")),
 	}
-	r.Set = decodeSet(m.Get("set"), r.Field.Table)
+	r.Set = decodeSet(m.Get("set"), r.Table)
 	return r
 }
 

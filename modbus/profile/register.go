@@ -88,7 +88,7 @@ func decodeWave(n strictyaml.Node) *Wave {
 func checkRegister(n strictyaml.Node, r Register) {
 	word := r.Table == modbus.HoldingRegisters && (r.Type == register.Uint16 || r.Type == register.Int16) && r.Count <= 1
 	switch {
-	case r.Field.Check() != nil: // already reported
+	case r.Check() != nil: // already reported
 	case r.Type == register.Bool && r.Table > modbus.DiscreteInputs:
 		n.Problemf("a device's own register is described whole: write it as uint16")
 	case r.Min > r.Max:

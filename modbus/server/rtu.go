@@ -77,8 +77,8 @@ func match(b []byte) (int, matched) {
 	if b[0] > modbus.MaxUnit || b[1] == 0 {
 		return 0, noise
 	}
-	request := frameLength(b, modbus.RequestLength(b[1:]))
-	reply := frameLength(b, modbus.ReplyLength(modbus.PDU{}, b[1:]))
+	request := frameLength(modbus.RequestLength(b[1:]))
+	reply := frameLength(modbus.ReplyLength(modbus.PDU{}, b[1:]))
 	if b[1] >= 0x80 {
 		request = tooLong // only replies are exceptions
 	}
@@ -105,7 +105,7 @@ type size int
 
 const tooLong size = modbus.MaxRTU + 1
 
-func frameLength(b []byte, pdu int) size {
+func frameLength(pdu int) size {
 	switch {
 	case pdu == modbus.More || pdu == modbus.Open:
 		return size(pdu)

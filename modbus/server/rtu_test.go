@@ -87,6 +87,28 @@ func rtuHex(unit byte, pdu modbus.PDU) string {
 	return strings.ToUpper(hex.EncodeToString(rtu(unit, pdu)))
 }
 
+// No function code leaves a client without an answer.
+func TestRTUAnswersEveryFunction(t *testing.T) {
+	lengths := map[byte][]byte{}
+	for _, c := range modbustest.Requests(modbus.RTU) {
+		lengths[c.ADU.PDU.FunctionCode] = c.ADU.PDU.Data
+	}
+	synctest.Test(t, func(t *testing.T) {
+		l := rtuLine(t, server.Options{})
+		for code := byte(1); code < 128; code++ {
+			data, ok := lengths[code]
+			if !ok {
+				data = []byte{1, 2, 3, 4, 5}[:code%6]
+			}
+			l.say(rtu(1, modbus.PDU{FunctionCode: code, Data: data}))
+			reply, err := modbus.ParseRTU(fromHex(t, l.hear()))
+			if err != nil || reply.Unit != 1 || reply.PDU.FunctionCode&^0x80 != code {
+				t.Errorf("function %d: %+v, %v", code, reply, err)
+			}
+		}
+	})
+}
+
 // Bytes may come one by one, as USB adapters pass them on.
 func TestRTUDrip(t *testing.T) {
 	for _, name := range []string{"read input registers", "write multiple registers", "loopback of two words"} {
