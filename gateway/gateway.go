@@ -7,6 +7,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -43,12 +44,8 @@ func New(c *config.Config, log *slog.Logger) (*Gateway, error) {
 		config: c, log: log, topics: message.Topics{Prefix: c.Prefix},
 		buses: map[string]*bus.Bus{}, changed: make(chan struct{}, 1),
 	}
-	if err := g.listen(); err != nil {
-		g.close()
-		return nil, err
-	}
-	if err := g.connect(); err != nil {
-		g.close()
+	if err := errors.Join(g.listen(), g.connect()); err != nil {
+		g.unlisten()
 		return nil, err
 	}
 	for _, b := range c.Buses {

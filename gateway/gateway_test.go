@@ -118,6 +118,12 @@ func (d *device) requests() int {
 // start runs a gateway with its embedded broker until the test ends and returns an app connected to it.
 func start(t *testing.T, yaml string) *gatewaytest.Peer {
 	t.Helper()
+	return startAt(t, "", "broker: {mqtt: 127.0.0.1:0}\n"+yaml)
+}
+
+// startAt does the same with another broker, if url names one.
+func startAt(t *testing.T, url, yaml string) *gatewaytest.Peer {
+	t.Helper()
 	c, err := config.Parse("test.yaml", []byte(yaml), config.Options{Profiles: configs.Files})
 	if err != nil {
 		t.Fatal(err)
@@ -135,7 +141,10 @@ func start(t *testing.T, yaml string) *gatewaytest.Peer {
 			t.Errorf("the gateway ended with %v", err)
 		}
 	})
-	app := gatewaytest.Client(t, "tcp://"+g.Addresses().MQTT.String(), gatewaytest.ClientOptions{})
+	if url == "" {
+		url = "tcp://" + g.Addresses().MQTT.String()
+	}
+	app := gatewaytest.Client(t, url, gatewaytest.ClientOptions{})
 	status := app.Subscribe("modferry/w/status", 1)
 	if m := status.Next(patience); string(m.Payload) != "online" {
 		t.Fatalf("status %q", m.Payload)
@@ -144,7 +153,7 @@ func start(t *testing.T, yaml string) *gatewaytest.Peer {
 }
 
 func tcpGateway(d *device, extra string) string {
-	return fmt.Sprintf("gateway: w\nbroker: {mqtt: 127.0.0.1:0}\nbuses:\n  b: {tcp: %q, timeout: 200ms%s}\n", d.addr, extra)
+	return fmt.Sprintf("gateway: w\nbuses:\n  b: {tcp: %q, timeout: 200ms%s}\n", d.addr, extra)
 }
 
 // ask publishes a request as client me and returns the reply's or error's topic ending and payload.
@@ -259,7 +268,7 @@ func TestBadInputNeverReachesTheLine(t *testing.T) {
 		{"a byte short", "0104000100", "error", "bad_length"},
 		{"empty", "", "error", "empty"},
 		{"over-long", long, "error", "too_large"},
-		{"1 MiB minus", strings.Repeat("0", 200_000), "error", "too_large"},
+		{"1 MiB", strings.Repeat("0", 1<<20), "error", "too_large"},
 		{"words", "turn the heating on", "error", "not_a_frame"},
 		{"mangled", "\xEF\xBF\xBD\xEF\xBF\xBD\x01", "error", "not_a_frame"},
 		{"JSON without id", `{"unit":1}`, "error", "bad_json"},
@@ -308,8 +317,21 @@ func TestRetainedRequestNeverExecutes(t *testing.T) {
 }
 
 func TestSharedTopicAnswersEachRequestOnce(t *testing.T) {
-	d := newDevice(t)
-	app := start(t, tcpGateway(d, ", request: abc, response: abc, allow: [{}]"))
+	const bus = ", request: abc, response: abc, allow: [{}]"
+	t.Run("embedded broker", func(t *testing.T) {
+		d := newDevice(t)
+		sharedTopic(t, d, start(t, tcpGateway(d, bus)))
+	})
+	for qos := range 3 {
+		t.Run(fmt.Sprintf("mosquitto, replies at QoS %d", qos), func(t *testing.T) {
+			d, broker := newDevice(t), gatewaytest.Mosquitto(t, gatewaytest.MosquittoOptions{NoDelay: true})
+			sharedTopic(t, d, startAt(t, broker.URL(), fmt.Sprintf("mqtt: {url: %q, qos: %d}\n", broker.URL(), qos)+tcpGateway(d, bus)))
+		})
+	}
+}
+
+func sharedTopic(t *testing.T, d *device, app *gatewaytest.Peer) {
+	t.Helper()
 	in := app.Subscribe("abc", 2)
 	const n = 1000
 	requests, replies := map[string]int{}, map[string]int{}

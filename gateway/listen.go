@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"crypto/rand"
 	"fmt"
 
@@ -53,6 +54,18 @@ func (g *Gateway) listen() error {
 	var err error
 	g.console, err = console.New(o)
 	return err
+}
+
+// unlisten frees what listen opened, of a gateway that is not going to run.
+func (g *Gateway) unlisten() {
+	if g.console != nil {
+		_ = g.console.Close() // nobody has connected
+	}
+	if g.broker != nil {
+		done, cancel := context.WithCancel(context.Background())
+		cancel()
+		_ = g.broker.Run(done) // closes it
+	}
 }
 
 // brokerUsers adds the gateway itself, with a password for this process only, to

@@ -11,11 +11,12 @@ import (
 
 // What one broker holds at most.
 const (
-	maxPacket      = 256 << 10 // bytes of one MQTT packet
-	maxConnections = 512       // at a time, TCP and WebSocket together
-	maxSessions    = 1024      // connected and waiting; the one longest away goes first
-	maxQueued      = 4096      // messages per client: written soon, and unacknowledged
-	maxRetained    = 10000     // topics
+	maxPacket      = 1<<20 + maxConnect // bytes of one MQTT packet: a payload of 1 MiB is passed on, for its reader to judge
+	maxConnect     = 128 << 10          // bytes of a CONNECT packet
+	maxConnections = 512                // at a time, TCP and WebSocket together
+	maxSessions    = 1024               // connected and waiting; the one longest away goes first
+	maxQueued      = 4096               // messages per client: written soon, and unacknowledged
+	maxRetained    = 10000              // topics
 	sessionSeconds = 7 * 24 * 3600
 	statusSeconds  = 30 // between two rounds of $SYS topics
 )

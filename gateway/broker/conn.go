@@ -14,7 +14,7 @@ const (
 	writeTimeout   = 20 * time.Second // for one write to be taken by the client's side
 	closeTimeout   = time.Second      // for the last packets of a closing connection
 	highWater      = 256 << 10        // bytes waiting, above which messages wait too
-	maxWaiting     = 1 << 20          // bytes waiting, above which a client is given up
+	maxWaiting     = 2 * maxPacket    // bytes waiting, above which a client is given up
 )
 
 var errTooSlow = errors.New("the client reads too slowly")

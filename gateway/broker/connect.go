@@ -18,7 +18,7 @@ const (
 	flagUser      = 0x80
 )
 
-// readConnect reads the first packet of a connection, at most maxPacket bytes, and
+// readConnect reads the first packet of a connection, at most maxConnect bytes, and
 // returns its body: what follows the fixed header.
 func readConnect(r io.Reader) ([]byte, error) {
 	var head [1]byte
@@ -41,8 +41,8 @@ func readConnect(r io.Reader) ([]byte, error) {
 			return nil, errNotConnect // [MQTT 5, 1.5.5] at most four bytes
 		}
 	}
-	if length > maxPacket {
-		return nil, fmt.Errorf("its CONNECT packet has %d bytes, more than %d", length, maxPacket)
+	if length > maxConnect {
+		return nil, fmt.Errorf("its CONNECT packet has %d bytes, more than %d", length, maxConnect)
 	}
 	// Grown as it arrives: a length alone must not cost memory.
 	var body bytes.Buffer
@@ -147,5 +147,5 @@ func (f *fields) skipProperties(version byte) {
 		return
 	}
 	f.skip(size)
-	f.skip(int(min(n, maxPacket+1)))
+	f.skip(int(min(n, maxConnect+1)))
 }
