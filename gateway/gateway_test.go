@@ -124,6 +124,12 @@ func start(t *testing.T, yaml string) *gatewaytest.Peer {
 // startAt does the same with another broker, if url names one.
 func startAt(t *testing.T, url, yaml string) *gatewaytest.Peer {
 	t.Helper()
+	return startAs(t, url, yaml, gatewaytest.ClientOptions{})
+}
+
+// startAs does the same with an app that connects in its own way.
+func startAs(t *testing.T, url, yaml string, o gatewaytest.ClientOptions) *gatewaytest.Peer {
+	t.Helper()
 	c, err := config.Parse("test.yaml", []byte(yaml), config.Options{Profiles: configs.Files})
 	if err != nil {
 		t.Fatal(err)
@@ -144,7 +150,7 @@ func startAt(t *testing.T, url, yaml string) *gatewaytest.Peer {
 	if url == "" {
 		url = "tcp://" + g.Addresses().MQTT.String()
 	}
-	app := gatewaytest.Client(t, url, gatewaytest.ClientOptions{})
+	app := gatewaytest.Client(t, url, o)
 	status := app.Subscribe("modferry/w/status", 1)
 	if m := status.Next(patience); string(m.Payload) != "online" {
 		t.Fatalf("status %q", m.Payload)
