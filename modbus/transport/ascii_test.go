@@ -55,10 +55,9 @@ func TestASCIIPause(t *testing.T) {
 
 func TestASCIIEcho(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		alive := true
 		s, d := newLine(t, StreamOptions{Framing: modbus.ASCII, Echo: true}, slow(), func(d *fakeDevice, request []byte) {
 			d.say(request)
-			if alive {
+			if len(d.requests()) == 1 {
 				d.say(request) // the reply to function 6
 			}
 		})
@@ -67,7 +66,6 @@ func TestASCIIEcho(t *testing.T) {
 		if _, err := s.Send(write); err != nil {
 			t.Error(err)
 		}
-		alive = false
 		_, err := s.Send(write)
 		wantKind(t, err, Timeout, true)
 	})

@@ -3,11 +3,7 @@ package transport
 import (
 	"io"
 	"net"
-	"os"
 	"testing"
-	"time"
-
-	"github.com/creack/pty"
 
 	"modferry/modbus"
 )
@@ -77,47 +73,4 @@ func BenchmarkTCPInFlight16(b *testing.B) {
 			}
 		}
 	})
-}
-
-// BenchmarkRTUPty reads one register at 115200 baud. A pseudo terminal has no
-// speed, so what it takes is the frame gap (1.75 ms) and our own time.
-func BenchmarkRTUPty(b *testing.B) {
-	master, slave, err := pty.Open()
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer master.Close()
-	path := slave.Name()
-	line := NewStream(StreamOptions{Open: DialSerial(SerialOptions{Path: path, Baud: 115200})})
-	defer line.Close()
-	if err := line.Connect(b.Context()); err != nil {
-		b.Fatal(err)
-	}
-	_ = slave.Close()
-	go answerPty(master)
-	request := readOne(modbus.RTU, 1, 0)
-	for b.Loop() {
-		if _, err := line.Send(request); err != nil {
-			b.Fatal(err)
-		}
-	}
-	b.ReportMetric(float64(time.Duration(b.N)*fastSilence)/float64(b.Elapsed()), "gap/total")
-}
-
-// answerPty answers RTU requests of 8 bytes until the terminal is closed.
-func answerPty(master *os.File) {
-	request := make([]byte, 8)
-	for {
-		if _, err := io.ReadFull(master, request); err != nil {
-			return
-		}
-		q, err := modbus.ParseRTU(request)
-		if err != nil {
-			continue
-		}
-		q.PDU = *addressAsValue(q)
-		if _, err := master.Write(modbus.AppendRTU(nil, q)); err != nil {
-			return
-		}
-	}
 }

@@ -26,9 +26,11 @@ func (p *memoryPort) Timing() Timing { return p.timing }
 // fakeDevice is the far end of a line in memory.
 type fakeDevice struct {
 	t    testing.TB
-	mu   sync.Mutex
-	conn net.Conn // nil while the line is not open
 	done sync.WaitGroup
+
+	mu   sync.Mutex
+	do   script
+	conn net.Conn // nil while the line is not open
 	got  [][]byte // the requests, as they came
 }
 
@@ -38,13 +40,13 @@ type script func(d *fakeDevice, request []byte)
 // newLine returns a stream whose line ends at a device in memory that does what
 // script says. Both are closed at the end of the test's bubble by the returned func.
 func newLine(t testing.TB, o StreamOptions, timing Timing, do script) (*Stream, *fakeDevice) {
-	d := &fakeDevice{t: t}
+	d := &fakeDevice{t: t, do: do}
 	o.Open = func(context.Context) (Port, error) {
 		near, far := net.Pipe()
 		d.mu.Lock()
 		d.conn = far
 		d.mu.Unlock()
-		d.done.Go(func() { d.serve(far, do) })
+		d.done.Go(func() { d.serve(far) })
 		return &memoryPort{near, timing}, nil
 	}
 	if o.Timeout == 0 {
@@ -62,7 +64,7 @@ func (d *fakeDevice) close(s *Stream) {
 }
 
 // serve takes what one write of the stream brings as one request.
-func (d *fakeDevice) serve(conn net.Conn, do script) {
+func (d *fakeDevice) serve(conn net.Conn) {
 	defer conn.Close()
 	buf := make([]byte, 1024)
 	for {
@@ -73,11 +75,19 @@ func (d *fakeDevice) serve(conn net.Conn, do script) {
 		request := append([]byte(nil), buf[:n]...)
 		d.mu.Lock()
 		d.got = append(d.got, request)
+		do := d.do
 		d.mu.Unlock()
 		if do != nil {
 			do(d, request)
 		}
 	}
+}
+
+// fromNow makes the device do something else with the next requests.
+func (d *fakeDevice) fromNow(do script) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.do = do
 }
 
 func (d *fakeDevice) requests() [][]byte {

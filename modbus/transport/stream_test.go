@@ -17,15 +17,15 @@ import (
 func TestRow01LateReply(t *testing.T) {
 	const rounds = 1000
 	synctest.Test(t, func(t *testing.T) {
-		late := time.Duration(0)
-		s, d := newLine(t, StreamOptions{}, slow(), func(d *fakeDevice, request []byte) {
-			d.sayLater(late, answer(request))
-		})
+		s, d := newLine(t, StreamOptions{}, slow(), nil)
 		defer d.close(s)
+		answerAfter := func(delay time.Duration) {
+			d.fromNow(func(d *fakeDevice, request []byte) { d.sayLater(delay, answer(request)) })
+		}
 		for i := range rounds {
-			late = timeout * time.Duration([]int{11, 15, 19}[i%3]) / 10
+			answerAfter(timeout * time.Duration([]int{11, 15, 19}[i%3]) / 10)
 			wantKind(t, ask(s, 1, uint16(2*i)), Timeout, true)
-			late = 5 * time.Millisecond
+			answerAfter(5 * time.Millisecond)
 			if err := ask(s, 1, uint16(2*i+1)); err != nil {
 				t.Fatalf("round %d: %v", i, err)
 			}
@@ -36,13 +36,11 @@ func TestRow01LateReply(t *testing.T) {
 // A line that never falls silent after a timeout is used again after two more.
 func TestRow01DrainIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		babble := true
 		s, d := newLine(t, StreamOptions{}, slow(), func(d *fakeDevice, request []byte) {
-			if !babble {
+			if len(d.requests()) > 1 {
 				d.say(answer(request))
 				return
 			}
-			babble = false
 			for i := range 200 { // for 2 s, never quiet for as long as a timeout
 				d.sayLater(time.Duration(i)*10*time.Millisecond, []byte{0xFF})
 			}
@@ -114,26 +112,26 @@ func TestRow03EchoThenReply(t *testing.T) {
 func TestRow04Noise(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		random := rand.New(rand.NewPCG(4, 4))
-		before, noise := true, []byte(nil)
-		s, d := newLine(t, StreamOptions{}, slow(), func(d *fakeDevice, request []byte) {
-			if before {
-				d.say(append(bytes.Clone(noise), answer(request)...))
-			} else {
-				d.say(append(answer(request), noise...))
-			}
-		})
+		s, d := newLine(t, StreamOptions{}, slow(), nil)
 		defer d.close(s)
 		rounds, answered := 0, 0
-		for _, before = range []bool{true, false} {
+		for _, before := range []bool{true, false} {
 			for n := 1; n <= 8; n++ {
 				for range 256 {
-					noise = make([]byte, n)
+					noise := make([]byte, n)
 					for i := range noise {
 						noise[i] = byte(random.Uint32())
 					}
 					if n > 2 && random.IntN(8) == 0 {
 						noise[0], noise[1] = 1, modbus.ReadHoldingRegisters // looks like the beginning of a reply
 					}
+					d.fromNow(func(d *fakeDevice, request []byte) {
+						if before {
+							d.say(append(noise, answer(request)...))
+						} else {
+							d.say(append(answer(request), noise...))
+						}
+					})
 					rounds++
 					switch err := ask(s, 1, uint16(rounds)); {
 					case err == nil:
@@ -215,8 +213,9 @@ func replyTo(q modbus.PDU) modbus.PDU {
 func TestRow06All127Functions(t *testing.T) {
 	for _, timing := range []Timing{slow(), {}} {
 		synctest.Test(t, func(t *testing.T) {
-			mode := "normal"
-			s, d := newLine(t, StreamOptions{}, timing, func(d *fakeDevice, request []byte) {
+			s, d := newLine(t, StreamOptions{}, timing, nil)
+			defer d.close(s)
+			do := func(mode string, d *fakeDevice, request []byte) {
 				q, _ := modbus.ParseRTU(request)
 				reply := modbus.ADU{Unit: q.Unit, PDU: replyTo(q.PDU)}
 				switch mode {
@@ -230,9 +229,9 @@ func TestRow06All127Functions(t *testing.T) {
 					return
 				}
 				d.say(modbus.AppendRTU(nil, reply))
-			})
-			defer d.close(s)
-			for _, mode = range []string{"normal", "exception", "truncated", "silent"} {
+			}
+			for _, mode := range []string{"normal", "exception", "truncated", "silent"} {
+				d.fromNow(func(d *fakeDevice, request []byte) { do(mode, d, request) })
 				for function := byte(1); function < 128; function++ {
 					start := time.Now()
 					_, err := s.Send(modbus.AppendRTU(nil, modbus.ADU{Unit: 9, PDU: requestOf(function)}))
@@ -271,10 +270,9 @@ func TestRow07WrongUnit(t *testing.T) {
 	for name, frame := range wrong {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				right := true
 				s, d := newLine(t, StreamOptions{}, slow(), func(d *fakeDevice, request []byte) {
 					d.sayLater(100*time.Millisecond, frame)
-					if right {
+					if len(d.requests()) == 1 {
 						d.sayLater(200*time.Millisecond, answer(request))
 					}
 				})
@@ -282,7 +280,6 @@ func TestRow07WrongUnit(t *testing.T) {
 				if err := ask(s, 1, 5); err != nil {
 					t.Error("wrong, then right:", err)
 				}
-				right = false
 				start := time.Now()
 				wantKind(t, ask(s, 1, 6), Timeout, true)
 				if took := time.Since(start).Round(10 * time.Millisecond); took != timeout {
@@ -339,7 +336,7 @@ func TestRow13DelayOnStream(t *testing.T) {
 // least 3.5 characters.
 func TestFrameGap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var replied time.Time
+		replied := time.Now()
 		s, d := newLine(t, StreamOptions{}, slow(), func(d *fakeDevice, request []byte) {
 			if gap := time.Since(replied); gap < slow().Silence || gap > 2*slow().Silence {
 				t.Errorf("gap %v, want %v", gap, slow().Silence)
@@ -348,7 +345,6 @@ func TestFrameGap(t *testing.T) {
 			replied = time.Now()
 		})
 		defer d.close(s)
-		replied = time.Now()
 		for i := range uint16(5) {
 			if err := ask(s, 1, i); err != nil {
 				t.Fatal(err)
