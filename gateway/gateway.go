@@ -7,7 +7,6 @@ package gateway
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -44,9 +43,11 @@ func New(c *config.Config, log *slog.Logger) (*Gateway, error) {
 		config: c, log: log, topics: message.Topics{Prefix: c.Prefix},
 		buses: map[string]*bus.Bus{}, changed: make(chan struct{}, 1),
 	}
-	if err := errors.Join(g.listen(), g.connect()); err != nil {
-		g.unlisten()
-		return nil, err
+	for _, step := range []func() error{g.listen, g.connect} {
+		if err := step(); err != nil {
+			g.unlisten()
+			return nil, err
+		}
 	}
 	for _, b := range c.Buses {
 		g.addBus(b)

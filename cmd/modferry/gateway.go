@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -50,11 +51,15 @@ func runGateway(ctx context.Context, c *config.Config, log *slog.Logger) error {
 
 func checkCommand() *cobra.Command {
 	var file string
+	var asJSON bool
 	c := &cobra.Command{
 		Use: "check -c FILE", Short: "Check a gateway's configuration and report every mistake at once",
 		Example: "  modferry check -c gateway.yaml",
 		RunE: func(c *cobra.Command, _ []string) error {
 			loaded, err := load(file)
+			if asJSON {
+				return checkJSON(c.OutOrStdout(), loaded, err)
+			}
 			if err != nil {
 				return err
 			}
@@ -67,7 +72,27 @@ func checkCommand() *cobra.Command {
 		},
 	}
 	c.Flags().StringVarP(&file, "config", "c", "gateway.yaml", "configuration `FILE`")
+	c.Flags().BoolVar(&asJSON, "json", false, "print the result as JSON")
 	return c
+}
+
+// checkJSON prints mistakes and warnings as JSON; mistakes are still the exit code.
+func checkJSON(out io.Writer, c *config.Config, err error) error {
+	result := struct {
+		OK       bool                `json:"ok"`
+		Problems strictyaml.Problems `json:"problems,omitempty"`
+		Warnings strictyaml.Problems `json:"warnings,omitempty"`
+	}{OK: err == nil}
+	if err != nil && !errors.As(err, &result.Problems) {
+		return err
+	}
+	if c != nil {
+		result.Warnings = c.Warnings
+	}
+	if failed := json.NewEncoder(out).Encode(result); failed != nil || err == nil {
+		return failed
+	}
+	return &usageError{errSilent}
 }
 
 // load reads a configuration; its mistakes are the user's, one line each.

@@ -45,7 +45,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return exitGood
 	}
 	if text := err.Error(); text != "" {
-		fmt.Fprintln(stderr, text)
+		fmt.Fprintln(stderr, strings.TrimRight(text, "\n"))
 	}
 	var wrong *usageError
 	if errors.As(err, &wrong) || strings.HasPrefix(err.Error(), "unknown command") {
@@ -73,7 +73,6 @@ func command() *cobra.Command {
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Version:       versionText(),
-		Args:          cobra.NoArgs,
 	}
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usage("%w: see modferry %s --help", err, strings.TrimPrefix(c.CommandPath(), "modferry "))
