@@ -309,17 +309,20 @@ func TestBadInputNeverReachesTheLine(t *testing.T) {
 }
 
 func TestRetainedRequestNeverExecutes(t *testing.T) {
-	d := newDevice(t)
-	app := start(t, tcpGateway(d, ", allow: [{}]"))
-	in := app.Subscribe("modferry/w/bus/b/error", 1)
-	app.Publish("modferry/w/bus/b/request", 1, true, "010600010001")
-	// The gateway subscribed before, so this one comes without the retain flag: it is live.
-	for deadline := time.Now().Add(patience); d.requests() == 0; time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("the live message did not reach the device")
-		}
+	broker, d := gatewaytest.Mosquitto(t, gatewaytest.MosquittoOptions{}), newDevice(t)
+	before := gatewaytest.Client(t, broker.URL(), gatewaytest.ClientOptions{})
+	refused := before.Subscribe("modferry/w/bus/b/error/me", 1)
+	before.Publish("modferry/w/bus/b/request/me", 1, true, "010600010001")
+	app := startAt(t, broker.URL(), fmt.Sprintf("mqtt: {url: %q}\n", broker.URL())+tcpGateway(d, ", allow: [{}]"))
+	if m := refused.Next(patience); !strings.Contains(string(m.Payload), `"code":"retained"`) {
+		t.Errorf("the retained request is reported as %s", m.Payload)
 	}
-	in.Quiet(50 * time.Millisecond)
+	in := app.Subscribe("modferry/w/bus/b/response/you", 1)
+	app.Publish("modferry/w/bus/b/request/you", 1, false, "010400010001")
+	in.Next(patience)
+	if n := d.requests(); n != 1 {
+		t.Errorf("%d requests reached the device, want only the live one", n)
+	}
 }
 
 func TestSharedTopicAnswersEachRequestOnce(t *testing.T) {
