@@ -68,7 +68,8 @@ func (d *device) serve(c net.Conn) {
 		if err != nil {
 			return
 		}
-		frame := append(header, make([]byte, n-len(header))...)
+		frame := make([]byte, n)
+		copy(frame, header)
 		if _, err := io.ReadFull(c, frame[len(header):]); err != nil {
 			return
 		}

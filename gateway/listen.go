@@ -30,11 +30,8 @@ type port interface {
 func (g *Gateway) listen() error {
 	c := g.config
 	if c.Broker != nil {
-		users, err := brokerUsers(c)
-		if err != nil {
-			return err
-		}
-		if g.broker, err = broker.New(broker.Options{Listen: c.Broker.MQTT, Users: users, Logger: g.log}); err != nil {
+		var err error
+		if g.broker, err = broker.New(broker.Options{Listen: c.Broker.MQTT, Users: brokerUsers(c), Logger: g.log}); err != nil {
 			return err
 		}
 	}
@@ -70,9 +67,9 @@ func (g *Gateway) unlisten() {
 
 // brokerUsers adds the gateway itself, with a password for this process only, to
 // the configured users.
-func brokerUsers(c *config.Config) (map[string]broker.User, error) {
+func brokerUsers(c *config.Config) map[string]broker.User {
 	if len(c.Broker.Users) == 0 {
-		return nil, nil
+		return nil
 	}
 	users := make(map[string]broker.User, len(c.Broker.Users)+1)
 	for name, u := range c.Broker.Users {
@@ -82,7 +79,7 @@ func brokerUsers(c *config.Config) (map[string]broker.User, error) {
 		c.MQTT.Username, c.MQTT.Password = ownUser, config.NewSecret(rand.Text())
 		users[ownUser] = broker.User{Password: c.MQTT.Password.Reveal(), Topics: []string{"#"}}
 	}
-	return users, nil
+	return users
 }
 
 // connect prepares the session with the broker, the embedded one if no other is configured.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -58,8 +59,7 @@ func demo(ctx context.Context, f demoFlags, out io.Writer, log *slog.Logger) err
 	}
 	g, err := demoGateway(f, address, log)
 	if err != nil {
-		device.Close()
-		return err
+		return errors.Join(err, device.Close())
 	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)

@@ -100,7 +100,7 @@ func (f sendFlags) directly(ctx context.Context, r *message.Request) ([]byte, er
 	if err != nil {
 		return nil, err
 	}
-	defer line.Close()
+	defer func() { _ = line.Close() }() // the transaction is over either way
 	packager := line.Framing().Packager(r.Unit)
 	adu, err := packager.Encode(&r.PDU)
 	if err != nil {

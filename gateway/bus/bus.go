@@ -104,7 +104,7 @@ func (b *Bus) own(ctx context.Context) {
 			return
 		}
 		reply := b.transact(r)
-		if b.stats.count(r, reply) {
+		if b.stats.count(reply) {
 			b.o.Notify()
 		}
 		r.Done(reply)

@@ -61,7 +61,7 @@ func (t *stats) refused() {
 }
 
 // count adds a reply to the counters and reports whether the state changed.
-func (t *stats) count(r *Request, reply Reply) (changed bool) {
+func (t *stats) count(reply Reply) (changed bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if errors.Is(reply.Err, ErrExpired) {
