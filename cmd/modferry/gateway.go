@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
+	"runtime"
 
 	"github.com/spf13/cobra"
 
@@ -42,11 +44,22 @@ func gatewayCommand() *cobra.Command {
 }
 
 func runGateway(ctx context.Context, c *config.Config, log *slog.Logger) error {
+	useOneCore()
 	g, err := gateway.New(c, log)
 	if err != nil {
 		return fmt.Errorf("cannot start the gateway: %w", err)
 	}
 	return g.Run(ctx)
+}
+
+// useOneCore keeps the gateway on one core unless GOMAXPROCS says otherwise. Its
+// work is to hand small messages from one goroutine to the next; waking another
+// core for each of them takes longer than the work itself, and the broker and the
+// devices' programs beside it on a small machine need the other cores.
+func useOneCore() {
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(1)
+	}
 }
 
 func checkCommand() *cobra.Command {

@@ -54,8 +54,8 @@ func (o Options) binary(payload []byte) *Request {
 	if !ok && (o.Form == Binary || !isText(payload)) {
 		a, framing, ok = o.vendor(payload)
 	}
-	if !ok && o.Framing == modbus.Bare {
-		a, framing, ok = o.bare(payload)
+	if !ok && (o.Form == Binary || o.Framing == modbus.Bare || !isText(payload) && !isObject(payload)) {
+		a, framing, ok = o.bare(payload) // last, when it can be nothing else
 	}
 	if !ok {
 		return nil

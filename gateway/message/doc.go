@@ -15,7 +15,8 @@
 //  4. text that begins with '{' or '[': JSON
 //  5. hex text: its bytes by 1 and 2, or any function with a good CRC, or bare unit
 //     and PDU of exactly the length of their function; ':' in front: ASCII framing
-//  6. anything else is an error that says what it looks like
+//  6. bytes that are no text: bare unit and PDU of exactly the length of their function
+//  7. anything else is an error that says what it looks like
 //
 // The CRC goes first because an RTU request can also be a well-formed MBAP header.
 // No standard function code is a hex digit, a separator or what follows the brace
