@@ -34,6 +34,8 @@ type Gateway struct {
 	buses   map[string]*bus.Bus
 	pollers []*poll.Poller
 	changed chan struct{} // one token: the state of a bus changed
+	ready   chan struct{} // closed when the gateway is online for the first time
+	online  func()        // closes ready, once
 }
 
 // New prepares a gateway. It listens where the configuration says so (embedded
@@ -42,7 +44,9 @@ func New(c *config.Config, log *slog.Logger) (*Gateway, error) {
 	g := &Gateway{
 		config: c, log: log, topics: message.Topics{Prefix: c.Prefix},
 		buses: map[string]*bus.Bus{}, changed: make(chan struct{}, 1),
+		ready: make(chan struct{}),
 	}
+	g.online = sync.OnceFunc(func() { close(g.ready) })
 	for _, step := range []func() error{g.listen, g.connect} {
 		if err := step(); err != nil {
 			g.unlisten()
@@ -98,6 +102,9 @@ func (g *Gateway) Addresses() (a Addresses) {
 	}
 	return a
 }
+
+// Ready is closed when the gateway has subscribed its requests for the first time.
+func (g *Gateway) Ready() <-chan struct{} { return g.ready }
 
 // Run works until ctx ends, then stops in the order in which nothing is lost: polls,
 // buses (which finish the frame on the line and answer what waits), the session

@@ -98,7 +98,7 @@ func (g *Gateway) connect() error {
 	g.session = mqtt.New(mqtt.Options{
 		URL: m.URL, ClientID: m.ClientID, Username: m.Username, Password: m.Password.Reveal(), TLS: tls,
 		KeepAlive: m.KeepAlive, QoS: m.QoS, Status: g.topics.Status(), Topics: g.requestTopics(),
-		Connected: g.connected, Publishing: g.publishing, Handle: g.handle,
+		Connecting: g.connecting, Online: g.online, Publishing: g.publishing, Handle: g.handle,
 		Events: maxEvents, Logger: g.log,
 	})
 	return nil

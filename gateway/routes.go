@@ -46,8 +46,8 @@ func (g *Gateway) publishing(topic string, payload []byte) {
 	}
 }
 
-// connected is told of every new connection before anything is published over it.
-func (g *Gateway) connected() {
+// connecting is told of every new connection before a message can come over it.
+func (g *Gateway) connecting() {
 	for _, l := range g.lines {
 		if l.own != nil {
 			l.own.reset()

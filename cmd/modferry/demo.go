@@ -69,13 +69,11 @@ func demo(ctx context.Context, f demoFlags, out io.Writer, log *slog.Logger) err
 			stop(fmt.Errorf("virtual device: %w", err))
 		}
 	})
-	at := places(g, address)
-	if err := greet(out, f.json, at); err != nil {
-		stop(err)
-	}
-	if !f.json {
-		running.Go(func() { showTemperature(ctx, at, out) })
-	}
+	running.Go(func() {
+		if err := welcome(ctx, g, places(g, address), f.json, out); err != nil {
+			stop(err)
+		}
+	})
 	err = g.Run(ctx)
 	stop(err)
 	running.Wait()
@@ -179,6 +177,20 @@ func greet(out io.Writer, asJSON bool, p place) error {
 	}
 	_, err := fmt.Fprintf(out, greeting, p.MQTT, p.WebSocket, p.HTTP, p.Modbus, p.Temperature, p.Request, p.Response, self())
 	return err
+}
+
+// welcome says what to try, once there is somebody to answer.
+func welcome(ctx context.Context, g *gateway.Gateway, at place, asJSON bool, out io.Writer) error {
+	select {
+	case <-g.Ready():
+	case <-ctx.Done():
+		return nil
+	}
+	if err := greet(out, asJSON, at); err != nil || asJSON {
+		return err
+	}
+	showTemperature(ctx, at, out)
+	return nil
 }
 
 // self is how this program is started again: by its path, or by go run, whose

@@ -1,6 +1,7 @@
 package broker
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -14,8 +15,10 @@ import (
 	"github.com/mochi-mqtt/server/v2/packets"
 )
 
-// acceptPause is the wait after a failed accept.
-const acceptPause = 100 * time.Millisecond
+const (
+	acceptPause  = 100 * time.Millisecond // after a failed accept
+	startTimeout = 5 * time.Second        // for a WebSocket that comes before Run
+)
 
 // door is where connections come in, from the TCP port and from the WebSocket
 // handler. It is the library's one listener: the library's own let a panic about a
@@ -26,6 +29,7 @@ type door struct {
 	log  *slog.Logger
 	all  sync.WaitGroup // of every goroutine below
 
+	serving   chan struct{} // closed by Serve
 	mu        sync.Mutex
 	establish listeners.EstablishFn // nil before Serve
 	ended     bool
@@ -33,7 +37,7 @@ type door struct {
 }
 
 func newDoor(h *hook, log *slog.Logger) *door {
-	return &door{hook: h, log: log, inside: map[*conn]struct{}{}}
+	return &door{hook: h, log: log, serving: make(chan struct{}), inside: map[*conn]struct{}{}}
 }
 
 // ID, Address, Protocol and Init are for the library.
@@ -61,6 +65,7 @@ func (d *door) Serve(establish listeners.EstablishFn) {
 		return
 	}
 	d.establish = establish
+	close(d.serving)
 	d.all.Add(1)
 	d.mu.Unlock()
 	defer d.all.Done()
@@ -80,8 +85,15 @@ func (d *door) Serve(establish listeners.EstablishFn) {
 	}
 }
 
-// open reports whether a connection would be served now.
-func (d *door) open() bool {
+// open reports whether a connection would be served now. Before Serve it waits a
+// little, as connections to the TCP port do.
+func (d *door) open(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	select {
+	case <-d.serving:
+	case <-ctx.Done():
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.establish != nil && !d.ended && len(d.inside) < maxConnections

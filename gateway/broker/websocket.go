@@ -34,7 +34,7 @@ func (b *Broker) upgrade(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "this is the broker's WebSocket address: connect to it with an MQTT client", http.StatusUpgradeRequired)
 		return
 	}
-	if !b.door.open() {
+	if !b.door.open(r.Context()) {
 		http.Error(w, "the broker takes no connections now", http.StatusServiceUnavailable)
 		return
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -216,6 +217,30 @@ func TestPlainHTTPIsToldWhatThisIs(t *testing.T) {
 		t.Errorf("status %d: %s", response.StatusCode, text)
 	}
 	http.DefaultClient.CloseIdleConnections()
+}
+
+func TestWebSocketBeforeTheBeginning(t *testing.T) {
+	b, err := New(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages := httptest.NewServer(b.WebSocket())
+	defer pages.Close()
+	connected := make(chan error, 1)
+	go func() {
+		_, _, err := dialWS(t, "ws"+strings.TrimPrefix(pages.URL, "http"), websocket.DialOptions{})
+		connected <- err
+	}()
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- b.Run(ctx) }()
+	if err := <-connected; err != nil {
+		t.Error(err)
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
 }
 
 func TestWebSocketAfterTheEnd(t *testing.T) {

@@ -30,8 +30,9 @@ type Options struct {
 	Status     string                             // topic of the retained online/offline, also the will; "" = none
 	Topics     []string                           // subscribed at QoS 2
 	Handle     func(Message)                      // called in order for each message; must not block
+	Connecting func()                             // called before each try to connect; may be nil
+	Online     func()                             // called when a connection is made and subscribed; may be nil
 	Failed     func(error)                        // called when a connection could not be made or was lost; may be nil
-	Connected  func()                             // called at each connect before anything is published; may be nil
 	Publishing func(topic string, payload []byte) // called just before a message goes out; may be nil
 	Events     int                                // events that may wait for the broker; the oldest are dropped beyond it
 	Logger     *slog.Logger
@@ -68,8 +69,10 @@ type Session struct {
 
 // New returns a session that connects when it is run. Publications queue from now on.
 func New(o Options) *Session {
-	if o.Connected == nil {
-		o.Connected = func() {}
+	for _, f := range []*func(){&o.Connecting, &o.Online} {
+		if *f == nil {
+			*f = func() {}
+		}
 	}
 	if o.Failed == nil {
 		o.Failed = func(error) {}
@@ -124,6 +127,7 @@ func (s *Session) visit(ctx context.Context) (connected bool, err error) {
 		return false, err
 	}
 	s.o.Logger.Info("connected to the broker", "broker", s.o.URL)
+	s.o.Online()
 	s.announce(online)
 	s.outbox.restate(s.o.Status)
 	err = c.deliver(ctx)
@@ -146,7 +150,7 @@ func (s *Session) announce(status string) {
 func (s *Session) connect(ctx context.Context) (*connection, error) {
 	c := &connection{session: s, lost: make(chan error, 1)}
 	c.client = paho.NewClient(s.options(c))
-	s.o.Connected() // before the first message can arrive
+	s.o.Connecting()
 	token := c.client.Connect()
 	if err := wait(ctx, token, connectTimeout); err != nil {
 		c.client.Disconnect(0) // ends an attempt that still runs

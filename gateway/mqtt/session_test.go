@@ -155,7 +155,7 @@ func TestEventsWaitForTheBrokerInOrder(t *testing.T) {
 	response := app.Subscribe("w/response", 1)
 	var s *mqtt.Session
 	s, _ = run(t, broker.URL(), func(o *mqtt.Options) {
-		o.Connected = func() {
+		o.Online = func() {
 			for i := range 100 {
 				s.Publish("w/response", fmt.Append(nil, i))
 			}
