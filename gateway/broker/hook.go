@@ -226,7 +226,14 @@ func (h *hook) OnPacketEncode(cl *mqtt.Client, pk packets.Packet) packets.Packet
 		}
 	case packets.Connack:
 		c.session.endTurn() // the library has the client in its table now
-	case packets.Puback, packets.Pubrec, packets.Pubcomp, packets.Suback, packets.Unsuback:
+	case packets.Pubrec:
+		if pk.ReasonCode == packets.ErrPacketIdentifierInUse.Code {
+			// A repeated message. The library calls it an error, after which a
+			// client of MQTT 5 would think that the message was not taken.
+			pk.ReasonCode, pk.Properties.ReasonString = packets.CodeSuccess.Code, ""
+		}
+		pk.PacketID = c.session.ids.leave(pk)
+	case packets.Puback, packets.Pubcomp, packets.Suback, packets.Unsuback:
 		pk.PacketID = c.session.ids.leave(pk)
 	}
 	return pk

@@ -132,6 +132,37 @@ func TestPacketIDsOfBothDirections(t *testing.T) {
 	if pk := again.expect(t, 3); pk.deliveredID() != taken || pk.flags&8 == 0 {
 		t.Errorf("the unacknowledged message was not repeated: got %+v", pk)
 	}
+	again.send(t, 0xC0)
+	again.expect(t, 13) // and nothing else was
+}
+
+func TestRepeatedMessageIsTakenOnce(t *testing.T) {
+	b := run(t, Options{})
+	watch := gatewaytest.Client(t, b.tcp, gatewaytest.ClientOptions{}).Subscribe("a", 2)
+	session := connectPacket{version: 5, id: "phone", properties: []byte{0x11, 0, 0, 0, 60}} // session expiry
+	c := dial(t, b.Addr().String())
+	c.connect(t, session)
+	c.send(t, 0x34, str("a"), u16(9), []byte{0}, []byte("x"))
+	c.expect(t, 5)
+	_ = c.Close()
+	again := dial(t, b.Addr().String())
+	again.connect(t, session)
+	again.expect(t, 5) // the answer is repeated too
+	again.send(t, 0x3C, str("a"), u16(9), []byte{0}, []byte("x"))
+	if rec := again.expect(t, 5); rec.id() != 9 || len(rec.body) > 2 && rec.body[2] >= 0x80 {
+		t.Errorf("PUBREC % x, want success", rec.body)
+	}
+	again.send(t, 0x62, u16(9))
+	if comp := again.expect(t, 7); comp.id() != 9 || len(comp.body) > 2 && comp.body[2] >= 0x80 {
+		t.Errorf("PUBCOMP % x, want success", comp.body)
+	}
+	watch.Next(soon)
+	watch.Quiet(20 * time.Millisecond)
+	again.send(t, 0x34, str("a"), u16(9), []byte{0}, []byte("y"))
+	again.expect(t, 5)
+	if m := watch.Next(soon); string(m.Payload) != "y" {
+		t.Errorf("got %q, want the new message of the same id", m.Payload)
+	}
 }
 
 func TestReceiveMaximumIsKept(t *testing.T) {
