@@ -23,15 +23,15 @@ func (f asciiFinder) find(b []byte, silence time.Duration) (frame []byte, drop i
 		}
 		drop += start
 		line := b[drop:]
-		// A ':' restarts the frame, whatever came before it [Serial 2.5.2.1].
-		if next := bytes.IndexAny(line[1:], ":\n"); next < 0 {
+		next := 1 + bytes.IndexAny(line[1:], ":\n")
+		if next == 0 {
 			return f.unfinished(b, drop, silence)
-		} else if line[1+next] == ':' {
-			drop += 1 + next
-			continue
-		} else {
-			line = line[:next+2]
 		}
+		if line[next] == ':' { // restarts the frame, whatever came before it [Serial 2.5.2.1]
+			drop += next
+			continue
+		}
+		line = line[:next+1]
 		if f.answers(line) {
 			return line, 0, 0
 		}

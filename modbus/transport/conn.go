@@ -138,7 +138,7 @@ func (c *conn) fail(why error) {
 		// dropped without is a failure itself.
 		if c.received > 0 {
 			t.backoff.reset()
-		} else if why != errNoAnswer && why != errClosed {
+		} else if !errors.Is(why, errNoAnswer) && !errors.Is(why, errClosed) {
 			t.backoff.failed(time.Now(), why)
 		}
 	}
@@ -197,7 +197,7 @@ func (c *conn) deliver(b []byte) (used int, err error) {
 }
 
 // frame answers the call that a frame belongs to. Frames with an id that nobody
-// waits for (any more) are discarded [TCP 4.4.1.3], and so are those of another
+// waits for (any more) are discarded [TCP 4.4.1], and so are those of another
 // unit or function.
 func (c *conn) frame(b []byte) {
 	id := binary.BigEndian.Uint16(b)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -153,3 +154,11 @@ func slowReader(d *fakeDevice, got *[]byte, most int) func(context.Context) (Por
 		return &memoryPort{near, slow()}, nil
 	}
 }
+
+// failingPort is a port whose Write takes some bytes of a frame and then fails.
+type failingPort struct {
+	memoryPort
+	takes int
+}
+
+func (p *failingPort) Write([]byte) (int, error) { return p.takes, syscall.EIO }

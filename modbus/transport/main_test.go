@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 )
@@ -37,5 +38,15 @@ func wantKind(t *testing.T, err error, kind Kind, sent bool) {
 	var e *Error
 	if !errors.As(err, &e) || e.Kind != kind || e.Sent != sent {
 		t.Fatalf("error %v (%#v), want %v with Sent=%v", err, err, kind, sent)
+	}
+}
+
+// eventually polls until ok or the limit has passed.
+func eventually(t *testing.T, limit time.Duration, what string, ok func() bool) {
+	t.Helper()
+	for start := time.Now(); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Since(start) > limit {
+			t.Fatalf("not within %v: %s", limit, what)
+		}
 	}
 }

@@ -90,7 +90,7 @@ func serialError(path string, err error) error {
 	switch {
 	case code == serial.PortNotFound, errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENXIO), errors.Is(err, syscall.ENODEV):
 		return fmt.Errorf("there is no serial port %s%s: check the path, and that the adapter is plugged in (%w)", path, present(), err)
-	case code == serial.PortBusy, errors.Is(err, syscall.EBUSY), errors.Is(err, syscall.EAGAIN):
+	case code == serial.PortBusy, errors.Is(err, syscall.EBUSY):
 		return fmt.Errorf("serial port %s is in use%s: a port has one owner, so stop the other one (%w)", path, holder(path), err)
 	case code == serial.PermissionDenied, errors.Is(err, fs.ErrPermission):
 		group := portGroup(path)

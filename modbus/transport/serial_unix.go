@@ -26,6 +26,9 @@ func claim(path string) (*os.File, error) {
 	err = uninterrupted(func() error { return unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB) })
 	if err != nil {
 		_ = unix.Close(fd)
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			err = unix.EBUSY
+		}
 		return nil, err
 	}
 	return os.NewFile(uintptr(fd), path), nil

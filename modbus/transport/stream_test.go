@@ -479,3 +479,43 @@ func TestStuckPort(t *testing.T) {
 		d.close(s)
 	})
 }
+
+// A write that fails before a byte left is tried once more on a line opened anew,
+// one that fails later never.
+func TestRow16WriteFails(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		takes  int // bytes, before the write fails
+		broken int // openings whose writes fail
+		opened int
+		ok     bool
+	}{
+		{"line found dead", 0, 1, 2, true},
+		{"line dead for good", 0, 9, 2, false},
+		{"line lost within the frame", 3, 1, 1, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, d := newLine(t, StreamOptions{}, slow(), func(d *fakeDevice, request []byte) { d.say(answer(request)) })
+				defer d.close(s)
+				open, opened := s.o.Open, 0
+				s.o.Open = func(ctx context.Context) (Port, error) {
+					port, err := open(ctx)
+					if opened++; opened <= c.broken {
+						port = &failingPort{*port.(*memoryPort), c.takes}
+					}
+					return port, err
+				}
+				err := ask(s, 1, 1)
+				if c.ok && err != nil {
+					t.Error(err)
+				} else if !c.ok {
+					wantKind(t, err, Unavailable, c.takes > 0)
+				}
+				if opened != c.opened {
+					t.Errorf("opened %d times, want %d", opened, c.opened)
+				}
+			})
+		})
+	}
+}

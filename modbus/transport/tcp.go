@@ -19,7 +19,7 @@ type TCPOptions struct {
 	TLS      *tls.Config   // nil = plain
 	Timeout  time.Duration // for a reply, where the call's context has no deadline; 0 = 1 s
 	Delay    time.Duration // quiet time after connecting and between transactions
-	InFlight int           // requests sent and not answered at a time; 0 = 1; servers take 1 to 16 [TCP 4.2.1]
+	InFlight int           // requests sent and not answered at a time; 0 = 1; servers usually take up to 16
 }
 
 // TCP is a transporter over one connection to a Modbus TCP server. It gives every
