@@ -28,11 +28,13 @@ type Options struct {
 	Timeout  time.Duration // for a reply, where a request does not say
 	Queue    int           // requests that may wait
 	InFlight int           // transactions at a time; 0 = 1
+	Breaker  Breaker       // when units that do not answer are left alone
 	Notify   func()        // called after the state changed; must not block; may be nil
 }
 
 // Request is one transaction to be made.
 type Request struct {
+	Client  string // whose; clients take turns
 	Unit    byte
 	PDU     modbus.PDU
 	Poll    bool          // a planned poll rather than a person's request
@@ -44,7 +46,7 @@ type Request struct {
 // Reply is what became of a request.
 type Reply struct {
 	PDU     modbus.PDU    // the device's reply, an exception too; none if Err is set or for a broadcast
-	Err     error         // ErrExpired, ErrClosed, or a *transport.Error
+	Err     error         // one of the errors below, or a *transport.Error
 	Sent    bool          // the request may have reached the device
 	Elapsed time.Duration // from taking the request from the queue to the reply
 }
@@ -54,13 +56,16 @@ var (
 	ErrFull    = errors.New("the queue of the bus is full; try again later")
 	ErrExpired = errors.New("the request expired before it could be sent")
 	ErrClosed  = errors.New("the bus is closing")
+	ErrResting = errors.New("the unit did not answer several times; polls leave it alone until it answers a probe")
+	ErrGone    = errors.New("the request was given up by its requester")
 )
 
 // Bus is one line with its queue and owner.
 type Bus struct {
-	o     Options
-	queue *queue
-	stats stats
+	o        Options
+	queue    *queue
+	breakers *breakers
+	stats    stats
 }
 
 // New returns a bus that sends nothing before [Bus.Run].
@@ -69,19 +74,37 @@ func New(o Options) *Bus {
 	if o.Notify == nil {
 		o.Notify = func() {}
 	}
-	return &Bus{o: o, queue: newQueue(o.Queue)}
+	return &Bus{o: o, queue: newQueue(o.Queue), breakers: newBreakers(o.Breaker)}
 }
 
 // Name returns the name of the bus.
 func (b *Bus) Name() string { return b.o.Name }
 
-// Submit queues a request and returns at once. Errors: [ErrFull], [ErrClosed]; Done is then not called.
+// Submit queues a request and returns at once. Errors: [ErrFull], [ErrClosed],
+// [ErrResting] for a poll; Done is then not called. Where the queue is full, a
+// client with few requests waiting takes the place of one with many, whose newest
+// is answered with [ErrFull].
 func (b *Bus) Submit(r *Request) error {
-	err := b.queue.push(r)
+	if r.Poll && b.breakers.resting(r.Unit, time.Now()) {
+		return ErrResting
+	}
+	victim, err := b.queue.push(r)
+	if victim != nil {
+		b.stats.refused()
+		victim.Done(Reply{Err: ErrFull})
+	}
 	if errors.Is(err, ErrFull) {
 		b.stats.refused()
 	}
 	return err
+}
+
+// Cancel gives up a request whose reply nobody waits for any more. If it was still
+// queued it is answered with [ErrGone] and never sent.
+func (b *Bus) Cancel(r *Request) {
+	if b.queue.cancel(r) {
+		r.Done(Reply{Err: ErrGone})
+	}
 }
 
 // Run sends what is queued until ctx ends. It then finishes the transactions in
@@ -104,7 +127,8 @@ func (b *Bus) own(ctx context.Context) {
 			return
 		}
 		reply := b.transact(r)
-		if b.stats.count(reply) {
+		tripped := b.breakers.note(r, reply, time.Now())
+		if b.stats.count(reply) || tripped {
 			b.o.Notify()
 		}
 		r.Done(reply)
@@ -114,8 +138,11 @@ func (b *Bus) own(ctx context.Context) {
 // transact deliberately does not end with Run's context: a frame that was begun is finished.
 func (b *Bus) transact(r *Request) Reply {
 	start := time.Now()
-	if !r.Expires.IsZero() && start.After(r.Expires) {
+	switch {
+	case !r.Expires.IsZero() && start.After(r.Expires):
 		return Reply{Err: ErrExpired}
+	case r.Poll && !b.breakers.admit(r.Unit, start):
+		return Reply{Err: ErrResting}
 	}
 	packager := b.o.Line.Framing().Packager(r.Unit)
 	adu, err := packager.Encode(&r.PDU)

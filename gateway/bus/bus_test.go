@@ -151,7 +151,7 @@ func TestOrderOfTheQueue(t *testing.T) {
 	q := newQueue(100)
 	push := func(poll bool, pdu modbus.PDU) {
 		t.Helper()
-		if err := q.push(&Request{Poll: poll, PDU: pdu}); err != nil {
+		if _, err := q.push(&Request{Poll: poll, PDU: pdu}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -172,8 +172,8 @@ func TestOrderOfTheQueue(t *testing.T) {
 			order = append(order, 'r')
 		}
 	}
-	// The write goes first; while people keep the line busy every fifth is a poll.
-	if want := "wrrrprrrrprrrrprrrrprrrrprpppppppppppppppp"; string(order) != want[:41] {
+	// The write goes first; while people keep the line busy every fourth is a poll.
+	if want := "wrrprrrprrrprrrprrrprrrprrrppppppppppppppp"; string(order) != want[:41] {
 		t.Errorf("order %s,\n want %s", order, want[:41])
 	}
 }
@@ -262,11 +262,11 @@ func TestClientSpeaksGoburrow(t *testing.T) {
 		return registers(a)
 	}
 	b := run(t, Options{Line: &device{answer: exception}})
-	got, err := b.Client(1, 0).ReadInputRegisters(0x0131, 1)
+	got, err := b.Client(t.Context(), 1, 0).ReadInputRegisters(0x0131, 1)
 	if err != nil || modbus.Registers(got)[0] != 0x0131 {
 		t.Errorf("read % X, %v", got, err)
 	}
-	_, err = b.Client(2, 0).ReadInputRegisters(0x0131, 1)
+	_, err = b.Client(t.Context(), 2, 0).ReadInputRegisters(0x0131, 1)
 	var e *modbus.Exception
 	if !errors.As(err, &e) || e.ExceptionCode != modbus.IllegalDataAddress {
 		t.Errorf("error %v, want exception 2", err)

@@ -7,16 +7,17 @@ import (
 	"modferry/modbus"
 )
 
-// pollShare: where people keep the line busy, at least one of this many transactions is a poll.
-const pollShare = 5
+// pollShare: where people keep the line busy, one of this many transactions is a
+// poll, or one of the next number while a write goes first.
+const pollShare = 4
 
-// queue holds the requests of a bus in three classes, each in order of arrival.
+// queue holds the requests of a bus: people's writes, people's reads and polls, each
+// handed out in turn between clients, and for each client between units.
 type queue struct {
 	mu      sync.Mutex
-	classes [3][]*Request
-	people  int // requests of people taken since the last poll
-	limit   int
-	size    int
+	classes [3]class
+	people  int // requests of people taken since the last poll, for its share
+	limit   int // of people's requests, and of polls
 	closed  bool
 	ready   chan struct{} // one token for each request that waits
 }
@@ -32,25 +33,30 @@ func newQueue(limit int) *queue {
 	return &queue{limit: limit, ready: make(chan struct{}, 2*limit)}
 }
 
-// push adds a request. Polls have a limit of their own, so that neither side can fill the other's place.
-func (q *queue) push(r *Request) error {
+// push adds a request. Polls have a limit of their own, so that neither side can fill
+// the other's place. Where people's places are all taken, the client with the most
+// waiting gives its newest request up to one that has less: that victim is returned
+// and must be answered.
+func (q *queue) push(r *Request) (victim *Request, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	class := classOf(r)
+	kind := kindOf(r)
 	switch {
 	case q.closed:
-		return ErrClosed
-	case class == polls && len(q.classes[polls]) >= q.limit,
-		class != polls && len(q.classes[writes])+len(q.classes[reads]) >= q.limit:
-		return ErrFull
+		return nil, ErrClosed
+	case kind == polls && q.classes[polls].size >= q.limit:
+		return nil, ErrFull
+	case kind != polls && q.classes[writes].size+q.classes[reads].size >= q.limit:
+		if victim = q.evict(r.Client); victim == nil {
+			return nil, ErrFull
+		}
 	}
-	q.classes[class] = append(q.classes[class], r)
-	q.size++
+	q.classes[kind].push(r)
 	q.ready <- struct{}{} // never blocks: as many places as requests
-	return nil
+	return victim, nil
 }
 
-func classOf(r *Request) int {
+func kindOf(r *Request) int {
 	switch {
 	case r.Poll:
 		return polls
@@ -60,38 +66,85 @@ func classOf(r *Request) int {
 	return reads
 }
 
-// pop waits for a request and takes the next one; nil when ctx has ended.
-func (q *queue) pop(ctx context.Context) *Request {
-	select {
-	case <-ctx.Done():
-		return nil
-	default:
+// evict takes out the newest request of the client with the most waiting, a read
+// rather than a write, if that client has at least two more than the given one.
+func (q *queue) evict(client string) *Request {
+	most, victim := q.waiting(client)+1, (*Request)(nil)
+	for _, kind := range []int{writes, reads} { // of equals, the read
+		for i := range q.classes[kind].flows {
+			f := &q.classes[kind].flows[i]
+			if n := q.waiting(f.client); n > most || n == most && victim != nil && victim.Client == f.client {
+				most, victim = n, f.last()
+			}
+		}
 	}
-	select {
-	case <-ctx.Done():
-		return nil
-	case <-q.ready:
+	if victim != nil {
+		q.remove(kindOf(victim), victim)
 	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	class := q.next()
-	r := q.classes[class][0]
-	q.classes[class][0] = nil
-	if q.classes[class] = q.classes[class][1:]; len(q.classes[class]) == 0 {
-		q.classes[class] = nil
-	}
-	q.size--
-	return r
+	return victim
 }
 
+// waiting returns how many requests of a client wait, polls not counted.
+func (q *queue) waiting(client string) int {
+	return q.classes[writes].of(client) + q.classes[reads].of(client)
+}
+
+// cancel takes a request out if it still waits.
+func (q *queue) cancel(r *Request) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.remove(kindOf(r), r)
+}
+
+func (q *queue) remove(kind int, r *Request) bool {
+	if !q.classes[kind].remove(r) {
+		return false
+	}
+	select {
+	case <-q.ready:
+	default: // an owner has its token already, and will look again
+	}
+	return true
+}
+
+// pop waits for a request and takes the next one; nil when ctx has ended.
+func (q *queue) pop(ctx context.Context) *Request {
+	for ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case <-q.ready:
+			if r := q.take(); r != nil {
+				return r
+			}
+		}
+	}
+	return nil
+}
+
+func (q *queue) take() *Request {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	kind := q.next()
+	if q.classes[kind].size == 0 {
+		return nil
+	}
+	return q.classes[kind].pop()
+}
+
+// next decides whose turn it is. A write goes first even where a poll is due, once;
+// the poll's share is made up for in the round after.
 func (q *queue) next() int {
-	waiting := func(class int) bool { return len(q.classes[class]) > 0 }
-	people := waiting(writes) || waiting(reads)
-	if waiting(polls) && (!people || q.people >= pollShare-1) {
+	waiting := func(kind int) bool { return q.classes[kind].size > 0 }
+	due := q.people >= pollShare-1
+	switch {
+	case waiting(polls) && !waiting(writes) && !waiting(reads):
 		q.people = 0
 		return polls
+	case waiting(polls) && due && (!waiting(writes) || q.people >= pollShare):
+		q.people -= pollShare - 1
+		return polls
 	}
-	q.people++
+	q.people = min(q.people+1, pollShare)
 	if waiting(writes) {
 		return writes
 	}
@@ -104,16 +157,16 @@ func (q *queue) close() []*Request {
 	defer q.mu.Unlock()
 	q.closed = true
 	var rest []*Request
-	for class := range q.classes {
-		rest = append(rest, q.classes[class]...)
-		q.classes[class] = nil
+	for kind := range q.classes {
+		for q.classes[kind].size > 0 {
+			rest = append(rest, q.classes[kind].pop())
+		}
 	}
-	q.size = 0
 	return rest
 }
 
 func (q *queue) len() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.size
+	return q.classes[writes].size + q.classes[reads].size + q.classes[polls].size
 }

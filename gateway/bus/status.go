@@ -30,12 +30,14 @@ type Status struct {
 	Unavailable uint64 `json:"unavailable"`     // requests that found no path
 	Expired     uint64 `json:"expired"`
 	Refused     uint64 `json:"refused"` // because the queue was full
+
+	Resting map[byte]Rest `json:"resting,omitempty"` // units that polls leave alone
 }
 
 // Status returns the state and counters of now.
 func (b *Bus) Status() Status {
 	s := b.stats.snapshot()
-	s.Queue = b.queue.len()
+	s.Queue, s.Resting = b.queue.len(), b.breakers.snapshot()
 	return s
 }
 
@@ -64,8 +66,11 @@ func (t *stats) refused() {
 func (t *stats) count(reply Reply) (changed bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if errors.Is(reply.Err, ErrExpired) {
+	switch {
+	case errors.Is(reply.Err, ErrExpired):
 		t.s.Expired++
+		return false
+	case errors.Is(reply.Err, ErrResting):
 		return false
 	}
 	t.s.Requests++

@@ -21,7 +21,7 @@ import (
 // Options describe the polling of one device.
 type Options struct {
 	Device  config.Device
-	Client  modbus.Client // for the device's unit; one request at a time
+	Client  func(context.Context) modbus.Client // for the device's unit, until the context ends; one request at a time
 	Publish func(reading string, payload []byte)
 	Group   func(payload []byte) // all readings in one object, if the device wants it
 	Status  func(payload []byte) // online or offline
@@ -31,6 +31,7 @@ type Options struct {
 // Poller polls one device.
 type Poller struct {
 	o        Options
+	client   modbus.Client
 	plan     []Read
 	readings []*reading
 	online   string // what was published last
@@ -54,6 +55,7 @@ func (p *Poller) Run(ctx context.Context) {
 	if len(p.plan) == 0 {
 		return
 	}
+	p.client = p.o.Client(ctx)
 	due := make([]time.Time, len(p.plan))
 	for i := range due {
 		due[i] = time.Now()
@@ -80,7 +82,7 @@ func (p *Poller) round(ctx context.Context, due []time.Time) {
 			continue
 		}
 		err := p.read(&p.plan[i])
-		if errors.Is(err, bus.ErrClosed) {
+		if isEnd(err) {
 			return
 		}
 		answered = answered || isAnswer(err)
@@ -118,9 +120,12 @@ func earliest(due []time.Time) time.Time {
 // read makes one read, a second time if the device did not answer the first, and
 // gives each of its readings what it got.
 func (p *Poller) read(r *Read) error {
-	data, err := r.fetch(p.o.Client)
+	data, err := r.fetch(p.client)
 	if isTimeout(err) {
-		data, err = r.fetch(p.o.Client)
+		data, err = r.fetch(p.client)
+	}
+	if isEnd(err) {
+		return err
 	}
 	now := time.Now()
 	p.logTrouble(err)
@@ -174,6 +179,9 @@ func isAnswer(err error) bool {
 	var exception *modbus.Exception
 	return err == nil || errors.As(err, &exception)
 }
+
+// isEnd reports whether the gateway is stopping, which says nothing about the device.
+func isEnd(err error) bool { return errors.Is(err, bus.ErrClosed) || errors.Is(err, bus.ErrGone) }
 
 func isTimeout(err error) bool {
 	var failed *transport.Error

@@ -87,7 +87,7 @@ func follow(t *testing.T, d *device, c config.Device) (published func() []string
 	}
 	d.start = time.Now()
 	p := New(Options{
-		Device: c, Client: d, Status: say("status"), Group: say("group"), Log: slog.New(slog.DiscardHandler),
+		Device: c, Client: func(context.Context) modbus.Client { return d }, Status: say("status"), Group: say("group"), Log: slog.New(slog.DiscardHandler),
 		Publish: func(reading string, b []byte) { say(reading)(b) },
 	})
 	ctx, cancel := context.WithCancel(t.Context())
