@@ -116,8 +116,8 @@ func (w *walker) take(n int, name string, say func([]byte) (value, meaning strin
 }
 
 // number takes a field of two bytes whose value is its number.
-func (w *walker) number(name string, meaning func(int) string) bool {
-	return w.take(2, name, func(b []byte) (string, string) { return number(word(b)), meaning(word(b)) })
+func (w *walker) number(name string, meaning func(int) string) {
+	w.take(2, name, func(b []byte) (string, string) { return number(word(b)), meaning(word(b)) })
 }
 
 // peek returns the two bytes at a distance from here as a number, 0 beyond the PDU.
