@@ -60,7 +60,7 @@ func (s *Server) serveLine(ctx context.Context, line io.ReadWriteCloser, framing
 	stop()
 	line.Close()
 	if err == nil || !errors.Is(err, errRead) {
-		_ = <-failed // Close has ended the read: nothing to tell
+		<-failed //nolint:errcheck // Close has ended the read: nothing to tell
 	}
 	if ctx.Err() != nil {
 		return nil
