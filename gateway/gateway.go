@@ -66,7 +66,7 @@ func New(c *config.Config, log *slog.Logger) (*Gateway, error) {
 func (g *Gateway) addBus(c config.Bus) {
 	p := openPort(c)
 	b := bus.New(bus.Options{
-		Name: c.Name, Line: p, Timeout: c.Timeout, Queue: c.Queue, InFlight: inFlight(c),
+		Name: c.Name, Line: p, Timeout: c.Timeout, Queue: c.Queue, InFlight: inFlight(c), Breaker: bus.Breaker(c.Breaker),
 		Notify: func() {
 			select {
 			case g.changed <- struct{}{}:
@@ -77,7 +77,7 @@ func (g *Gateway) addBus(c config.Bus) {
 	topics := busTopics(g.topics, c)
 	g.ports = append(g.ports, p)
 	g.buses[c.Name] = b
-	g.lines = append(g.lines, newLine(c, topics, b, g.session.Publish, g.log))
+	g.lines = append(g.lines, newLine(c, topics, b, newLimiter(g.config.Requests.Rate), g.session.Publish, g.log))
 }
 
 func (g *Gateway) addDevice(c config.Device) {

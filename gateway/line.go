@@ -20,15 +20,16 @@ type line struct {
 	topics  message.Bus
 	decode  message.Options
 	rules   policy.Rules
-	own     *own // nil unless request and response topic are the same
+	limit   *limiter // nil = none
+	own     *own     // nil unless request and response topic are the same
 	publish func(topic string, payload []byte)
 	log     *slog.Logger
 }
 
-func newLine(c config.Bus, topics message.Bus, b *bus.Bus, publish func(string, []byte), log *slog.Logger) *line {
+func newLine(c config.Bus, topics message.Bus, b *bus.Bus, limit *limiter, publish func(string, []byte), log *slog.Logger) *line {
 	form, _ := message.FormByName(c.Form) // checked with the configuration
 	l := &line{
-		bus: b, topics: topics, rules: c.Allow, publish: publish, log: log.With("bus", c.Name),
+		bus: b, topics: topics, rules: c.Allow, limit: limit, publish: publish, log: log.With("bus", c.Name),
 		decode: message.Options{
 			Form:       form,
 			Framing:    c.Framing,
@@ -41,6 +42,8 @@ func newLine(c config.Bus, topics message.Bus, b *bus.Bus, publish func(string, 
 	}
 	return l
 }
+
+var errTooFast = errors.New("this client sends more requests per second than requests.rate allows; send fewer")
 
 // serve handles one message of the request topic. It does not block.
 func (l *line) serve(client, topic string, payload []byte, retained bool) {
@@ -63,7 +66,7 @@ func (l *line) serve(client, topic string, payload []byte, retained bool) {
 		return
 	}
 	err = l.bus.Submit(&bus.Request{
-		Unit: request.Unit, PDU: request.PDU, Timeout: request.Timeout, Expires: request.Expires,
+		Client: client, Unit: request.Unit, PDU: request.PDU, Timeout: request.Timeout, Expires: request.Expires,
 		Done: func(r bus.Reply) { l.answer(client, request, result(request, r)) },
 	})
 	if err != nil {
@@ -80,6 +83,9 @@ func (l *line) judge(client string, r *message.Request) (message.Result, bool) {
 			exception = wrong.Exception
 		}
 		return gatewaySays(r, exception, message.Invalid, err), true
+	}
+	if !l.limit.allow(client) {
+		return gatewaySays(r, modbus.ServerDeviceBusy, message.Busy, errTooFast), true
 	}
 	if err := l.rules.Check(client, r.Unit, r.PDU); err != nil {
 		exception := modbus.IllegalFunction

@@ -54,7 +54,7 @@ func (d *decoder) bus(e strictyaml.Entry) Bus {
 	b.Delay = m.Get("delay").Duration(0, 0, maxDelay)
 	b.Broadcast = m.Get("broadcast").Bool(false)
 	b.Queue = m.Get("queue").Int(64, 1, maxQueue)
-	checkBreaker(m.Get("breaker"))
+	b.Breaker = breaker(m.Get("breaker"))
 	b.Request = topic(m.Get("request"))
 	b.Response = topic(m.Get("response"))
 	b.Form = m.Get("payload").OneOf("auto", "auto", "hex", "binary", "json")
@@ -63,6 +63,20 @@ func (d *decoder) bus(e strictyaml.Entry) Bus {
 		m.Get("broadcast").Problemf("only serial lines have broadcasts: remove it, or set framing to rtu or ascii for a line behind the port")
 	}
 	m.Done()
+	return b
+}
+
+func breaker(n strictyaml.Node) Breaker {
+	m := n.Map()
+	defer m.Done()
+	b := Breaker{
+		After:    m.Get("after").Int(3, 1, 1000),
+		Probe:    m.Get("probe").Duration(time.Second, 100*time.Millisecond, time.Hour),
+		ProbeMax: m.Get("probe_max").Duration(time.Minute, 100*time.Millisecond, 24*time.Hour),
+	}
+	if b.ProbeMax < b.Probe {
+		m.Get("probe_max").Problemf("is shorter than probe, %s: write a longer one", b.Probe)
+	}
 	return b
 }
 

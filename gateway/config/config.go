@@ -73,12 +73,21 @@ type Bus struct {
 	Timeout   time.Duration // for a reply
 	Delay     time.Duration // quiet time between transactions, and after connect
 	Queue     int           // requests that may wait
+	Breaker   Breaker       // of units that do not answer
 	Request   string        // topic that replaces P/bus/<name>/request; "" = the default
 	Response  string
 	Form      string         // payload: auto, hex, binary, json
 	Framing   modbus.Framing // of the payloads; 0 = as they come
 	Broadcast bool
 	Allow     []policy.Rule
+}
+
+// Breaker says when polls leave a silent unit alone: after After timeouts in a row,
+// but for probes, Probe to ProbeMax apart.
+type Breaker struct {
+	After    int
+	Probe    time.Duration
+	ProbeMax time.Duration
 }
 
 // LineFraming returns how frames are wrapped on the line itself.

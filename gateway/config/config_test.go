@@ -87,7 +87,7 @@ func TestContract(t *testing.T) {
 			{
 				Name:    "rs485",
 				Serial:  &config.Serial{Path: "/dev/serial/by-id/usb-1a86", Baud: 9600, Parity: "none", DataBits: 8, StopBits: 1, Mode: modbus.RTU},
-				Timeout: 300 * time.Millisecond, Queue: 64, Request: "abc", Response: "abc", Form: "auto",
+				Timeout: 300 * time.Millisecond, Queue: 64, Breaker: config.Breaker{After: 3, Probe: time.Second, ProbeMax: time.Minute}, Request: "abc", Response: "abc", Form: "auto",
 				Allow: []policy.Rule{{
 					Clients: []string{"panel"}, Units: one, Functions: functions,
 					Addresses: []policy.Range{{From: 0x101, To: 0x104}}, Values: []policy.Range{{From: 0, To: 100}},
@@ -95,7 +95,7 @@ func TestContract(t *testing.T) {
 			},
 			{
 				Name: "plc", TCP: &config.TCP{Address: "10.0.0.5:502", Framing: modbus.TCP, InFlight: 4},
-				Timeout: time.Second, Queue: 64, Form: "auto",
+				Timeout: time.Second, Queue: 64, Breaker: config.Breaker{After: 3, Probe: time.Second, ProbeMax: time.Minute}, Form: "auto",
 			},
 		},
 		Devices: []config.Device{{
@@ -117,7 +117,7 @@ func TestContract(t *testing.T) {
 		warnings[i] = fmt.Sprintf("%d %s", w.Line, w.Path)
 	}
 	wantWarnings := []string{
-		"3 data_dir", "13 mqtt.reply_topics", "15 backlog", "18 homeassistant", "32 buses.rs485.breaker",
+		"3 data_dir", "13 mqtt.reply_topics", "15 backlog", "18 homeassistant",
 		"37 buses.rs485.allow[0].clients", "49 devices.cold-room.readings.setpoint.set",
 	}
 	if !reflect.DeepEqual(warnings, wantWarnings) {

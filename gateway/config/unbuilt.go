@@ -2,7 +2,6 @@ package config
 
 import (
 	"strings"
-	"time"
 
 	"modferry/configs/strictyaml"
 )
@@ -19,21 +18,15 @@ var unbuilt = []struct {
 	{path: "data_dir", advice: "nothing is kept over a restart"},
 	{path: "mqtt.version", when: is("5"), refuse: true, advice: `write "3.1.1"`},
 	{path: "mqtt.reply_topics", advice: "apps use the client ending of the topics"},
-	{path: "requests.rate", when: isNot("0"), refuse: true, advice: "write 0, or remove it"},
 	{path: "backlog", advice: "readings taken while the broker is away are not kept"},
 	{path: "homeassistant", advice: "entities are configured by hand"},
 	{path: "buses.*.udp", refuse: true, advice: "use tcp"},
 	{path: "buses.*.tls", refuse: true, advice: "use tcp through a tunnel"},
-	{path: "buses.*.breaker", advice: "a device that does not answer is asked at the usual rate"},
 	{path: "devices.*.readings.*.set", advice: "values are written with requests"},
 }
 
 func is(text string) func(strictyaml.Node) bool {
 	return func(n strictyaml.Node) bool { return n.String("") == text }
-}
-
-func isNot(text string) func(strictyaml.Node) bool {
-	return func(n strictyaml.Node) bool { return n.String(text) != text }
 }
 
 func reportUnbuilt(root strictyaml.Node) {
@@ -85,13 +78,5 @@ func checkBacklog(n strictyaml.Node) {
 func checkHomeAssistant(n strictyaml.Node) {
 	m := n.Map()
 	topic(m.Get("prefix"))
-	m.Done()
-}
-
-func checkBreaker(n strictyaml.Node) {
-	m := n.Map()
-	m.Get("after").Int(3, 1, 1000)
-	m.Get("probe").Duration(time.Second, 100*time.Millisecond, time.Hour)
-	m.Get("probe_max").Duration(time.Minute, 100*time.Millisecond, 24*time.Hour)
 	m.Done()
 }
