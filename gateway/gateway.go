@@ -74,10 +74,16 @@ func (g *Gateway) addBus(c config.Bus) {
 			}
 		},
 	})
-	topics := busTopics(g.topics, c)
 	g.ports = append(g.ports, p)
 	g.buses[c.Name] = b
-	g.lines = append(g.lines, newLine(c, topics, b, newLimiter(g.config.Requests.Rate), g.session.Publish, g.log))
+	l := &line{
+		bus: b, topics: busTopics(g.topics, c), audit: g.topics.Audit(), decode: decodeOptions(c), rules: c.Allow,
+		limit: newLimiter(g.config.Requests.Rate), publish: g.session.Publish, log: g.log.With("bus", c.Name),
+	}
+	if l.topics.Request("") == l.topics.Response("") {
+		l.own = &own{}
+	}
+	g.lines = append(g.lines, l)
 }
 
 func (g *Gateway) addDevice(c config.Device) {

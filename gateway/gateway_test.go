@@ -435,3 +435,40 @@ func TestClientsSeeOnlyTheirOwnReplies(t *testing.T) {
 		inboxes[c].Quiet(20 * time.Millisecond)
 	}
 }
+
+func TestAuditTellsOfEveryWrite(t *testing.T) {
+	d := newDevice(t)
+	app := start(t, tcpGateway(d, ", allow: [{units: [1, 8, 9], functions: [write], addresses: [1-10]}]"))
+	in := app.Subscribe("modferry/w/bus/b/+/me", 2)
+	audit := app.Subscribe("modferry/w/audit", 1)
+	for _, c := range []struct{ request, want string }{
+		{"010600010007", `{"bus":"b","client":"me","unit":1,"function":6,"address":1,"values":[7],"outcome":"done"}`},
+		{"011000010002040001000A", `{"function":16,"address":1,"values":[1,10],"outcome":"done"}`},
+		{"010500020000", `{"function":5,"address":2,"values":[0],"outcome":"done"}`},
+		{"0106000B0007", `{"unit":1,"address":11,"outcome":"refused","code":"denied","exception":2}`},
+		{"010600010007", `{"outcome":"done"}`},
+		{"080600010007", `{"unit":8,"outcome":"refused","code":"exception","exception":2}`},
+		{"090600010007", `{"unit":9,"outcome":"unknown","code":"timeout","exception":11}`},
+		{`{"id":5,"unit":1,"function":15,"address":3,"values":[true,false]}`, `{"function":15,"address":3,"values":[1,0],"outcome":"done"}`},
+	} {
+		ask(t, app, in, "010400010001") // reads are not told
+		ask(t, app, in, c.request)
+		m := audit.Next(patience)
+		var got, want map[string]any
+		if err := json.Unmarshal(m.Payload, &got); err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal([]byte(c.want), &want); err != nil {
+			t.Fatal(err)
+		}
+		for key, value := range want {
+			if fmt.Sprint(got[key]) != fmt.Sprint(value) {
+				t.Errorf("%s: %s is %v, want %v, in %s", c.request, key, got[key], value, m.Payload)
+			}
+		}
+		if _, err := time.Parse(time.RFC3339, fmt.Sprint(got["time"])); err != nil || m.Retained {
+			t.Errorf("%s: %v, retained %v", m.Payload, err, m.Retained)
+		}
+	}
+	audit.Quiet(20 * time.Millisecond)
+}

@@ -18,6 +18,7 @@ import (
 type line struct {
 	bus     *bus.Bus
 	topics  message.Bus
+	audit   string // topic
 	decode  message.Options
 	rules   policy.Rules
 	limit   *limiter // nil = none
@@ -26,21 +27,13 @@ type line struct {
 	log     *slog.Logger
 }
 
-func newLine(c config.Bus, topics message.Bus, b *bus.Bus, limit *limiter, publish func(string, []byte), log *slog.Logger) *line {
+// decodeOptions is what a bus takes.
+func decodeOptions(c config.Bus) message.Options {
 	form, _ := message.FormByName(c.Form) // checked with the configuration
-	l := &line{
-		bus: b, topics: topics, rules: c.Allow, limit: limit, publish: publish, log: log.With("bus", c.Name),
-		decode: message.Options{
-			Form:       form,
-			Framing:    c.Framing,
-			SerialLine: c.LineFraming() != modbus.TCP,
-			Broadcast:  c.Broadcast,
-		},
+	return message.Options{
+		Form: form, Framing: c.Framing, Broadcast: c.Broadcast,
+		SerialLine: c.LineFraming() != modbus.TCP,
 	}
-	if topics.Request("") == topics.Response("") {
-		l.own = &own{}
-	}
-	return l
 }
 
 var errTooFast = errors.New("this client sends more requests per second than requests.rate allows; send fewer")
@@ -138,6 +131,9 @@ func gatewaySays(r *message.Request, exception byte, code message.Code, why erro
 }
 
 func (l *line) answer(client string, r *message.Request, result message.Result) {
+	if r.IsWrite() {
+		l.publish(l.audit, message.NewAudit(l.bus.Name(), client, r, result, time.Now()).JSON())
+	}
 	if payload := r.Reply(result); payload != nil {
 		l.publish(l.topics.Response(client), payload)
 	}

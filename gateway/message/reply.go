@@ -81,7 +81,7 @@ type replyError struct {
 
 func (r *Request) object(res Result, sent bool) []byte {
 	answer := r.answer(res)
-	out := reply{ID: r.ID, OK: res.Code == "", Outcome: r.outcome(res)}
+	out := reply{ID: r.ID, OK: res.Code == "", Outcome: r.Outcome(res)}
 	if fromDevice := out.OK || res.Code == Exception; fromDevice {
 		out.Unit, out.Function, out.Elapsed = &r.Unit, r.PDU.FunctionCode, milliseconds(res.Elapsed)
 		if !sent {
@@ -129,8 +129,8 @@ func (r *Request) values(answer modbus.PDU) any {
 	return nil
 }
 
-// outcome returns what became of a write, "" for a read.
-func (r *Request) outcome(res Result) Outcome {
+// Outcome returns what became of a write, "" for a read.
+func (r *Request) Outcome(res Result) Outcome {
 	switch {
 	case !r.IsWrite():
 		return ""

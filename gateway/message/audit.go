@@ -1,0 +1,46 @@
+package message
+
+import (
+	"time"
+
+	"modferry/modbus"
+)
+
+// Audit is one write that was executed or refused, as the audit topic tells it.
+type Audit struct {
+	Time      string   `json:"time"` // RFC 3339, UTC, milliseconds
+	Bus       string   `json:"bus"`
+	Client    string   `json:"client"` // "" = the topic without an ending
+	Unit      byte     `json:"unit"`
+	Function  byte     `json:"function"`
+	Address   *uint16  `json:"address,omitempty"` // of the span that is written; none for functions without
+	Values    []uint16 `json:"values,omitempty"`  // what was to be written, coils as 0 and 1; for function 22 its two masks
+	Outcome   Outcome  `json:"outcome"`
+	Code      Code     `json:"code,omitempty"`      // none = the device did it
+	Exception byte     `json:"exception,omitempty"` // what the requester was answered
+	Message   string   `json:"message,omitempty"`
+}
+
+// NewAudit tells what became of a write.
+func NewAudit(bus, client string, r *Request, res Result, at time.Time) Audit {
+	a := Audit{
+		Time: at.UTC().Format(timeFormat), Bus: bus, Client: client, Unit: r.Unit, Function: r.PDU.FunctionCode,
+		Outcome: r.Outcome(res), Code: res.Code, Message: res.Message,
+	}
+	if e := modbus.AsException(r.answer(res)); e != nil {
+		a.Exception = e.ExceptionCode
+	}
+	for _, s := range modbus.Spans(r.PDU) {
+		if s.Write {
+			a.Address = &s.Address
+			a.Values, _ = modbus.Written(r.PDU)
+		}
+	}
+	if r.PDU.FunctionCode == modbus.MaskWriteRegister {
+		a.Values = modbus.Registers(r.PDU.Data[2:])
+	}
+	return a
+}
+
+// JSON returns the audit on one line.
+func (a Audit) JSON() []byte { return encode(a) }
