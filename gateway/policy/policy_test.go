@@ -19,7 +19,7 @@ func verdict(t *testing.T, rules Rules, client string, unit byte, p modbus.PDU) 
 		return 0
 	}
 	var refusal *Refusal
-	if !errors.As(err, &refusal) || refusal.Reason == "" {
+	if !errors.As(err, &refusal) || refusal.Error() == "" {
 		t.Fatalf("refused with %#v, want a *Refusal with a reason", err)
 	}
 	return refusal.Exception
