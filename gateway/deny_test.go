@@ -7,10 +7,13 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"modferry/gateway/bus"
+	"modferry/gateway/journal"
 	"modferry/gateway/message"
+	"modferry/gateway/mqtt"
 	"modferry/gateway/policy"
 	"modferry/modbus"
 )
@@ -42,6 +45,23 @@ func (e *echoLine) SendContext(_ context.Context, adu []byte) ([]byte, error) {
 	return modbus.AppendBare(nil, modbus.ADU{Unit: a.Unit, PDU: reply}), nil
 }
 
+// memory is a journal that ends with the test.
+func memory(t *testing.T) *journal.Journal {
+	t.Helper()
+	j, err := journal.Open(journal.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := j.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return j
+}
+
+var lastID atomic.Int64
+
 // paths are the ways a request can be written.
 var paths = map[string]func(unit byte, p modbus.PDU) []byte{
 	"hex RTU":     func(u byte, p modbus.PDU) []byte { return fmt.Appendf(nil, "%x", framed(modbus.RTU, u, p)) },
@@ -52,8 +72,8 @@ var paths = map[string]func(unit byte, p modbus.PDU) []byte{
 	"binary bare": func(u byte, p modbus.PDU) []byte { return framed(modbus.Bare, u, p) },
 	"ASCII":       func(u byte, p modbus.PDU) []byte { return framed(modbus.ASCII, u, p) },
 	"JSON frame":  func(u byte, p modbus.PDU) []byte { return fmt.Appendf(nil, `{"frame":"%X"}`, framed(modbus.RTU, u, p)) },
-	"JSON id": func(u byte, p modbus.PDU) []byte {
-		return fmt.Appendf(nil, `{"id":1,"frame":"%X"}`, framed(modbus.Bare, u, p))
+	"JSON id": func(u byte, p modbus.PDU) []byte { // a new one each time: the same would be answered from the journal
+		return fmt.Appendf(nil, `{"id":%d,"frame":"%X"}`, lastID.Add(1), framed(modbus.Bare, u, p))
 	},
 	"JSON fields": fields,
 }
@@ -96,7 +116,8 @@ func TestDenyMatrix(t *testing.T) {
 	replies := make(chan string, 10)
 	l := &line{
 		bus: b, topics: message.Topics{Prefix: "p"}.Bus("b", "", ""), log: slog.New(slog.DiscardHandler), audit: "audit",
-		rules: policy.Rules{{Clients: []string{"panel"}, Units: []policy.Range{{From: 1, To: 1}}, Addresses: []policy.Range{{From: 100, To: 104}}}},
+		journal: memory(t),
+		rules:   policy.Rules{{Clients: []string{"panel"}, Units: []policy.Range{{From: 1, To: 1}}, Addresses: []policy.Range{{From: 100, To: 104}}}},
 		publish: func(topic string, payload []byte) {
 			if topic != "audit" {
 				replies <- topic + " " + string(payload)
@@ -115,7 +136,7 @@ func TestDenyMatrix(t *testing.T) {
 					}{{"panel", 1}, {"panel", 2}, {"phone", 1}} {
 						cases++
 						before := device.seen
-						l.serve(who.client, "topic", write(who.unit, p), false)
+						l.serve(who.client, mqtt.Message{Topic: "topic", Payload: write(who.unit, p)})
 						reply := <-replies
 						span := modbus.Spans(p)
 						inside := true

@@ -16,6 +16,7 @@ import (
 	"modferry/gateway/bus"
 	"modferry/gateway/config"
 	"modferry/gateway/console"
+	"modferry/gateway/journal"
 	"modferry/gateway/message"
 	"modferry/gateway/mqtt"
 	"modferry/gateway/poll"
@@ -29,6 +30,7 @@ type Gateway struct {
 	topics  message.Topics
 	broker  *broker.Broker  // nil = another server
 	console *console.Server // nil = none
+	journal *journal.Journal
 	session *mqtt.Session
 	lines   []*line
 	ports   []port
@@ -48,7 +50,7 @@ func New(c *config.Config, log *slog.Logger) (*Gateway, error) {
 		ready: make(chan struct{}),
 	}
 	g.online = sync.OnceFunc(func() { close(g.ready) })
-	for _, step := range []func() error{g.listen, g.connect} {
+	for _, step := range []func() error{g.listen, g.connect, g.remember} {
 		if err := step(); err != nil {
 			g.unlisten()
 			return nil, err
@@ -78,7 +80,7 @@ func (g *Gateway) addBus(c config.Bus) {
 	g.buses[c.Name] = b
 	l := &line{
 		bus: b, topics: busTopics(g.topics, c), audit: g.topics.Audit(), decode: decodeOptions(c), rules: c.Allow,
-		limit: newLimiter(g.config.Requests.Rate), publish: g.session.Publish, log: g.log.With("bus", c.Name),
+		journal: g.journal, limit: newLimiter(g.config.Requests.Rate), publish: g.session.Publish, log: g.log.With("bus", c.Name),
 	}
 	if l.topics.Request("") == l.topics.Response("") {
 		l.own = &own{}
@@ -170,4 +172,7 @@ func (g *Gateway) close() {
 		}
 	}
 	g.ports = nil
+	if err := g.journal.Close(); err != nil {
+		g.log.Warn("some replies are not kept over the restart", "error", err)
+	}
 }

@@ -7,14 +7,16 @@ import (
 
 	"modferry/gateway/bus"
 	"modferry/gateway/config"
+	"modferry/gateway/journal"
 	"modferry/gateway/message"
+	"modferry/gateway/mqtt"
 	"modferry/gateway/policy"
 	"modferry/modbus"
 	"modferry/modbus/transport"
 )
 
 // line is one bus as MQTT sees it: its topics and rules in front of its queue. Its
-// one way through is serve: message -> request -> rules -> bus -> reply -> message.
+// one way through is serve: message -> request -> journal -> rules -> bus -> reply -> message.
 type line struct {
 	bus     *bus.Bus
 	topics  message.Bus
@@ -22,7 +24,8 @@ type line struct {
 	decode  message.Options
 	rules   policy.Rules
 	limit   *limiter // nil = none
-	own     *own     // nil unless request and response topic are the same
+	journal *journal.Journal
+	own     *own // nil unless request and response topic are the same
 	publish func(topic string, payload []byte)
 	log     *slog.Logger
 }
@@ -39,31 +42,31 @@ func decodeOptions(c config.Bus) message.Options {
 var errTooFast = errors.New("this client sends more requests per second than requests.rate allows; send fewer")
 
 // serve handles one message of the request topic. It does not block.
-func (l *line) serve(client, topic string, payload []byte, retained bool) {
-	if l.own != nil && l.own.take(payload) {
+func (l *line) serve(client string, m mqtt.Message) {
+	switch {
+	case l.own != nil && l.own.take(m.Payload):
+		return
+	case m.Retained:
+		l.refuse(client, m, &message.Error{Code: message.Retained})
 		return
 	}
-	if retained {
-		l.refuse(client, topic, payload, &message.Error{Code: message.Retained})
-		return
-	}
-	request, err := message.Decode(payload, l.decode)
+	request, err := message.Decode(m.Payload, l.decode)
 	var bad *message.Error
 	if errors.As(err, &bad) {
-		l.refuse(client, topic, payload, bad)
+		l.refuse(client, m, bad)
 		return
 	}
 	l.log.Debug("request", "client", client, "unit", request.Unit, "function", request.PDU.FunctionCode)
-	if result, refused := l.judge(client, request); refused {
-		l.answer(client, request, result)
+	t := &task{line: l, client: client, key: journal.NewKey([]byte(l.bus.Name()), []byte(client), m.Payload), request: request}
+	if t.isRepeated(m.Duplicate) {
 		return
 	}
-	err = l.bus.Submit(&bus.Request{
-		Client: client, Unit: request.Unit, PDU: request.PDU, Timeout: request.Timeout, Expires: request.Expires,
-		Done: func(r bus.Reply) { l.answer(client, request, result(request, r)) },
-	})
-	if err != nil {
-		l.answer(client, request, result(request, bus.Reply{Err: err}))
+	if result, refused := l.judge(client, request); refused {
+		t.refused(result)
+		return
+	}
+	if err := l.bus.Submit(t.busRequest()); err != nil {
+		t.done(bus.Reply{Err: err})
 	}
 }
 
@@ -130,22 +133,13 @@ func gatewaySays(r *message.Request, exception byte, code message.Code, why erro
 	return message.Result{Reply: modbus.ExceptionPDU(r.PDU.FunctionCode, exception), Code: code, Message: why.Error()}
 }
 
-func (l *line) answer(client string, r *message.Request, result message.Result) {
-	if r.IsWrite() {
-		l.publish(l.audit, message.NewAudit(l.bus.Name(), client, r, result, time.Now()).JSON())
-	}
-	if payload := r.Reply(result); payload != nil {
-		l.publish(l.topics.Response(client), payload)
-	}
-}
-
 // refuse tells of a message that is no request: to its sender if it can be
 // answered, else on the error topic.
-func (l *line) refuse(client, topic string, payload []byte, why *message.Error) {
-	l.log.Debug("message refused", "client", client, "topic", topic, "error", why)
+func (l *line) refuse(client string, m mqtt.Message, why *message.Error) {
+	l.log.Debug("message refused", "client", client, "topic", m.Topic, "error", why)
 	if reply := why.Reply(); reply != nil {
 		l.publish(l.topics.Response(client), reply)
 		return
 	}
-	l.publish(l.topics.Error(client), why.Report(payload, topic, time.Now()))
+	l.publish(l.topics.Error(client), why.Report(m.Payload, m.Topic, time.Now()))
 }

@@ -9,6 +9,7 @@ import (
 	"modferry/gateway/bus"
 	"modferry/gateway/config"
 	"modferry/gateway/console"
+	"modferry/gateway/journal"
 	"modferry/gateway/mqtt"
 	"modferry/modbus"
 	"modferry/modbus/transport"
@@ -50,6 +51,14 @@ func (g *Gateway) listen() error {
 	}
 	var err error
 	g.console, err = console.New(o)
+	return err
+}
+
+// remember opens the journal, in memory unless there is a folder for it. A journal
+// that another process has open means that a second gateway was started by mistake.
+func (g *Gateway) remember() error {
+	var err error
+	g.journal, err = journal.Open(journal.Options{Dir: g.config.DataDir, Logger: g.log})
 	return err
 }
 

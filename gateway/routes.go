@@ -31,7 +31,7 @@ func busTopics(t message.Topics, b config.Bus) message.Bus {
 func (g *Gateway) handle(m mqtt.Message) {
 	for _, l := range g.lines {
 		if client, ok := l.topics.Client(m.Topic); ok {
-			l.serve(client, m.Topic, m.Payload, m.Retained)
+			l.serve(client, m)
 			return
 		}
 	}

@@ -8,7 +8,9 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"runtime"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -35,6 +37,9 @@ func gatewayCommand() *cobra.Command {
 			for _, w := range loaded.Warnings {
 				log.Warn(w.String())
 			}
+			if loaded.DataDir == "" {
+				loaded.DataDir = stateDir(loaded.Gateway)
+			}
 			return runGateway(c.Context(), loaded, log)
 		},
 	}
@@ -50,6 +55,23 @@ func runGateway(ctx context.Context, c *config.Config, log *slog.Logger) error {
 		return fmt.Errorf("cannot start the gateway: %w", err)
 	}
 	return g.Run(ctx)
+}
+
+// stateDir is where a gateway keeps what must survive a restart: what systemd gives
+// it, or the user's state directory; "" if there is neither.
+func stateDir(gateway string) string {
+	if dir, _, _ := strings.Cut(os.Getenv("STATE_DIRECTORY"), ":"); dir != "" {
+		return dir
+	}
+	base := os.Getenv("XDG_STATE_HOME")
+	if base == "" {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return ""
+		}
+		base = filepath.Join(home, ".local", "state")
+	}
+	return filepath.Join(base, "modferry", gateway)
 }
 
 // useOneCore keeps the gateway on one core unless GOMAXPROCS says otherwise. Its

@@ -40,6 +40,7 @@ type Request struct {
 	Poll    bool          // a planned poll rather than a person's request
 	Timeout time.Duration // for the reply; 0 = the bus's
 	Expires time.Time     // not sent after that; zero = never
+	Leaving func()        // called just before the frame goes out, may wait for a disk; nil = nothing
 	Done    func(Reply)   // called exactly once if Submit returned nil; must not block
 }
 
@@ -152,6 +153,9 @@ func (b *Bus) transact(r *Request) Reply {
 	timeout := r.Timeout
 	if timeout <= 0 {
 		timeout = b.o.Timeout
+	}
+	if r.Leaving != nil {
+		r.Leaving()
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()

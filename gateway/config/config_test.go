@@ -117,7 +117,7 @@ func TestContract(t *testing.T) {
 		warnings[i] = fmt.Sprintf("%d %s", w.Line, w.Path)
 	}
 	wantWarnings := []string{
-		"3 data_dir", "13 mqtt.reply_topics", "15 backlog", "18 homeassistant",
+		"13 mqtt.reply_topics", "15 backlog", "18 homeassistant",
 		"37 buses.rs485.allow[0].clients", "49 devices.cold-room.readings.setpoint.set",
 	}
 	if !reflect.DeepEqual(warnings, wantWarnings) {

@@ -15,7 +15,6 @@ var unbuilt = []struct {
 	refuse bool
 	advice string
 }{
-	{path: "data_dir", advice: "nothing is kept over a restart"},
 	{path: "mqtt.version", when: is("5"), refuse: true, advice: `write "3.1.1"`},
 	{path: "mqtt.reply_topics", advice: "apps use the client ending of the topics"},
 	{path: "backlog", advice: "readings taken while the broker is away are not kept"},
