@@ -4,15 +4,19 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"modferry/gateway/gatewaytest"
+	"modferry/modbus"
+	"modferry/modbus/server"
 )
 
 const patience = 10 * time.Second
@@ -219,5 +223,80 @@ func TestDemoForPeople(t *testing.T) {
 		if !strings.Contains(text, want) {
 			t.Errorf("the demo prints no %q:\n%s", want, text)
 		}
+	}
+}
+
+// slowDevice is a Modbus TCP device that counts the writes it gets, and answers them
+// only while it is let.
+type slowDevice struct {
+	addr   string
+	writes atomic.Int64
+	answer atomic.Bool
+}
+
+func newSlowDevice(t *testing.T) *slowDevice {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &slowDevice{addr: l.Addr().String()}
+	s := server.New(server.Options{Handler: server.HandlerFunc(func(_ byte, p modbus.PDU) (modbus.PDU, bool) {
+		d.writes.Add(1)
+		return p, d.answer.Load()
+	})})
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.ServeTCP(ctx, l) }()
+	t.Cleanup(func() { cancel(); <-done })
+	return d
+}
+
+// Row 19 of the known failures: the gateway is killed between the write and its
+// reply, or after it; the app sends the same request again. The device gets it once.
+func TestRow19WriteIsNeverMadeTwiceAcrossAKill(t *testing.T) {
+	broker := gatewaytest.Mosquitto(t, gatewaytest.MosquittoOptions{})
+	device := newSlowDevice(t)
+	app := gatewaytest.Client(t, broker.URL(), gatewaytest.ClientOptions{})
+	in := app.Subscribe("modferry/shed/bus/b/response/me", 1)
+	yaml := fmt.Sprintf("gateway: shed\ndata_dir: %q\nmqtt: {url: \"mqtt://%s\"}\nbuses: {b: {tcp: %q, timeout: 60s, allow: [{}]}}\n", t.TempDir(), broker.Addr, device.addr)
+	const request = "modferry/shed/bus/b/request/me"
+	for i := range 5 {
+		before := device.writes.Load()
+		interrupted := fmt.Sprintf(`{"id":"i%d","unit":1,"function":6,"address":1,"values":[%d]}`, i, i)
+		device.answer.Store(false)
+		p := gatewayAt(t, app, yaml)
+		app.Publish(request, 2, false, interrupted)
+		for deadline := time.Now().Add(patience); device.writes.Load() == before; time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatal("the write did not reach the device")
+			}
+		}
+		p.Kill()
+		device.answer.Store(true)
+
+		p = gatewayAt(t, app, yaml)
+		for range 3 {
+			app.Publish(request, 2, false, interrupted)
+			if m := in.Next(patience); !strings.Contains(string(m.Payload), `"outcome":"unknown"`) {
+				t.Errorf("the interrupted write is answered with %s", m.Payload)
+			}
+		}
+		whole := fmt.Sprintf(`{"id":"w%d","unit":1,"function":6,"address":1,"values":[%d]}`, i, i)
+		app.Publish(request, 2, false, whole)
+		first := string(in.Next(patience).Payload)
+		if !strings.Contains(first, `"outcome":"done"`) {
+			t.Errorf("a whole write is answered with %s", first)
+		}
+		for range 3 {
+			app.Publish(request, 2, false, whole)
+			if m := in.Next(patience); string(m.Payload) != first {
+				t.Errorf("repeated, it is answered with %s, at first it was %s", m.Payload, first)
+			}
+		}
+		if got := device.writes.Load() - before; got != 2 {
+			t.Errorf("the device got %d writes, want 2", got)
+		}
+		p.Stop()
 	}
 }
