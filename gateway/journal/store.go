@@ -24,9 +24,9 @@ const (
 
 // store is the open file. One goroutine uses it.
 type store struct {
-	db      *bolt.DB
-	file    *os.File // db's
-	crashed bool     // bbolt panicked: it may hold its locks, and must not be used or closed any more
+	db   *bolt.DB
+	file *os.File // db's
+	lost bool     // of no more use, and closed as far as possible
 }
 
 func openStore(path string) (*store, error) {
@@ -52,18 +52,35 @@ func (s *store) open(path string, flag int, mode os.FileMode) (file *os.File, er
 	return s.file, err
 }
 
+var errGone = errors.New("the file was removed or replaced")
+
 // apply makes one durable transaction: both its pages and the meta page that makes
 // them valid are synced when it returns.
 func (s *store) apply(changes []change) error {
+	if !s.named() {
+		_ = s.close()
+		return errGone
+	}
 	err := guard(func() error {
 		return s.db.Update(func(tx *bolt.Tx) error { return put(tx, changes) })
 	})
 	var crash *crash
 	if errors.As(err, &crash) {
-		s.crashed = true
-		_ = s.file.Close() // frees the lock
+		// bbolt may hold its locks, so that its Close would wait for ever. Without the file nobody is locked out.
+		s.lost = true
+		_ = s.file.Close()
 	}
 	return err
+}
+
+// named reports whether the next process would find this very file.
+func (s *store) named() bool {
+	here, err := s.file.Stat()
+	if err != nil {
+		return false
+	}
+	there, err := os.Stat(s.file.Name())
+	return err == nil && os.SameFile(here, there)
 }
 
 func put(tx *bolt.Tx, changes []change) error {
@@ -86,9 +103,10 @@ func put(tx *bolt.Tx, changes []change) error {
 }
 
 func (s *store) close() error {
-	if s.crashed {
+	if s.lost {
 		return nil
 	}
+	s.lost = true
 	return guard(s.db.Close)
 }
 

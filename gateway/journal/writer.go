@@ -20,7 +20,7 @@ type writer struct {
 	behind bool   // the file lacks more than what is dirty, or there is none: it must be begun anew
 	loaded bool   // what the file had is in the index
 	broken error  // what is wrong with the file that lies there; it is to be set aside
-	tried  time.Time
+	failed time.Time // when it could not be begun anew
 }
 
 // change is a record to write, or to delete if it has no value.
@@ -119,11 +119,11 @@ func (j *Journal) write(changes []change) error {
 		if w.cause = w.store.apply(changes); w.cause == nil {
 			return nil
 		}
-		if w.store.crashed {
+		if w.store.lost {
 			w.store, w.behind = nil, true
 		}
 	}
-	if time.Since(w.tried) < reattach {
+	if time.Since(w.failed) < reattach {
 		return w.cause
 	}
 	return j.attach()
@@ -133,10 +133,9 @@ func (j *Journal) write(changes []change) error {
 // file that has all that must be in it.
 func (j *Journal) attach() error {
 	w := &j.writer
-	w.tried = time.Now()
 	next, err := j.anew()
 	if err != nil {
-		w.cause, w.behind = err, w.behind || w.store == nil
+		w.failed, w.cause, w.behind = time.Now(), err, w.behind || w.store == nil
 		return err
 	}
 	if w.store != nil {
@@ -167,7 +166,12 @@ func (j *Journal) anew() (*store, error) {
 		j.log.Warn("the journal was damaged and is set aside; what is sound in it is kept", "path", aside, "error", w.broken)
 		w.broken = nil
 	}
-	return takePlace(w.path)
+	next, err := takePlace(w.path)
+	if err != nil && w.store != nil {
+		_ = w.store.close() // its file may have no name any more
+		w.store = nil
+	}
+	return next, err
 }
 
 // restore puts what the file had into the index. Its records get new ids; the fresh file has them under those.

@@ -1,0 +1,129 @@
+package journal
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(childDir); dir != "" {
+		os.Exit(child(dir, os.Getenv(childRole)))
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// open opens a journal that is closed when the test ends.
+func open(t testing.TB, o Options) *Journal {
+	t.Helper()
+	j, err := Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = j.Close() })
+	return j
+}
+
+func closeJournal(t testing.TB, j *Journal) {
+	t.Helper()
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// afterKill opens what the disk has now, which is what a kill at this moment leaves.
+func afterKill(t *testing.T, dir string) *Journal {
+	t.Helper()
+	copied := t.TempDir()
+	copyFile(t, filepath.Join(dir, "journal.db"), filepath.Join(copied, "journal.db"))
+	j := open(t, Options{Dir: copied})
+	wantSound(t, j, copied)
+	return j
+}
+
+func copyFile(t testing.TB, from, to string) {
+	t.Helper()
+	b, err := os.ReadFile(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(to, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// wantSound fails the test if the journal is not on disk, or a file was set aside.
+func wantSound(t testing.TB, j *Journal, dir string) {
+	t.Helper()
+	if j.Degraded() {
+		t.Errorf("the journal is degraded")
+	}
+	if broken := brokenFiles(t, dir); len(broken) > 0 {
+		t.Errorf("set aside: %v", broken)
+	}
+}
+
+func brokenFiles(t testing.TB, dir string) []string {
+	t.Helper()
+	broken, err := filepath.Glob(filepath.Join(dir, "*.broken-*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return broken
+}
+
+func key(format string, args ...any) Key { return NewKey(fmt.Appendf(nil, format, args...)) }
+
+func want(t testing.TB, j *Journal, k Key, state State, reply string) {
+	t.Helper()
+	e, err := j.Begin(k, true)
+	if err != nil || e.State != state || string(e.Reply) != reply {
+		t.Errorf("got %v %q, %v; want %v %q", e.State, e.Reply, err, state, reply)
+	}
+	if e.State == New {
+		j.Forget(k)
+	}
+}
+
+func commit(t testing.TB, j *Journal, k Key) {
+	t.Helper()
+	if err := j.Commit(within(t), k); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// within returns a context that ends long after what is waited for should have happened.
+func within(t testing.TB) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// execute takes a write all the way.
+func execute(t testing.TB, j *Journal, k Key, reply string) {
+	t.Helper()
+	if e, err := j.Begin(k, true); err != nil || e.State != New {
+		t.Fatalf("state %v, %v; want new", e.State, err)
+	}
+	commit(t, j, k)
+	j.Finish(k, []byte(reply))
+}
+
+// eventually waits until something is so.
+func eventually(t testing.TB, what string, is func() bool) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); !is(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("not so after 20 s: %s", what)
+		}
+	}
+}
+
+func logTo(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }
