@@ -10,6 +10,7 @@ import (
 	"modferry/gateway/config"
 	"modferry/gateway/console"
 	"modferry/gateway/journal"
+	"modferry/gateway/message"
 	"modferry/gateway/mqtt"
 	"modferry/modbus"
 	"modferry/modbus/transport"
@@ -44,7 +45,7 @@ func (g *Gateway) listen() error {
 		o.MQTT = g.broker.WebSocket()
 	}
 	for _, b := range c.Buses {
-		o.Buses = append(o.Buses, b.Name)
+		o.Buses = append(o.Buses, consoleBus(g.topics, b))
 	}
 	for _, d := range c.Devices {
 		o.Devices = append(o.Devices, d.Name)
@@ -52,6 +53,14 @@ func (g *Gateway) listen() error {
 	var err error
 	g.console, err = console.New(o)
 	return err
+}
+
+func consoleBus(t message.Topics, b config.Bus) console.Bus {
+	topics, client := busTopics(t, b), "<your name>"
+	if b.Request != "" { // fixed topics have no endings
+		client = ""
+	}
+	return console.Bus{Name: b.Name, Request: topics.Request(client), Response: topics.Response(client), Error: topics.Error(client)}
 }
 
 // remember opens the journal, in memory unless there is a folder for it. A journal

@@ -83,7 +83,10 @@ func (t *task) done(r bus.Reply) {
 }
 
 // refused answers a request that is not sent.
-func (t *task) refused(r message.Result) { t.answer(r, false) }
+func (t *task) refused(r message.Result) {
+	t.line.bus.CountDenied()
+	t.answer(r, false)
+}
 
 // answer ends the task: in the journal, then in the audit, then for its requester.
 // What did not leave may be tried again.

@@ -17,7 +17,7 @@ const (
 )
 
 var exceptions = map[byte]struct{ name, hint string }{
-	IllegalFunction:         {"illegal function", "the device does not have this function, or the gateway's rules do not allow it"},
+	IllegalFunction:         {"illegal function", "the device does not have this function"},
 	IllegalDataAddress:      {"illegal data address", "the device has no such register or coil; check the address (many manuals count from 1, frames count from 0) and the quantity"},
 	IllegalDataValue:        {"illegal data value", "the value or quantity is outside what is allowed"},
 	ServerDeviceFailure:     {"server device failure", "the device failed while doing it; look at the device itself"},

@@ -113,7 +113,7 @@ devices:
 		shareTopic(t, fmt.Sprintf("tcp://127.0.0.1:%d", mqtt), fmt.Sprintf("ws://127.0.0.1:%d/mqtt", http))
 	})
 	t.Run("mosquitto", func(t *testing.T) {
-		broker := gatewaytest.Mosquitto(t, gatewaytest.MosquittoOptions{})
+		broker := gatewaytest.Mosquitto(t, gatewaytest.MosquittoOptions{WebSocket: true})
 		gatewaytest.Start(t, "gateway", "-c", write(t, "gateway.yaml", fmt.Sprintf(config, "mqtt://"+broker.Addr, tcp, "")))
 		shareTopic(t, broker.URL(), broker.WSURL())
 	})

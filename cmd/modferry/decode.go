@@ -18,7 +18,7 @@ func decodeCommand() *cobra.Command {
 		Long: "Explains an RTU, ASCII or TCP frame, request or reply, given as hex text; \"-\" reads it from the standard input.\n" +
 			"The exit code is 0 only for a good frame.",
 		Example: "  modferry decode 010404013102222ACE\n  modferry decode :010400010002F8\n  modferry decode \"15 01 00 00 00 06 01 04 00 01 00 02\"",
-		Args:    cobra.MinimumNArgs(1),
+		Args:    needFrame,
 		RunE: func(c *cobra.Command, args []string) error {
 			input := []byte(strings.Join(args, " "))
 			if len(args) == 1 && args[0] == "-" {

@@ -59,7 +59,7 @@ func demo(ctx context.Context, f demoFlags, out io.Writer, log *slog.Logger) err
 	}
 	g, err := demoGateway(f, address, log)
 	if err != nil {
-		return errors.Join(err, device.Close())
+		return errors.Join(fmt.Errorf("%w: choose other addresses with --mqtt and --http, such as --mqtt :0", err), device.Close())
 	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -91,7 +91,7 @@ func demoDevice(listen string, log *slog.Logger) (*simulator.Simulator, net.Addr
 	}
 	address, err := device.ListenTCP(local(listen))
 	if err != nil {
-		return nil, nil, fmt.Errorf("cannot serve the virtual device (--modbus): %w", err)
+		return nil, nil, fmt.Errorf("cannot serve the virtual device: %w: choose another address with --modbus, such as --modbus :0", err)
 	}
 	return device, address, nil
 }

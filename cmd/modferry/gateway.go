@@ -101,14 +101,21 @@ func checkCommand() *cobra.Command {
 			for _, w := range loaded.Warnings {
 				fmt.Fprintln(c.ErrOrStderr(), "warning:", w.String())
 			}
-			_, err = fmt.Fprintf(c.OutOrStdout(), "%s is good: gateway %s, %d buses, %d devices\n",
-				file, loaded.Gateway, len(loaded.Buses), len(loaded.Devices))
+			_, err = fmt.Fprintf(c.OutOrStdout(), "%s is good: gateway %s, %s, %s\n",
+				file, loaded.Gateway, count(len(loaded.Buses), "bus", "buses"), count(len(loaded.Devices), "device", "devices"))
 			return err
 		},
 	}
 	c.Flags().StringVarP(&file, "config", "c", "gateway.yaml", "configuration `FILE`")
 	c.Flags().BoolVar(&asJSON, "json", false, "print the result as JSON")
 	return c
+}
+
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
 }
 
 // checkJSON prints mistakes and warnings as JSON; mistakes are still the exit code.

@@ -77,11 +77,27 @@ func command() *cobra.Command {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usage("%w: see modferry %s --help", err, strings.TrimPrefix(c.CommandPath(), "modferry "))
 	})
+	root.InitDefaultCompletionCmd()
 	root.AddCommand(demoCommand(), gatewayCommand(), simulatorCommand(), sendCommand(), decodeCommand(), checkCommand(), versionCommand())
 	for _, c := range root.Commands() {
+		if c.Name() == "completion" {
+			c.RunE = func(*cobra.Command, []string) error { return usage("name your shell: bash, zsh, fish or powershell") }
+			continue
+		}
 		c.Args = orUsage(c, c.Args)
+		offer(c, "log", "debug", "info", "warn", "error")
+		if c.Flags().Lookup("config") != nil {
+			_ = c.MarkFlagFilename("config", "yaml", "yml") // the flag is there
+		}
 	}
 	return root
+}
+
+// offer completes a flag, if the command has it, with values.
+func offer(c *cobra.Command, flag string, values ...string) {
+	if c.Flags().Lookup(flag) != nil {
+		_ = c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)) // the flag is there
+	}
 }
 
 // orUsage makes wrong arguments a usage error that names the help.

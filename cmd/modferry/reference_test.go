@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"modferry/configs"
+	"modferry/gateway/config"
 )
 
 var update = flag.Bool("update", false, "write the generated parts of docs/")
@@ -134,6 +135,10 @@ func (s *schema) rows(b *strings.Builder, path string, defs map[string]*schema, 
 	for _, name := range names {
 		p := s.Properties[name]
 		description := p.Description
+		if slices.Contains(config.Unbuilt(), path+name) {
+			fmt.Fprintf(b, "| `%s%s` | | Not in this version. |\n", path, name)
+			continue
+		}
 		if slices.Contains(s.Required, name) {
 			description = strings.TrimSpace("Required. " + description)
 		}
@@ -148,7 +153,9 @@ func (s *schema) rows(b *strings.Builder, path string, defs map[string]*schema, 
 		s.Items.rows(b, strings.TrimSuffix(path, ".")+"[].", defs, seen)
 	}
 	for _, one := range s.AnyOf {
-		one.rows(b, path, defs, seen)
+		if path != "" { // at the root it only says which keys go together
+			one.rows(b, path, defs, seen)
+		}
 	}
 }
 

@@ -2,20 +2,16 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"modferry/gateway/message"
-	"modferry/gateway/mqtt"
 	"modferry/modbus"
 	"modferry/modbus/explain"
 	"modferry/modbus/transport"
@@ -24,6 +20,7 @@ import (
 // sendFlags say over what a request goes: a broker, a TCP server or a serial port.
 type sendFlags struct {
 	broker, gateway, prefix, bus, client string
+	request, response                    string
 	username, passwordFile, ca           string
 	tcp, framing                         string
 	serial, parity, mode                 string
@@ -42,7 +39,7 @@ func sendCommand() *cobra.Command {
 		Example: "  modferry send --broker mqtt://127.0.0.1:1883 --gateway demo --bus line \"01 04 00 01 00 02\"\n" +
 			"  modferry send --tcp 127.0.0.1:5020 010400010002\n" +
 			"  modferry send --serial /dev/ttyUSB0 --baud 9600 010400010002200B",
-		Args: cobra.MinimumNArgs(1),
+		Args: needFrame,
 		RunE: func(c *cobra.Command, args []string) error {
 			return send(c.Context(), f, strings.Join(args, " "), c.OutOrStdout())
 		},
@@ -52,6 +49,8 @@ func sendCommand() *cobra.Command {
 	s.StringVar(&f.gateway, "gateway", "", "`NAME` of the gateway")
 	s.StringVar(&f.prefix, "prefix", "", "topic `PREFIX` if it is not modferry/<gateway>")
 	s.StringVar(&f.bus, "bus", "", "`NAME` of the bus")
+	s.StringVar(&f.request, "request", "", "`TOPIC` for requests, of a bus with fixed topics")
+	s.StringVar(&f.response, "response", "", "`TOPIC` for responses, of a bus with fixed topics")
 	s.StringVar(&f.client, "client", "", "`NAME` of this client, as rules know it (default a random one)")
 	s.StringVar(&f.username, "username", "", "user `NAME` at the broker")
 	s.StringVar(&f.passwordFile, "password-file", "", "`FILE` with the password (or MODFERRY_PASSWORD in the environment)")
@@ -65,7 +64,18 @@ func sendCommand() *cobra.Command {
 	s.StringVar(&f.mode, "mode", "rtu", "`MODE` of the serial line: rtu, ascii")
 	s.DurationVar(&f.timeout, "timeout", 5*time.Second, "how long to wait for the reply")
 	s.BoolVar(&f.json, "json", false, "print the result as JSON")
+	offer(c, "framing", "mbap", "rtu", "ascii")
+	offer(c, "mode", "rtu", "ascii")
+	offer(c, "parity", "none", "even", "odd")
 	return c
+}
+
+// needFrame: a frame may be given as one argument or, without quotes, as several.
+func needFrame(_ *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return errors.New("there is no frame: give one as hex digits, such as \"01 04 00 01 00 02\"")
+	}
+	return nil
 }
 
 func send(ctx context.Context, f sendFlags, text string, out io.Writer) error {
@@ -82,13 +92,17 @@ func send(ctx context.Context, f sendFlags, text string, out io.Writer) error {
 	var reply []byte // as the request was written
 	switch {
 	case f.broker != "" && f.tcp == "" && f.serial == "":
-		reply, err = f.overMQTT(ctx, text)
+		reply, err = f.throughGateway(ctx, text)
 	case f.broker == "" && (f.tcp == "") != (f.serial == ""):
 		reply, err = f.directly(ctx, request)
 	default:
 		return usage("name one way: --broker URL with --gateway and --bus, or --tcp HOST:PORT, or --serial PORT")
 	}
 	if err != nil {
+		return err
+	}
+	if reply == nil {
+		_, err := fmt.Fprintln(out, "sent to all devices (unit 0): a broadcast is not answered")
 		return err
 	}
 	return show(out, f.json, explain.Reply([]byte(text), reply), time.Since(start))
@@ -111,7 +125,7 @@ func (f sendFlags) directly(ctx context.Context, r *message.Request) ([]byte, er
 		return nil, err
 	}
 	if reply == nil {
-		return nil, errors.New("sent to all devices (unit 0); a broadcast is not answered")
+		return nil, nil // a broadcast
 	}
 	pdu, err := packager.Decode(reply)
 	if err != nil {
@@ -139,102 +153,6 @@ func (f sendFlags) line() (transport.Transporter, error) {
 	return transport.NewStream(transport.StreamOptions{
 		Framing: framing, Timeout: f.timeout, Open: transport.DialTCP(f.tcp, nil),
 	}), nil
-}
-
-// overMQTT sends the request as typed and returns the gateway's reply.
-func (f sendFlags) overMQTT(ctx context.Context, text string) ([]byte, error) {
-	topics, client, err := f.topics()
-	if err != nil {
-		return nil, err
-	}
-	arrived, failed := make(chan mqtt.Message, 16), make(chan error, 1)
-	session, err := f.session([]string{topics.Response(client), topics.Error(client)}, arrived, failed)
-	if err != nil {
-		return nil, err
-	}
-	visit, leave := context.WithCancel(ctx)
-	left := make(chan struct{})
-	go func() { defer close(left); session.Run(visit) }()
-	defer func() { leave(); <-left }()
-	session.Publish(topics.Request(client), []byte(text))
-	select {
-	case m := <-arrived:
-		if m.Topic == topics.Error(client) {
-			return nil, gatewayError(m.Payload)
-		}
-		return m.Payload, nil
-	case err := <-failed:
-		return nil, fmt.Errorf("broker %s: %w", f.broker, err)
-	case <-ctx.Done():
-		return nil, fmt.Errorf("no reply from gateway %q within %s: is it online, and does it have a bus %q?", f.gateway, f.timeout, f.bus)
-	}
-}
-
-func (f sendFlags) topics() (message.Bus, string, error) {
-	client := f.client
-	if client == "" {
-		client = "send-" + rand.Text()[:8]
-	}
-	for flag, name := range map[string]string{"--bus": f.bus, "--client": client} {
-		if !message.ValidName(name) {
-			return message.Bus{}, "", usage("%s %q: a name is 1 to 64 letters, digits, _ or -", flag, name)
-		}
-	}
-	prefix := f.prefix
-	if prefix == "" {
-		if !message.ValidName(f.gateway) {
-			return message.Bus{}, "", usage("--gateway %q: a name is 1 to 64 letters, digits, _ or -", f.gateway)
-		}
-		prefix = "modferry/" + f.gateway
-	}
-	return message.Topics{Prefix: prefix}.Bus(f.bus, "", ""), client, nil
-}
-
-func (f sendFlags) session(topics []string, arrived chan<- mqtt.Message, failed chan<- error) (*mqtt.Session, error) {
-	password, err := f.password()
-	if err != nil {
-		return nil, err
-	}
-	tls, err := mqtt.TLS(f.ca, "", "", "")
-	if err != nil {
-		return nil, err
-	}
-	return mqtt.New(mqtt.Options{
-		URL: f.broker, ClientID: "modferry-send-" + rand.Text()[:12], Username: f.username, Password: password, TLS: tls,
-		KeepAlive: 30 * time.Second, QoS: 1, Topics: topics, Logger: slog.New(slog.DiscardHandler), Events: 1,
-		Failed: func(err error) {
-			select {
-			case failed <- err:
-			default:
-			}
-		},
-		Handle: func(m mqtt.Message) {
-			select {
-			case arrived <- m:
-			default: // one reply is waited for; a flood of others is not
-			}
-		},
-	}), nil
-}
-
-func (f sendFlags) password() (string, error) {
-	if f.passwordFile == "" {
-		return os.Getenv("MODFERRY_PASSWORD"), nil
-	}
-	text, err := os.ReadFile(f.passwordFile)
-	if err != nil {
-		return "", usage("--password-file: %w", err)
-	}
-	return strings.TrimRight(string(text), "\r\n"), nil
-}
-
-// gatewayError is the report that came on the error topic.
-func gatewayError(payload []byte) error {
-	var report struct{ Code, Message string }
-	if err := json.Unmarshal(payload, &report); err != nil {
-		return fmt.Errorf("the gateway reports an error that cannot be read: %q", payload)
-	}
-	return fmt.Errorf("the gateway refuses the message (%s): %s", report.Code, report.Message)
 }
 
 // show prints the reply; an exception, or what is no good reply, makes the command fail.

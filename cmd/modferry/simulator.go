@@ -60,6 +60,7 @@ func simulatorCommand() *cobra.Command {
 	s.StringVar(&f.serial, "serial", "", "serve RTU on a serial `PORT`")
 	s.BoolVar(&f.json, "json", false, "print the addresses as one JSON line")
 	s.StringVar(&f.log, "log", "warn", "log `LEVEL`: debug, info, warn, error")
+	offer(c, "profile", profile.Names(configs.Files)...)
 	return c
 }
 

@@ -72,7 +72,7 @@ func (r *reader) flowMapping(start *token.Token) *value {
 			r.failAt(t, "expected a key followed by a colon and a space")
 		default:
 			m.entries = append(m.entries, r.flowEntry(t))
-			r.separator(token.MappingEndType, "expected , or } here: a comma is missing or the mapping in { } is not closed")
+			r.separator(token.MappingEndType, "expected , or } here: a comma is missing, the mapping in { } is not closed, or a value such as ${NAME} has no quotes")
 		}
 	}
 }

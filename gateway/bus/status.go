@@ -29,7 +29,8 @@ type Status struct {
 	Timeouts    uint64 `json:"timeouts"`        // requests without a good reply in time
 	Unavailable uint64 `json:"unavailable"`     // requests that found no path
 	Expired     uint64 `json:"expired"`
-	Refused     uint64 `json:"refused"` // because the queue was full
+	Refused     uint64 `json:"refused"` // because the queue was full or a client too fast
+	Denied      uint64 `json:"denied"`  // by the rules or the specification
 
 	Resting map[byte]Rest `json:"resting,omitempty"` // units that polls leave alone
 }
@@ -54,6 +55,15 @@ func (t *stats) snapshot() Status {
 		s.State = Unknown
 	}
 	return s
+}
+
+// CountDenied counts a request that was answered without being queued.
+func (b *Bus) CountDenied() { b.stats.denied() }
+
+func (t *stats) denied() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.s.Denied++
 }
 
 func (t *stats) refused() {

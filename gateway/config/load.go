@@ -29,7 +29,7 @@ func Load(file string, o Options) (*Config, error) {
 	o = o.complete()
 	data, err := o.ReadFile(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("there is no configuration file %s: create it, or name another one", file)
+		return nil, fmt.Errorf("there is no configuration file %s: create it, or name another one with -c; configs/gateway.yaml is an example", file)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot read configuration %s: %w", file, reason(err))

@@ -24,6 +24,17 @@ var unbuilt = []struct {
 	{path: "devices.*.readings.*.set", advice: "values are written with requests"},
 }
 
+// Unbuilt returns the keys that this version does not act on, as paths with * for any name.
+func Unbuilt() []string {
+	var paths []string
+	for _, u := range unbuilt {
+		if u.when == nil {
+			paths = append(paths, u.path)
+		}
+	}
+	return paths
+}
+
 func is(text string) func(strictyaml.Node) bool {
 	return func(n strictyaml.Node) bool { return n.String("") == text }
 }

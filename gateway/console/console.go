@@ -19,9 +19,15 @@ type Options struct {
 	Listen  string       // host:port
 	Gateway string       // name
 	Prefix  string       // of the topics
-	Buses   []string     // names
+	Buses   []Bus        // and how to reach them
 	Devices []string     // names
 	MQTT    http.Handler // of the embedded broker's WebSocket; nil = no /mqtt here
+}
+
+// Bus is how a bus is reached.
+type Bus struct {
+	Name                     string
+	Request, Response, Error string // topics, <your name> where a client puts its own
 }
 
 const (
@@ -46,7 +52,7 @@ func New(o Options) (*Server, error) {
 	}
 	listener, err := net.Listen("tcp", o.Listen)
 	if err != nil {
-		return nil, fmt.Errorf("cannot serve HTTP (http.listen): %w", err)
+		return nil, fmt.Errorf("cannot serve HTTP: %w", err)
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {

@@ -15,7 +15,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 const soon = 5 * time.Second
 
 func TestMosquittoCarriesMessages(t *testing.T) {
-	s := Mosquitto(t, MosquittoOptions{NoDelay: true})
+	s := Mosquitto(t, MosquittoOptions{NoDelay: true, WebSocket: true})
 	for _, url := range []string{s.URL(), s.WSURL()} {
 		for qos := byte(0); qos <= 2; qos++ {
 			c := Client(t, url, ClientOptions{})

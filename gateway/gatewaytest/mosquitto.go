@@ -20,6 +20,7 @@ const (
 // defaults, open to everybody.
 type MosquittoOptions struct {
 	NoDelay    bool              // set_tcp_nodelay, which is off by default
+	WebSocket  bool              // a WebSocket listener too; Debian's mosquitto binds it to all addresses, whatever it is told
 	Persistent bool              // sessions and retained messages on disk
 	Users      map[string]string // passwords by name; nil = anyone
 	ACL        string            // contents of an acl_file, "" = none
@@ -29,12 +30,13 @@ type MosquittoOptions struct {
 // Server is a running mosquitto.
 type Server struct {
 	Addr   string // host:port of MQTT over TCP
-	WSAddr string // host:port of MQTT over WebSocket, any path
+	WSAddr string // host:port of MQTT over WebSocket, any path, if it was asked for
 
-	t       testing.TB
-	program string
-	config  string
-	process *Process
+	t         testing.TB
+	program   string
+	listeners []string // addresses that must accept before the server is up
+	config    string
+	process   *Process
 }
 
 // URL returns the address for an MQTT client.
@@ -69,17 +71,20 @@ func (s *Server) configure(o MosquittoOptions) {
 	dir := s.t.TempDir()
 	s.Addr = fmt.Sprintf("127.0.0.1:%d", FreePort(s.t))
 	s.WSAddr = fmt.Sprintf("127.0.0.1:%d", FreePort(s.t))
+	s.listeners = []string{s.Addr}
 	lines := []string{
 		"per_listener_settings false",
 		"log_dest stderr",
 		"listener " + port(s.Addr) + " 127.0.0.1",
 		"protocol mqtt",
-		"listener " + port(s.WSAddr) + " 127.0.0.1",
-		"protocol websockets",
 		fmt.Sprintf("allow_anonymous %t", o.Users == nil),
 		fmt.Sprintf("set_tcp_nodelay %t", o.NoDelay),
 		fmt.Sprintf("persistence %t", o.Persistent),
 		"persistence_location " + dir + "/",
+	}
+	if o.WebSocket {
+		lines = append(lines, "listener "+port(s.WSAddr)+" 127.0.0.1", "protocol websockets")
+		s.listeners = append(s.listeners, s.WSAddr)
 	}
 	if os.Getuid() == 0 {
 		lines = append(lines, "user root") // it could not read its files otherwise
@@ -118,7 +123,7 @@ func (s *Server) passwords(dir string, users map[string]string) string {
 func (s *Server) start() bool {
 	s.t.Helper()
 	s.process = launch(s.t, exec.Command(s.program, "-c", s.config))
-	for _, addr := range []string{s.Addr, s.WSAddr} {
+	for _, addr := range s.listeners {
 		if !s.accepts(addr) {
 			s.Kill()
 			return false

@@ -212,7 +212,7 @@ func (j *Journal) intend(k Key) (<-chan error, error) {
 	j.change(e)
 	wait := make(chan error, 1)
 	j.waiters = append(j.waiters, wait)
-	signal(j.urgent)
+	wake(j.urgent)
 	return wait, nil
 }
 
@@ -284,7 +284,7 @@ func (j *Journal) change(e *entry) {
 		return
 	}
 	j.dirty[e.id] = e
-	signal(j.lazy)
+	wake(j.lazy)
 }
 
 // dropped is told by the index of each entry that it drops.
@@ -293,7 +293,7 @@ func (j *Journal) dropped(e *entry) {
 		return
 	}
 	j.dirty[e.id] = nil
-	signal(j.lazy)
+	wake(j.lazy)
 }
 
 func (j *Journal) nextID() uint64 {
@@ -344,7 +344,7 @@ func (j *Journal) Close() error {
 	return nil
 }
 
-func signal(c chan<- struct{}) {
+func wake(c chan<- struct{}) {
 	select {
 	case c <- struct{}{}:
 	default:

@@ -15,11 +15,11 @@ const (
 // writer is what belongs to the goroutine that writes, or to Open before that.
 type writer struct {
 	path   string
-	store  *store // nil while there is none
-	cause  error  // why there is none
-	behind bool   // the file lacks more than what is dirty, or there is none: it must be begun anew
-	loaded bool   // what the file had is in the index
-	broken error  // what is wrong with the file that lies there; it is to be set aside
+	store  *store    // nil while there is none
+	cause  error     // why there is none
+	behind bool      // the file lacks more than what is dirty, or there is none: it must be begun anew
+	loaded bool      // what the file had is in the index
+	broken error     // what is wrong with the file that lies there; it is to be set aside
 	failed time.Time // when it could not be begun anew
 }
 

@@ -108,7 +108,7 @@ func (o Options) whyNot(b []byte, form Form) *Error {
 }
 
 func tooShort(b []byte, form Form) *Error {
-	message := fmt.Sprintf("%d bytes are too few: the shortest request has 4 with its CRC", len(b))
+	message := fmt.Sprintf("%d bytes are too few: the shortest request has 2, or 4 with its CRC", len(b))
 	if len(b) == 1 {
 		message = "one byte is too little: the shortest request has 4 with its CRC"
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	paho "github.com/eclipse/paho.mqtt.golang"
@@ -26,13 +27,14 @@ type flight struct {
 	token paho.Token
 }
 
-func (c *connection) subscribe(ctx context.Context, topics []string) error {
-	if len(topics) == 0 {
-		return nil
-	}
-	filters := make(map[string]byte, len(topics))
-	for _, t := range topics {
+func (c *connection) subscribe(ctx context.Context) error {
+	o := c.session.o
+	filters := make(map[string]byte, len(o.Topics)+len(o.Optional))
+	for _, t := range slices.Concat(o.Topics, o.Optional) {
 		filters[t] = 2
+	}
+	if len(filters) == 0 {
+		return nil
 	}
 	token := c.client.SubscribeMultiple(filters, nil)
 	if err := wait(ctx, token, ackTimeout); err != nil {
@@ -40,7 +42,7 @@ func (c *connection) subscribe(ctx context.Context, topics []string) error {
 	}
 	if granted, ok := token.(*paho.SubscribeToken); ok {
 		for topic, qos := range granted.Result() {
-			if qos > 2 {
+			if qos > 2 && slices.Contains(o.Topics, topic) {
 				return fmt.Errorf("the broker refuses the subscription to %q: check its access rules", topic)
 			}
 		}

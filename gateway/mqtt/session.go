@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	paho "github.com/eclipse/paho.mqtt.golang"
@@ -29,6 +30,7 @@ type Options struct {
 	QoS        byte                               // of what is published
 	Status     string                             // topic of the retained online/offline, also the will; "" = none
 	Topics     []string                           // subscribed at QoS 2
+	Optional   []string                           // likewise, but the broker may refuse them
 	Handle     func(Message)                      // called in order for each message; must not block
 	Connecting func()                             // called before each try to connect; may be nil
 	Online     func()                             // called when a connection is made and subscribed; may be nil
@@ -154,9 +156,9 @@ func (s *Session) connect(ctx context.Context) (*connection, error) {
 	token := c.client.Connect()
 	if err := wait(ctx, token, connectTimeout); err != nil {
 		c.client.Disconnect(0) // ends an attempt that still runs
-		return nil, fmt.Errorf("cannot connect: %w", err)
+		return nil, fmt.Errorf("cannot connect: %w", plain(err))
 	}
-	if err := c.subscribe(ctx, s.o.Topics); err != nil {
+	if err := c.subscribe(ctx); err != nil {
 		c.client.Disconnect(0)
 		return nil, err
 	}
@@ -190,6 +192,14 @@ func (s *Session) options(c *connection) *paho.ClientOptions {
 		o.SetTLSConfig(s.o.TLS)
 	}
 	return o
+}
+
+// plain takes off the library's own words before the reason.
+func plain(err error) error {
+	if reason := errors.Unwrap(err); reason != nil && strings.HasPrefix(err.Error(), "network Error : ") {
+		return reason
+	}
+	return err
 }
 
 // wait waits for a token until ctx ends or limit has passed.

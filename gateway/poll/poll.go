@@ -35,7 +35,7 @@ type Poller struct {
 	plan     []Read
 	readings []*reading
 	online   string // what was published last
-	trouble  string // what was logged last
+	trouble  string // the kind that was logged last
 }
 
 // New returns a poller that reads nothing before [Poller.Run].
@@ -145,18 +145,29 @@ func (p *Poller) read(r *Read) error {
 }
 
 func (p *Poller) logTrouble(err error) {
-	text := ""
-	if err != nil {
-		text = err.Error()
-	}
-	if text == p.trouble {
+	kind := troubleOf(err)
+	if kind == p.trouble {
 		return
 	}
-	if p.trouble = text; err != nil {
+	if p.trouble = kind; err != nil {
 		p.o.Log.Warn("cannot read the device", "error", err)
 	} else {
 		p.o.Log.Info("the device answers")
 	}
+}
+
+// troubleOf tells kinds of trouble apart whose texts go on changing.
+func troubleOf(err error) string {
+	var failed *transport.Error
+	switch {
+	case err == nil:
+		return ""
+	case errors.Is(err, bus.ErrResting):
+		return transport.Timeout.String() // it rests because of that
+	case errors.As(err, &failed):
+		return failed.Kind.String()
+	}
+	return err.Error()
 }
 
 func (p *Poller) announce(status string) {

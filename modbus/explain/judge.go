@@ -191,6 +191,9 @@ func (r *reading) notes() []string {
 	}
 	if r.kind == Exception && len(r.body) > 2 {
 		notes = append(notes, modbus.ExceptionHint(r.body[2]))
+		if code := r.body[2]; code >= modbus.IllegalFunction && code <= modbus.IllegalDataValue {
+			notes = append(notes, "a gateway answers so, too, where its rules do not allow the request")
+		}
 	}
 	if !known(function) && function&^exceptionBit != 0 {
 		notes = append(notes, fmt.Sprintf("function %d is neither in the standard nor left to makers by it", function&^exceptionBit))

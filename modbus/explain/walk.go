@@ -133,7 +133,7 @@ func (w *walker) registers(first, n int) {
 	for i := 0; i < n && w.at < w.end; i++ {
 		name := fmt.Sprintf("value %d", i+1)
 		if first >= 0 {
-			name = fmt.Sprintf("register %d", first+i)
+			name = fmt.Sprintf("at address %d", first+i)
 		}
 		if !w.take(2, name, registerMeaning) {
 			return
