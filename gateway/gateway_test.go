@@ -472,3 +472,37 @@ func TestAuditTellsOfEveryWrite(t *testing.T) {
 	}
 	audit.Quiet(20 * time.Millisecond)
 }
+
+// A flood is answered, each request once, mostly with busy; who is polite meanwhile
+// gets the device's replies.
+func TestFloodCostsNobodyElseAReply(t *testing.T) {
+	d, broker := newDevice(t), gatewaytest.Mosquitto(t, gatewaytest.MosquittoOptions{Lines: []string{"max_queued_messages 0", "max_inflight_messages 0"}})
+	app := startAt(t, broker.URL(), fmt.Sprintf("mqtt: {url: %q}\n", broker.URL())+tcpGateway(d, ", delay: 1ms"))
+	polite := app.Subscribe("modferry/w/bus/b/response/polite", 1)
+	const clients, each = 4, 1500
+	var flooding sync.WaitGroup
+	for i := range clients {
+		flooding.Go(func() {
+			peer := gatewaytest.Client(t, broker.URL(), gatewaytest.ClientOptions{ID: fmt.Sprint("flood", i)})
+			replies := peer.Subscribe(fmt.Sprintf("modferry/w/bus/b/response/flood%d", i), 0)
+			for range each {
+				peer.Client.Publish(fmt.Sprintf("modferry/w/bus/b/request/flood%d", i), 0, false, "010400010001")
+			}
+			answers := map[string]int{}
+			for range each {
+				answers[string(replies.Next(30*time.Second).Payload)]++
+			}
+			if answers["0104020001"]+answers["018406"] != each || answers["0104020001"] == 0 {
+				t.Errorf("flooding client %d got %v", i, answers)
+			}
+			replies.Quiet(20 * time.Millisecond)
+		})
+	}
+	for range 20 {
+		app.Publish("modferry/w/bus/b/request/polite", 1, false, "010400020001")
+		if m := polite.Next(30 * time.Second); string(m.Payload) != "0104020002" {
+			t.Errorf("the polite client got %s", m.Payload)
+		}
+	}
+	flooding.Wait()
+}

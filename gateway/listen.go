@@ -17,7 +17,7 @@ import (
 )
 
 // maxEvents bounds the replies and errors that wait while the broker is away.
-const maxEvents = 1000
+const maxEvents = 20_000
 
 // ownUser is the gateway's own name at its embedded broker, where users are asked for a password.
 const ownUser = "modferry-gateway"

@@ -21,6 +21,7 @@ type outbox struct {
 	waiting map[string]bool   // state topics that are in queue
 	topics  []string          // state topics in the order they were first set
 	events  int               // in queue
+	of      map[string]int    // events in queue, by topic
 	limit   int               // of events
 	dropped int
 	wake    chan struct{} // one token: there is something to take
@@ -28,26 +29,50 @@ type outbox struct {
 
 func newOutbox(limit int) *outbox {
 	return &outbox{
-		newest: map[string][]byte{}, waiting: map[string]bool{},
+		newest: map[string][]byte{}, waiting: map[string]bool{}, of: map[string]int{},
 		limit: max(1, limit), wake: make(chan struct{}, 1),
 	}
 }
 
-// event queues a message; if the outbox is full the oldest event goes, and the number dropped so far is returned.
+// event queues a message. If the outbox is full, the topic with the most events
+// loses one, so that who floods drives out nobody else; the number dropped so far is
+// returned.
 func (o *outbox) event(topic string, payload []byte) (dropped int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.events >= o.limit {
-		oldest := slices.IndexFunc(o.queue, func(p publication) bool { return !p.retain })
-		o.queue = slices.Delete(o.queue, oldest, oldest+1)
-		o.events--
 		o.dropped++
 		dropped = o.dropped
+		greedy := o.greediest()
+		if o.of[topic] >= o.of[greedy] {
+			return dropped // its own newest
+		}
+		oldest := slices.IndexFunc(o.queue, func(p publication) bool { return !p.retain && p.topic == greedy })
+		o.forget(greedy)
+		o.queue = slices.Delete(o.queue, oldest, oldest+1)
 	}
 	o.queue = append(o.queue, publication{topic: topic, payload: payload})
 	o.events++
+	o.of[topic]++
 	o.rouse()
 	return dropped
+}
+
+func (o *outbox) greediest() (topic string) {
+	for t, n := range o.of {
+		if n > o.of[topic] {
+			topic = t
+		}
+	}
+	return topic
+}
+
+// forget counts one event of a topic less.
+func (o *outbox) forget(topic string) {
+	o.events--
+	if o.of[topic]--; o.of[topic] == 0 {
+		delete(o.of, topic)
+	}
 }
 
 // state sets the payload of a retained topic and queues it if it does not wait already.
@@ -94,6 +119,9 @@ func (o *outbox) restore(unacknowledged []publication) {
 	events := slices.DeleteFunc(unacknowledged, func(p publication) bool { return p.retain })
 	o.queue = append(events, o.queue...)
 	o.events += len(events) // may pass the limit by what was in flight
+	for _, p := range events {
+		o.of[p.topic]++
+	}
 	if len(o.queue) > 0 {
 		o.rouse()
 	}
@@ -113,7 +141,7 @@ func (o *outbox) take() (p publication, ok bool) {
 		delete(o.waiting, p.topic)
 		p.payload = o.newest[p.topic]
 	} else {
-		o.events--
+		o.forget(p.topic)
 	}
 	return p, true
 }

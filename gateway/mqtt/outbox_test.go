@@ -38,15 +38,21 @@ func TestOnlyTheNewestStateWaits(t *testing.T) {
 	expect(t, o, "temperature=3 retained")
 }
 
-func TestFullOutboxDropsTheOldestEvent(t *testing.T) {
+func TestFullOutboxTakesFromTheGreediest(t *testing.T) {
 	o := newOutbox(3)
 	o.state("status", []byte("online"))
 	for i := range 5 {
-		if dropped := o.event("response", fmt.Append(nil, i)); dropped != max(0, i-2) {
+		if dropped := o.event("flood", fmt.Append(nil, i)); dropped != max(0, i-2) {
 			t.Errorf("event %d: %d dropped", i, dropped)
 		}
 	}
-	expect(t, o, "status=online retained", "response=2", "response=3", "response=4")
+	for i := range 3 {
+		o.event(fmt.Sprint("polite", i), []byte("x"))
+	}
+	expect(t, o, "status=online retained", "polite0=x", "polite1=x", "polite2=x")
+	if len(o.of) != 0 || o.events != 0 {
+		t.Errorf("an empty outbox counts %d events, %v", o.events, o.of)
+	}
 }
 
 func TestReconnectStatesEverythingFirst(t *testing.T) {
@@ -66,7 +72,7 @@ func TestRestoredEventsCount(t *testing.T) {
 	o.event("r", []byte("3"))
 	o.restore([]publication{{topic: "r", payload: []byte("1")}, {topic: "r", payload: []byte("2")}})
 	o.event("r", []byte("4"))
-	expect(t, o, "r=2", "r=3", "r=4")
+	expect(t, o, "r=1", "r=2", "r=3")
 	select {
 	case <-o.wake:
 	default:

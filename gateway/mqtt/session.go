@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	paho "github.com/eclipse/paho.mqtt.golang"
@@ -36,7 +37,7 @@ type Options struct {
 	Online     func()                             // called when a connection is made and subscribed; may be nil
 	Failed     func(error)                        // called when a connection could not be made or was lost; may be nil
 	Publishing func(topic string, payload []byte) // called just before a message goes out; may be nil
-	Events     int                                // events that may wait for the broker; the oldest are dropped beyond it
+	Events     int                                // events that may wait for the broker; beyond it the topic with the most loses one
 	Logger     *slog.Logger
 }
 
@@ -58,6 +59,7 @@ const (
 	connectTimeout = 10 * time.Second
 	ackTimeout     = 10 * time.Second // for a SUBACK, and for the acknowledgement that makes room in flight
 	goodbye        = 2 * time.Second  // for the last publications when the session ends
+	complainEvery  = 10 * time.Second
 	minBackoff     = 100 * time.Millisecond
 	flapBackoff    = 500 * time.Millisecond // at most, after a connection that was made and lost
 	maxBackoff     = 15 * time.Second
@@ -65,8 +67,9 @@ const (
 
 // Session is a lasting connection to one broker.
 type Session struct {
-	o      Options
-	outbox *outbox
+	o          Options
+	outbox     *outbox
+	complained atomic.Int64 // when, in nanoseconds since 1970
 }
 
 // New returns a session that connects when it is run. Publications queue from now on.
@@ -88,7 +91,15 @@ func New(o Options) *Session {
 // Publish queues an event: published once, in order, when the broker is there.
 func (s *Session) Publish(topic string, payload []byte) {
 	if dropped := s.outbox.event(topic, payload); dropped > 0 {
-		s.o.Logger.Warn("the broker is away or slow: an old event was dropped", "topic", topic, "dropped", dropped)
+		s.complain(topic, dropped)
+	}
+}
+
+// complain says now and then that events were dropped.
+func (s *Session) complain(topic string, dropped int) {
+	now := time.Now().UnixNano()
+	if last := s.complained.Load(); now-last > int64(complainEvery) && s.complained.CompareAndSwap(last, now) {
+		s.o.Logger.Warn("the broker is away or slow: replies are dropped", "topic", topic, "dropped", dropped)
 	}
 }
 
