@@ -251,7 +251,7 @@ func start(t *testing.T, dir, role string, before ...string) (cmd *exec.Cmd, lin
 	t.Helper()
 	args := append(before, os.Args[0])
 	cmd = exec.CommandContext(within(t), args[0], args[1:]...)
-	cmd.Env = append(os.Environ(), childDir+"="+dir, childRole+"="+role)
+	cmd.Env = append(os.Environ(), childDir+"="+dir, childRole+"="+role, "GORACE=atexit_sleep_ms=0")
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {

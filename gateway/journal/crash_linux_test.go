@@ -133,7 +133,7 @@ func copyPlace(t *testing.T, from string) (dir string) {
 func traced(t *testing.T, strace, dir, injection string) []string {
 	t.Helper()
 	call, _, _ := strings.Cut(injection, ":")
-	args := []string{strace, "-f", "--seccomp-bpf", "-qq", "-o", filepath.Join(filepath.Dir(dir), "calls"), "-e", "trace=" + call, "-e", "inject=" + injection}
+	args := []string{strace, "-f", "-qq", "-o", filepath.Join(filepath.Dir(dir), "calls"), "-e", "trace=" + call, "-e", "inject=" + injection}
 	for _, path := range []string{dir, filepath.Join(dir, "journal.db"), fresh(filepath.Join(dir, "journal.db"))} {
 		args = append(args, "-P", path)
 	}
