@@ -12,66 +12,77 @@ type publication struct {
 	retain  bool
 }
 
-// outbox holds what waits for the broker: events in order, and of each state topic
-// the newest payload only.
+// outbox holds what waits for the broker: of each state topic the newest payload
+// only, and the events of each topic in order. Topics take turns, so that a flood on
+// one does not hold up the others.
 type outbox struct {
 	mu      sync.Mutex
-	queue   []publication     // events, and states whose payload is in newest
 	newest  map[string][]byte // of every state topic, also after it was published
-	waiting map[string]bool   // state topics that are in queue
 	topics  []string          // state topics in the order they were first set
-	events  int               // in queue
-	of      map[string]int    // events in queue, by topic
-	limit   int               // of events
+	states  []string          // state topics that wait
+	waiting map[string]bool   // which those are
+	flows   []*flow           // topics with events, the next one first
+	of      map[string]*flow
+	events  int // in all flows
+	limit   int // of events
 	dropped int
+	first   int           // states to be taken before any event
+	event   bool          // after those: whether an event is next
 	wake    chan struct{} // one token: there is something to take
+}
+
+// flow is the events of one topic, never empty.
+type flow struct {
+	topic    string
+	payloads [][]byte
 }
 
 func newOutbox(limit int) *outbox {
 	return &outbox{
-		newest: map[string][]byte{}, waiting: map[string]bool{}, of: map[string]int{},
+		newest: map[string][]byte{}, waiting: map[string]bool{}, of: map[string]*flow{},
 		limit: max(1, limit), wake: make(chan struct{}, 1),
 	}
 }
 
-// event queues a message. If the outbox is full, the topic with the most events
-// loses one, so that who floods drives out nobody else; the number dropped so far is
-// returned.
-func (o *outbox) event(topic string, payload []byte) (dropped int) {
+// add queues an event. If the outbox is full, the topic with the most events loses
+// its newest, so that who floods drives out nobody else; the number dropped so far
+// is returned.
+func (o *outbox) add(topic string, payload []byte) (dropped int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.events >= o.limit {
 		o.dropped++
 		dropped = o.dropped
-		greedy := o.greediest()
-		if o.of[topic] >= o.of[greedy] {
-			return dropped // its own newest
+		greedy := slices.MaxFunc(o.flows, func(a, b *flow) int { return len(a.payloads) - len(b.payloads) })
+		if f := o.of[topic]; f != nil && len(f.payloads) >= len(greedy.payloads) {
+			return dropped
 		}
-		oldest := slices.IndexFunc(o.queue, func(p publication) bool { return !p.retain && p.topic == greedy })
-		o.forget(greedy)
-		o.queue = slices.Delete(o.queue, oldest, oldest+1)
+		greedy.payloads = greedy.payloads[:len(greedy.payloads)-1]
+		o.less(greedy)
 	}
-	o.queue = append(o.queue, publication{topic: topic, payload: payload})
+	f := o.flow(topic)
+	f.payloads = append(f.payloads, payload)
 	o.events++
-	o.of[topic]++
 	o.rouse()
 	return dropped
 }
 
-func (o *outbox) greediest() (topic string) {
-	for t, n := range o.of {
-		if n > o.of[topic] {
-			topic = t
-		}
+// flow returns the flow of a topic, a new one in the last place if there is none.
+func (o *outbox) flow(topic string) *flow {
+	f := o.of[topic]
+	if f == nil {
+		f = &flow{topic: topic}
+		o.of[topic] = f
+		o.flows = append(o.flows, f)
 	}
-	return topic
+	return f
 }
 
-// forget counts one event of a topic less.
-func (o *outbox) forget(topic string) {
-	o.events--
-	if o.of[topic]--; o.of[topic] == 0 {
-		delete(o.of, topic)
+// less takes note that an event left a flow.
+func (o *outbox) less(f *flow) {
+	if o.events--; len(f.payloads) == 0 {
+		delete(o.of, f.topic)
+		o.flows = slices.DeleteFunc(o.flows, func(other *flow) bool { return other == f })
 	}
 }
 
@@ -90,16 +101,15 @@ func (o *outbox) state(topic string, payload []byte) {
 func (o *outbox) enqueue(topic string) {
 	if !o.waiting[topic] {
 		o.waiting[topic] = true
-		o.queue = append(o.queue, publication{topic: topic, retain: true})
+		o.states = append(o.states, topic)
 	}
 }
 
-// restate queues every state again, first before all others, ahead of the events.
+// restate queues every state again, one topic before all others, ahead of the events.
 func (o *outbox) restate(first string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	events := slices.DeleteFunc(slices.Clone(o.queue), func(p publication) bool { return p.retain })
-	o.queue = nil
+	o.states = nil
 	clear(o.waiting)
 	if _, known := o.newest[first]; known {
 		o.enqueue(first)
@@ -107,43 +117,57 @@ func (o *outbox) restate(first string) {
 	for _, topic := range o.topics {
 		o.enqueue(topic)
 	}
-	o.queue = append(o.queue, events...)
+	o.first = len(o.states)
 	o.rouse()
 }
 
-// restore puts events that were taken but not acknowledged back in front, in their
-// order. States need no restoring: every connect states them again.
+// restore puts events that were taken but not acknowledged back in front of those of
+// their topic, in their order. States need no restoring: every connect states them
+// again. It may pass the limit by what was in flight.
 func (o *outbox) restore(unacknowledged []publication) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	events := slices.DeleteFunc(unacknowledged, func(p publication) bool { return p.retain })
-	o.queue = append(events, o.queue...)
-	o.events += len(events) // may pass the limit by what was in flight
-	for _, p := range events {
-		o.of[p.topic]++
+	for _, p := range slices.Backward(unacknowledged) {
+		if !p.retain {
+			f := o.flow(p.topic)
+			f.payloads = slices.Insert(f.payloads, 0, p.payload)
+			o.events++
+		}
 	}
-	if len(o.queue) > 0 {
-		o.rouse()
-	}
+	o.rouse()
 }
 
 // take returns the next publication.
 func (o *outbox) take() (p publication, ok bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if len(o.queue) == 0 {
+	switch {
+	case len(o.states) == 0 && len(o.flows) == 0:
 		return publication{}, false
+	case len(o.flows) == 0, len(o.states) > 0 && (o.first > 0 || !o.event):
+		return o.takeState(), true
 	}
-	p = o.queue[0]
-	o.queue[0] = publication{}
-	o.queue = o.queue[1:]
-	if p.retain {
-		delete(o.waiting, p.topic)
-		p.payload = o.newest[p.topic]
-	} else {
-		o.forget(p.topic)
-	}
-	return p, true
+	return o.takeEvent(), true
+}
+
+func (o *outbox) takeState() publication {
+	topic := o.states[0]
+	o.states = o.states[1:]
+	delete(o.waiting, topic)
+	o.first = max(0, o.first-1)
+	o.event = true
+	return publication{topic: topic, payload: o.newest[topic], retain: true}
+}
+
+func (o *outbox) takeEvent() publication {
+	f := o.flows[0]
+	p := publication{topic: f.topic, payload: f.payloads[0]}
+	f.payloads[0] = nil
+	f.payloads = f.payloads[1:]
+	o.flows = append(o.flows[1:], f)
+	o.less(f)
+	o.event = false
+	return p
 }
 
 func (o *outbox) rouse() {

@@ -90,7 +90,7 @@ func New(o Options) *Session {
 
 // Publish queues an event: published once, in order, when the broker is there.
 func (s *Session) Publish(topic string, payload []byte) {
-	if dropped := s.outbox.event(topic, payload); dropped > 0 {
+	if dropped := s.outbox.add(topic, payload); dropped > 0 {
 		s.complain(topic, dropped)
 	}
 }
