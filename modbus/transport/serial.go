@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"go.bug.st/serial"
 )
@@ -20,6 +22,17 @@ type SerialOptions struct {
 	DataBits int    // 5 to 8; 0 = 8
 	Parity   string // none, even, odd, mark or space; "" = none
 	StopBits int    // 1 or 2; 0 = 1
+
+	// FrameGap is the silence before a request; 0 = what the standard asks for, see
+	// [Timing]. Less is for lines with a single device, which hears no other's reply.
+	FrameGap time.Duration
+
+	// What follows is left as the driver has it unless it is set; not every driver has it.
+	RS485      *RS485
+	DTR, RTS   string // on or off, from opening on; "" = as it is
+	LowLatency bool   // ask the driver to pass on at once what comes; where it cannot, that is logged and no error
+
+	Log *slog.Logger // nil = nowhere
 }
 
 // DialSerial opens a serial port for itself alone: a second program that locks
@@ -39,7 +52,13 @@ func DialSerial(o SerialOptions) func(ctx context.Context) (Port, error) {
 			_ = claimed.Close()
 			return nil, serialError(o.Path, err)
 		}
-		return newSerialPort(claimed, control, timing(mode.BaudRate, bits)), nil
+		if err := o.apply(control, newKernel(claimed, o.Path)); err != nil {
+			_, _ = control.Close(), claimed.Close()
+			return nil, err
+		}
+		speed := timing(mode.BaudRate, bits)
+		speed.Gap = o.FrameGap
+		return newSerialPort(claimed, control, speed), nil
 	}
 }
 

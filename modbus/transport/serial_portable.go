@@ -88,3 +88,11 @@ func (p *serialPort) Close() error {
 }
 
 func holder(string) string { return "" }
+
+// noKernel is a driver of which nothing more can be asked.
+type noKernel struct{}
+
+func newKernel(*os.File, string) kernel { return noKernel{} }
+
+func (noKernel) setRS485(RS485) error { return errors.ErrUnsupported }
+func (noKernel) setLowLatency() error { return errors.ErrUnsupported }

@@ -143,7 +143,7 @@ func (s *Stream) gap() time.Duration {
 	if s.o.Framing == modbus.ASCII {
 		return 0
 	}
-	return s.link.timing.Silence
+	return s.link.timing.gap()
 }
 
 // judge forgets a dead link: one that delivered something ends a row of failures,

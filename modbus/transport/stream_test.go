@@ -333,24 +333,31 @@ func TestRow13DelayOnStream(t *testing.T) {
 }
 
 // Between the last byte of a reply and the first of the next request there are at
-// least 3.5 characters.
+// least 3.5 characters, or what is configured instead.
 func TestFrameGap(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		replied := time.Now()
-		s, d := newLine(t, StreamOptions{}, slow(), func(d *fakeDevice, request []byte) {
-			if gap := time.Since(replied); gap < slow().Silence || gap > 2*slow().Silence {
-				t.Errorf("gap %v, want %v", gap, slow().Silence)
+	for want, timing := range map[time.Duration]Timing{
+		slow().Silence:         slow(),
+		fastSilence:            timing(115200, 10),
+		200 * time.Microsecond: {Char: 86 * time.Microsecond, Silence: fastSilence, Gap: 200 * time.Microsecond},
+		20 * time.Millisecond:  {Char: 86 * time.Microsecond, Silence: fastSilence, Gap: 20 * time.Millisecond},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			replied := time.Now()
+			s, d := newLine(t, StreamOptions{}, timing, func(d *fakeDevice, request []byte) {
+				if gap := time.Since(replied); gap < want || gap > 2*want {
+					t.Errorf("gap %v, want %v", gap, want)
+				}
+				d.say(answer(request))
+				replied = time.Now()
+			})
+			defer d.close(s)
+			for i := range uint16(5) {
+				if err := ask(s, 1, i); err != nil {
+					t.Fatal(err)
+				}
 			}
-			d.say(answer(request))
-			replied = time.Now()
 		})
-		defer d.close(s)
-		for i := range uint16(5) {
-			if err := ask(s, 1, i); err != nil {
-				t.Fatal(err)
-			}
-		}
-	})
+	}
 }
 
 func TestLineIsNeverQuiet(t *testing.T) {

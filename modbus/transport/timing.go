@@ -7,6 +7,7 @@ import "time"
 type Timing struct {
 	Char    time.Duration // one character on the wire
 	Silence time.Duration // t3.5: what separates two RTU frames
+	Gap     time.Duration // silence before an RTU request; 0 = Silence
 }
 
 const (
@@ -16,6 +17,10 @@ const (
 
 // timing returns the timing of a serial line; bits are those of a whole character,
 // start, parity and stop bits included.
+//
+// There is no t1.5. The standard lets a receiver drop a frame with a longer gap
+// inside [Serial 2.5.1.1], but USB adapters and converters make such gaps in good
+// frames, and what the gap would tell, the length and the CRC tell as well.
 func timing(baud, bits int) Timing {
 	char := time.Duration(bits) * time.Second / time.Duration(baud)
 	if baud > fastBaud {
@@ -25,6 +30,14 @@ func timing(baud, bits int) Timing {
 }
 
 func (t Timing) network() bool { return t == Timing{} }
+
+// gap is the silence before an RTU request.
+func (t Timing) gap() time.Duration {
+	if t.Gap > 0 {
+		return t.Gap
+	}
+	return t.Silence
+}
 
 // rest is what a line needs before its next request.
 type rest struct {

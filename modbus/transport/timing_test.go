@@ -18,6 +18,11 @@ func TestTiming(t *testing.T) {
 		{SerialOptions{Baud: 38400, Parity: "even"}, 286, 1750}, // fixed above
 		{SerialOptions{Baud: 115200}, 86, 1750},                 //
 		{SerialOptions{Baud: 1200, DataBits: 7, Parity: "even"}, 8333, 29166},
+		{SerialOptions{Baud: 9600, DataBits: 7}, 937, 3281}, // 9 bits
+		{SerialOptions{Baud: 9600, Parity: "mark", StopBits: 2}, 1250, 4375},
+		{SerialOptions{Baud: 300, DataBits: 5}, 23333, 81666},
+		{SerialOptions{Baud: 14400}, 694, 2430}, // no round number either
+		{SerialOptions{Baud: 3_000_000}, 3, 1750},
 	} {
 		mode, bits, err := c.o.mode()
 		if err != nil {
