@@ -3,7 +3,9 @@ package transport
 import (
 	"io"
 	"net"
+	"sync"
 	"testing"
+	"time"
 
 	"modferry/modbus"
 )
@@ -73,4 +75,54 @@ func BenchmarkTCPInFlight16(b *testing.B) {
 			}
 		}
 	})
+}
+
+// slowServer answers each request 5 ms after it came, whatever else it has to do.
+func slowServer(conn net.Conn) {
+	var answering sync.WaitGroup
+	defer answering.Wait()
+	for {
+		q, err := readTCP(conn, make([]byte, modbus.MaxTCP))
+		if err != nil {
+			return
+		}
+		answering.Go(func() {
+			time.Sleep(5 * time.Millisecond)
+			q.PDU = *addressAsValue(q)
+			_, _ = conn.Write(modbus.AppendTCP(nil, q))
+		})
+	}
+}
+
+// BenchmarkTCPSlowDevice has one operation on a line with 16 requests in flight, and
+// shows how many times more that line does than one with a single request in flight.
+func BenchmarkTCPSlowDevice(b *testing.B) {
+	server := listenTCP(b, "127.0.0.1:0", slowServer)
+	many := NewTCP(TCPOptions{Address: server.address(), InFlight: 16})
+	defer many.Close()
+	one := NewTCP(TCPOptions{Address: server.address()})
+	defer one.Close()
+
+	const alone = 100
+	request := readOne(modbus.TCP, 1, 0)
+	began := time.Now()
+	for range alone {
+		if _, err := one.Send(request); err != nil {
+			b.Fatal(err)
+		}
+	}
+	rate := alone / time.Since(began).Seconds()
+
+	b.SetParallelism(8) // 16 callers and more
+	b.ResetTimer()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if _, err := many.Send(request); err != nil {
+				b.Error(err)
+				return
+			}
+		}
+	})
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "transactions/s")
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds()/rate, "x-in-flight-1")
 }

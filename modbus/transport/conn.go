@@ -27,7 +27,9 @@ type call struct {
 
 	// Guarded by TCP.mu from when the call is sent until done has its token:
 	conn  *conn
+	nth   uint64 // of the connection's requests
 	seen  uint64 // what the connection had received when it was sent
+	sent  time.Time
 	reply []byte
 	err   error
 }
@@ -53,7 +55,9 @@ type conn struct {
 
 	// Guarded by owner.mu:
 	pending  []*call
-	received uint64    // reads that brought something
+	requests uint64
+	received uint64 // reads that brought something
+	silence  silence
 	writeBy  time.Time // the write deadline
 	err      error     // why the connection is dead
 }
@@ -84,11 +88,13 @@ func (c *conn) begin(call *call) error {
 	if c.err != nil || t.life.Err() != nil {
 		return errLost
 	}
-	if err := c.extendWrites(time.Now()); err != nil {
+	now := time.Now()
+	if err := c.extendWrites(now); err != nil {
 		return err
 	}
 	t.id++
-	call.id, call.conn, call.seen = t.id, c, c.received
+	c.requests++
+	call.id, call.conn, call.nth, call.seen, call.sent = t.id, c, c.requests, c.received, now
 	binary.BigEndian.PutUint16(call.frame, t.id)
 	c.pending = append(c.pending, call)
 	return nil
@@ -112,6 +118,16 @@ func (c *conn) forget(call *call) bool {
 	}
 	c.pending = slices.Delete(c.pending, i, i+1)
 	return true
+}
+
+// givenUp notes that nobody waits for the reply to call any more, and reports whether
+// the connection is to be given up with it. Called with owner.mu held.
+func (c *conn) givenUp(call *call) bool {
+	if c.received != call.seen {
+		return false
+	}
+	second := c.silence.note(call.nth, c.requests, c.received)
+	return second || time.Since(call.sent) > longestAcknowledgement && unacknowledged(c.Conn)
 }
 
 // answerAll ends all pending calls with err. Called with owner.mu held.

@@ -24,6 +24,10 @@ type link struct {
 	last     time.Time // when a byte was last received, at first when the port was opened
 	received uint64    // bytes, ever
 	err      error     // why the link is dead
+
+	// Of the one who has the turn:
+	requests uint64
+	silence  silence
 }
 
 func newLink(port Port) *link {
@@ -86,6 +90,18 @@ func (l *link) count() uint64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.received
+}
+
+// givenUp notes that a request which was sent when the link had received so much got
+// no reply in time, and reports whether the link is to be given up with it.
+func (l *link) givenUp(before uint64, sent time.Time) bool {
+	if !l.timing.network() || l.count() != before {
+		return false
+	}
+	l.requests++
+	second := l.silence.note(l.requests, l.requests, before)
+	port, ok := l.port.(acknowledger)
+	return second || ok && time.Since(sent) > longestAcknowledgement && port.unacknowledged()
 }
 
 // close closes the port because of why; only the first reason is kept.

@@ -31,6 +31,9 @@ type Port interface {
 // timers, which are good to about a millisecond.
 type exactSleeper interface{ sleepExactly(d time.Duration) }
 
+// acknowledger is a port that knows whether the other side has what was written.
+type acknowledger interface{ unacknowledged() bool }
+
 // longestExactSleep bounds how long a call does not notice that it is cancelled.
 const longestExactSleep = 5 * time.Millisecond
 
@@ -52,6 +55,8 @@ type connPort struct{ net.Conn }
 // Flush has nothing to do: what a connection received is read at once by its link.
 func (connPort) Flush() error   { return nil }
 func (connPort) Timing() Timing { return Timing{} }
+
+func (p connPort) unacknowledged() bool { return unacknowledged(p.Conn) }
 
 // dial connects with Nagle off, which is Go's default, and keepalive on [TCP 4.3.2].
 func dial(ctx context.Context, network, address string, secure *tls.Config) (conn net.Conn, err error) {

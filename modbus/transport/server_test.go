@@ -22,7 +22,9 @@ type tcpServer struct {
 // listenTCP serves each connection with handle until the test ends.
 func listenTCP(t testing.TB, address string, handle func(conn net.Conn)) *tcpServer {
 	t.Helper()
-	listener, err := net.Listen("tcp", address)
+	var plain net.ListenConfig
+	plain.SetMultipathTCP(false) // has no socket filter
+	listener, err := plain.Listen(t.Context(), "tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}

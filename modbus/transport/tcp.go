@@ -180,10 +180,11 @@ func (t *TCP) await(l *limit, c *call) error {
 			waiting = l.passed()
 		}
 	}
-	if t.abandon(c) {
+	cancelled := errors.Is(l.ctx.Err(), context.Canceled)
+	if t.abandon(c, cancelled) {
 		return t.outcome(c)
 	}
-	if errors.Is(l.ctx.Err(), context.Canceled) {
+	if cancelled {
 		return afterSending(l.ended())
 	}
 	return &Error{Kind: Timeout, Sent: true, Err: fmt.Errorf("unit %d at %s did not answer within %v: check the unit id, and that the device is on", c.unit, t.o.Address, l.timeout.Round(time.Millisecond))}
@@ -200,18 +201,18 @@ func (t *TCP) outcome(c *call) error {
 	return &Error{Kind: Unavailable, Sent: true, Err: fmt.Errorf("the connection to %s was lost while the reply was waited for: %w", t.o.Address, reason(c.err))}
 }
 
-// abandon gives a call up, unless it was answered meanwhile. If nothing at all came
-// since it was sent, the connection may be half open: the next request connects anew.
-func (t *TCP) abandon(c *call) (answered bool) {
+// abandon gives a call up, unless it was answered meanwhile. If that is the
+// connection's fault, the next request connects anew.
+func (t *TCP) abandon(c *call, cancelled bool) (answered bool) {
 	t.mu.Lock()
 	conn := c.conn
 	answered = !conn.forget(c)
-	silent := conn.received == c.seen
+	broken := !answered && !cancelled && conn.givenUp(c)
 	t.rested()
 	t.mu.Unlock()
 	if answered {
 		<-c.done
-	} else if silent {
+	} else if broken {
 		conn.fail(errNoAnswer)
 	}
 	return answered

@@ -255,6 +255,76 @@ func TestRow11HalfOpen(t *testing.T) {
 	}
 }
 
+// A unit that is dead behind a server which is not costs no connection, as long as
+// others answer, and one every other request where nobody does.
+func TestRow11DeadUnit(t *testing.T) {
+	const short, rounds = 20 * time.Millisecond, 10
+	const dead = 9
+	for name := range lines("", short) {
+		t.Run(name, func(t *testing.T) {
+			server := listenTCP(t, "127.0.0.1:0", func(conn net.Conn) {
+				serveEither(name)(deafTo{conn, name, dead})
+			})
+			line := lines(server.address(), short)[name]
+			defer line.Close()
+			for i := range uint16(rounds) {
+				wantKind(t, sendOne(line, dead, i), Timeout, true)
+				if err := sendOne(line, 1, i); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if n := server.connections(); n != 1 {
+				t.Errorf("%d connections for %d requests to a dead unit among others", n, rounds)
+			}
+			for i := range uint16(rounds) {
+				wantKind(t, sendOne(line, dead, i), Timeout, true)
+			}
+			if n := server.connections(); n != rounds/2 {
+				t.Errorf("%d connections for %d requests to a dead unit alone, want %d", n, rounds, rounds/2)
+			}
+		})
+	}
+}
+
+// Many requests that are given up together are one silence, not several in a row.
+func TestRow11SilenceInFlight(t *testing.T) {
+	const callers = 16
+	server := listenTCP(t, "127.0.0.1:0", serveTCP(func(q modbus.ADU) *modbus.PDU {
+		if q.Unit == 9 {
+			return nil
+		}
+		return addressAsValue(q)
+	}))
+	line := newTCP(t, TCPOptions{Address: server.address(), InFlight: callers, Timeout: 50 * time.Millisecond})
+	for range 5 {
+		var group sync.WaitGroup
+		for i := range callers {
+			group.Go(func() { wantKind(t, sendOne(line, 9, uint16(i)), Timeout, true) })
+		}
+		group.Wait()
+		if err := sendOne(line, 1, 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := server.connections(); n != 1 {
+		t.Errorf("%d connections", n)
+	}
+}
+
+// deafTo is a connection on which the replies of one unit are lost.
+type deafTo struct {
+	net.Conn
+	name string
+	unit byte
+}
+
+func (d deafTo) Write(b []byte) (int, error) {
+	if at := map[string]int{"MBAP": modbus.HeaderSize - 1, "RTU": 0}[d.name]; b[at] == d.unit {
+		return len(b), nil
+	}
+	return d.Conn.Write(b)
+}
+
 // filter is a connection that is for ever silent once dead was seen.
 type filter struct {
 	net.Conn

@@ -143,7 +143,7 @@ func (t *transaction) await(adu []byte, request modbus.ADU) ([]byte, error) {
 		t.rest.giveUp(now, min(t.timeout, t.o.Timeout))
 	default:
 		t.rest.giveUp(now, t.timeout)
-		if t.link.timing.network() && t.link.count() == w.before {
+		if t.link.givenUp(w.before, t.rest.sent) {
 			t.link.close(errNoAnswer)
 		}
 	}
