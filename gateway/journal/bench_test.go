@@ -82,3 +82,12 @@ func BenchmarkOpenWith20000(b *testing.B) {
 		closeJournal(b, j)
 	}
 }
+
+func TestRedeliveryAllocatesNothing(t *testing.T) {
+	j := open(t, Options{})
+	k := key("write")
+	execute(t, j, k, "reply")
+	if n := testing.AllocsPerRun(1000, func() { _, _ = j.Begin(k, true) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -249,7 +250,7 @@ func executed(path string) ([]string, error) {
 // start runs a child, with other programs in front of it if need be.
 func start(t *testing.T, dir, role string, before ...string) (cmd *exec.Cmd, lines *bufio.Scanner) {
 	t.Helper()
-	args := append(before, os.Args[0])
+	args := slices.Concat(before, []string{os.Args[0]})
 	cmd = exec.CommandContext(within(t), args[0], args[1:]...)
 	cmd.Env = append(os.Environ(), childDir+"="+dir, childRole+"="+role, "GORACE=atexit_sleep_ms=0")
 	cmd.Stderr = os.Stderr

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -190,6 +191,29 @@ func TestForeignThingsAreSetAside(t *testing.T) {
 	})
 }
 
+// A branch page whose children are all the page itself would be walked for ever.
+func TestPagesInACircle(t *testing.T) {
+	content, circles := sample(t, sampleWrites), 0
+	order, size := binary.NativeEndian, os.Getpagesize()
+	for page := 2 * size; page < len(content); page += size {
+		header := content[page:]
+		if order.Uint16(header[8:]) != flagBranch {
+			continue
+		}
+		circles++
+		for i := range order.Uint16(header[10:]) {
+			copy(header[pageHeader+elementSize*int(i)+8:], header[:8])
+		}
+	}
+	if circles == 0 {
+		t.Fatal("no branch page: the sample is too small")
+	}
+	dir := t.TempDir()
+	if known := openDamaged(t, dir, content); known != 0 || len(brokenFiles(t, dir)) != 1 {
+		t.Errorf("%d writes are known, set aside %v", known, brokenFiles(t, dir))
+	}
+}
+
 func TestLeftoverOfAnInterruptedStart(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(fresh(filepath.Join(dir, "journal.db")), []byte("half a file"), 0o600); err != nil {
@@ -227,11 +251,11 @@ func FuzzSalvage(f *testing.F) {
 }
 
 func FuzzRecord(f *testing.F) {
-	f.Add(recordID(1), appendRecord(nil, record{id: 1, key: key("a"), state: Answered, wall: 1, reply: []byte("reply")}))
-	f.Add(recordID(2), appendRecord(nil, record{id: 2, key: key("b"), state: Unknown}))
+	f.Add(recordID(1), record{id: 1, key: key("a"), state: Answered, wall: 1, reply: []byte("reply")}.value())
+	f.Add(recordID(2), record{id: 2, key: key("b"), state: Unknown}.value())
 	f.Fuzz(func(t *testing.T, id, value []byte) {
 		if r, err := parseRecord(id, value); err == nil {
-			if again := appendRecord(nil, r); !bytes.Equal(again, value) {
+			if again := r.value(); !bytes.Equal(again, value) {
 				t.Errorf("% X is written % X", value, again)
 			}
 		}

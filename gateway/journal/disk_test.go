@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -50,16 +51,6 @@ func TestUnusableDirectoryFallsBackToMemory(t *testing.T) {
 	if err := j.Close(); err == nil {
 		t.Error("closing does not say that writes are not on disk")
 	}
-}
-
-// idle waits until the writer has nothing to do.
-func idle(t *testing.T, j *Journal) {
-	t.Helper()
-	eventually(t, "the writer is idle", func() bool {
-		j.mu.Lock()
-		defer j.mu.Unlock()
-		return len(j.dirty) == 0 && len(j.lazy) == 0 && len(j.urgent) == 0
-	})
 }
 
 func TestDirectoryThatBecomesUsable(t *testing.T) {
@@ -130,12 +121,19 @@ func TestFileThatFails(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "data")
-			j := open(t, Options{Dir: dir})
-			for i := range 200 {
-				execute(t, j, key("%d", i), "reply")
+			j, err := prepare(Options{Dir: dir})
+			if err != nil {
+				t.Fatal(err)
 			}
-			idle(t, j)
+			for i := range 200 {
+				if _, err := j.Begin(key("%d", i), true); err != nil {
+					t.Fatal(err)
+				}
+				j.Finish(key("%d", i), []byte("reply"))
+				j.flush()
+			}
 			fail(t, j, filepath.Join(dir, "journal.db"))
+			go j.run()
 			execute(t, j, key("after"), "reply")
 			if j.Degraded() {
 				t.Error("degraded")
@@ -153,43 +151,72 @@ func TestFileThatFails(t *testing.T) {
 
 // A disk that fails for long takes no more and more memory.
 func TestBoundedWhileTheDiskFails(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "data")
+	dir := t.TempDir()
 	j, err := prepare(Options{Dir: dir, MaxEntries: 50})
 	if err != nil {
 		t.Fatal(err)
 	}
-	_ = j.writer.store.file.Close()
-	if err := os.RemoveAll(dir); err != nil {
+	s := j.writer.store
+	if err := s.db.Close(); err != nil { // every transaction fails from now on
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(dir, nil, 0o600); err != nil {
+	if s.file, err = os.Open(filepath.Join(dir, "journal.db")); err != nil {
 		t.Fatal(err)
 	}
-	write := func(i int) {
-		if _, err := j.Begin(key("%d", i), true); err != nil {
+	defer s.file.Close()
+	j.writer.failed = time.Now().Add(time.Hour) // and the file cannot be begun anew
+	for i := range 1000 {
+		k := key("%d", i)
+		if _, err := j.Begin(k, true); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := j.intend(key("%d", i)); err != nil {
+		wait, err := j.intend(k)
+		if err != nil {
 			t.Fatal(err)
 		}
 		j.flush()
-		j.Finish(key("%d", i), []byte("reply"))
-	}
-	for i := range 1000 {
-		write(i)
+		if err := <-wait; err == nil {
+			t.Fatal("the disk does not fail")
+		}
+		j.Finish(k, []byte("reply"))
 		if n := len(j.dirty); n > 110 {
 			t.Fatalf("%d changes wait after %d writes", n, i)
 		}
 	}
-	if err := os.Remove(dir); err != nil {
-		t.Fatal(err)
-	}
-	j.writer.failed = time.Time{} // the time between attempts is over
+	j.writer.failed = time.Time{}
 	go j.run()
 	execute(t, j, key("after"), "reply")
 	closeJournal(t, j)
-	j = open(t, Options{Dir: dir})
+	j = open(t, Options{Dir: dir, MaxEntries: 50})
+	wantSound(t, j, dir)
 	want(t, j, key("999"), Answered, "reply")
 	want(t, j, key("960"), Answered, "reply")
 	want(t, j, key("after"), Answered, "reply")
+}
+
+func TestLogOfADiskThatIsNearlyFull(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		j := open(t, Options{Logger: logTo(&log)})
+		for range 10 {
+			for range 100 {
+				j.note(errors.New("no space left on device"))
+				j.note(nil)
+			}
+			time.Sleep(warnEvery)
+		}
+		if n := strings.Count(log.String(), "\n"); n != 20 {
+			t.Errorf("%d lines in ten minutes, want 20", n)
+		}
+	})
+}
+
+func TestClosingWithoutWritesIsNoFailure(t *testing.T) {
+	dir, _ := unusable(t)
+	j := open(t, Options{Dir: dir})
+	if _, err := j.Begin(key("read"), false); err != nil {
+		t.Fatal(err)
+	}
+	j.Finish(key("read"), []byte("value"))
+	closeJournal(t, j)
 }

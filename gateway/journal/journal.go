@@ -336,9 +336,10 @@ func (j *Journal) Close() error {
 	case <-deadline.C:
 		return fmt.Errorf("cannot close the journal %s: the disk did not answer within %v", j.writer.path, closeTimeout)
 	}
+	lacking := j.writer.behind && len(j.records()) > 0
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.failure != nil && (len(j.dirty) > 0 || j.writer.behind && len(j.index.entries) > 0) {
+	if j.failure != nil && (lacking || len(j.dirty) > 0) {
 		return fmt.Errorf("cannot write the journal %s: %w", j.writer.path, j.failure)
 	}
 	return nil

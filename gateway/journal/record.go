@@ -24,15 +24,16 @@ const (
 
 var errRecord = errors.New("a record is damaged")
 
-// appendRecord appends the value of r: format, state, wall, key, reply, and the
-// CRC-32C of its id and all that. bbolt itself would not notice a changed bit.
-func appendRecord(dst []byte, r record) []byte {
-	start := len(dst)
-	dst = append(dst, recordFormat, byte(r.state))
-	dst = binary.BigEndian.AppendUint64(dst, uint64(r.wall))
-	dst = append(dst, r.key[:]...)
-	dst = append(dst, r.reply...)
-	return binary.BigEndian.AppendUint32(dst, recordSum(recordID(r.id), dst[start:]))
+// value returns what the file has under the id of r: format, state, wall, key,
+// reply, and the CRC-32C of its id and all that. bbolt itself would not notice a
+// changed bit.
+func (r record) value() []byte {
+	b := make([]byte, 0, recordHead+len(r.reply)+recordTail)
+	b = append(b, recordFormat, byte(r.state))
+	b = binary.BigEndian.AppendUint64(b, uint64(r.wall))
+	b = append(b, r.key[:]...)
+	b = append(b, r.reply...)
+	return binary.BigEndian.AppendUint32(b, recordSum(recordID(r.id), b))
 }
 
 // parseRecord takes a value apart. The reply is part of value.

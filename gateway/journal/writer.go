@@ -9,6 +9,7 @@ import (
 const (
 	lag          = 50 * time.Millisecond // how long a reply may wait for others before it is written
 	reattach     = 10 * time.Second      // between attempts to begin a file anew
+	warnEvery    = time.Minute           // between two warnings, with something better between them
 	closeTimeout = 5 * time.Second       // for the last transaction
 )
 
@@ -21,6 +22,8 @@ type writer struct {
 	loaded bool      // what the file had is in the index
 	broken error     // what is wrong with the file that lies there; it is to be set aside
 	failed time.Time // when it could not be begun anew
+	told   bool      // the log says last that the file cannot be written
+	warned time.Time // when it said so
 }
 
 // change is a record to write, or to delete if it has no value.
@@ -89,7 +92,7 @@ func (j *Journal) changes() []change {
 	for id, e := range j.dirty {
 		c := change{id: id}
 		if e != nil && e.durable() != New {
-			c.value = appendRecord(nil, e.record())
+			c.value = e.record().value()
 		}
 		changes = append(changes, c)
 	}
@@ -230,7 +233,7 @@ func (j *Journal) records() []change {
 	var all []change
 	for _, e := range j.index.entries {
 		if e.durable() != New {
-			all = append(all, change{id: e.id, value: appendRecord(nil, e.record())})
+			all = append(all, change{id: e.id, value: e.record().value()})
 		}
 	}
 	sortChanges(all)
@@ -241,17 +244,21 @@ func sortChanges(c []change) {
 	slices.SortFunc(c, func(a, b change) int { return cmp.Compare(a.id, b.id) })
 }
 
-// note keeps the result of the last attempt to write, and tells of the first that failed and the first that works again.
+// note keeps the result of the last attempt to write. It tells of the first that
+// failed and of the first that works again, but not of every change of a disk that
+// is nearly full.
 func (j *Journal) note(err error) {
 	j.mu.Lock()
-	before := j.failure
 	j.failure = err
 	j.mu.Unlock()
+	w := &j.writer
 	switch {
-	case err != nil && before == nil:
+	case err != nil && !w.told && (w.warned.IsZero() || time.Since(w.warned) >= warnEvery):
+		w.told, w.warned = true, time.Now()
 		j.log.Warn("the journal cannot be written: a restart will not know of the writes made now; check the disk and its permissions",
-			"path", j.writer.path, "error", err)
-	case err == nil && before != nil:
-		j.log.Info("the journal is written again", "path", j.writer.path)
+			"path", w.path, "error", err)
+	case err == nil && w.told:
+		w.told = false
+		j.log.Info("the journal is written again", "path", w.path)
 	}
 }
