@@ -301,30 +301,6 @@ func (j *Journal) nextID() uint64 {
 	return j.lastID
 }
 
-// Degraded reports whether the journal was meant to be on disk and the last attempt
-// to write failed: until one succeeds a restart does not know of the writes made now.
-func (j *Journal) Degraded() bool {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.failure != nil
-}
-
-// Status is what a journal has at the moment.
-type Status struct {
-	Entries   int    // requests that are remembered, those that run too
-	Running   int    // of those, the ones that are being executed
-	Bytes     int    // about the memory they take
-	Undurable uint64 // how often Commit has failed
-}
-
-// Status returns the figures of now.
-func (j *Journal) Status() Status {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.index.expire(time.Now())
-	return Status{Entries: len(j.index.entries), Running: j.index.running(), Bytes: j.index.bytes, Undurable: j.undurable}
-}
-
 // Close writes what is not written yet, within 5 s, and frees the file. The journal
 // goes on in memory, but Commit fails. The error says that something is not on disk.
 func (j *Journal) Close() error {
