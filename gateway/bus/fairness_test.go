@@ -280,3 +280,47 @@ func TestPeopleAlwaysGetOneTryAndSuccessEndsTheRest(t *testing.T) {
 		}
 	})
 }
+
+// Row 15 of the known failures: whatever one unit does wrong, the others see no error.
+func TestRow15ErrorsStayWithTheirUnit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		wrongs := []func(modbus.ADU) (modbus.PDU, error){
+			func(a modbus.ADU) (modbus.PDU, error) {
+				return modbus.ExceptionPDU(a.PDU.FunctionCode, modbus.ServerDeviceFailure), nil
+			},
+			func(modbus.ADU) (modbus.PDU, error) {
+				return modbus.PDU{FunctionCode: 4, Data: []byte{200}}, nil
+			},
+			func(modbus.ADU) (modbus.PDU, error) {
+				return modbus.PDU{}, &transport.Error{Kind: transport.Timeout, Sent: true, Err: errors.New("silence")}
+			},
+		}
+		n := 0
+		d := &device{took: time.Millisecond, answer: func(a modbus.ADU) (modbus.PDU, error) {
+			if a.Unit == 5 {
+				n++
+				return wrongs[n%len(wrongs)](a)
+			}
+			return registers(a)
+		}}
+		b := run(t, Options{Line: d})
+		var polling sync.WaitGroup
+		for unit := byte(1); unit <= 10; unit++ {
+			polling.Go(func() {
+				client := b.Client(t.Context(), unit, 0)
+				for i := range uint16(200) {
+					got, err := client.ReadInputRegisters(i, 1)
+					switch {
+					case unit == 5 && err == nil:
+						t.Errorf("the faulty unit gave % X", got)
+					case unit != 5 && err != nil:
+						t.Errorf("unit %d: %v", unit, err)
+					case unit != 5 && modbus.Registers(got)[0] != i:
+						t.Errorf("unit %d: register %d is %X", unit, i, got)
+					}
+				}
+			})
+		}
+		polling.Wait()
+	})
+}
