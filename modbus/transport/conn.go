@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"slices"
@@ -155,7 +156,7 @@ func (c *conn) fail(why error) {
 		if c.received > 0 {
 			t.backoff.reset()
 		} else if !errors.Is(why, errNoAnswer) && !errors.Is(why, errClosed) {
-			t.backoff.failed(time.Now(), why)
+			t.backoff.failed(time.Now(), fmt.Errorf("the connection to %s was lost: %w", t.o.Address, reason(why)))
 		}
 	}
 	t.mu.Unlock()

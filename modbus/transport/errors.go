@@ -68,18 +68,22 @@ func afterSending(err error) error {
 // reason strips what the address already says from a dial error, and adds to the
 // errors that people meet most what to do about them.
 func reason(err error) error {
+	advice := tlsAdvice(err)
 	var op *net.OpError
 	if errors.As(err, &op) {
 		err = op.Err
 	}
 	var slow net.Error
 	switch {
+	case advice != "":
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return fmt.Errorf("%w: check the port, and that the device's Modbus server is on", err)
+		advice = "check the port, and that the device's Modbus server is on"
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
-		return fmt.Errorf("%w: check the address, the cable and the network", err)
+		advice = "check the address, the cable and the network"
 	case errors.As(err, &slow) && slow.Timeout():
-		return fmt.Errorf("%w: check the address, and that the device is on", err)
+		advice = "check the address, and that the device is on"
+	default:
+		return err
 	}
-	return err
+	return fmt.Errorf("%w: %s", err, advice)
 }

@@ -3,6 +3,7 @@ package transport
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -40,7 +41,7 @@ const longestExactSleep = 5 * time.Millisecond
 // DialTCP opens connections to a TCP port that passes bytes on to a serial line
 // ("RTU over TCP", "transparent mode"). The address is host:port; with secure the
 // connection is TLS.
-func DialTCP(address string, secure *tls.Config) func(ctx context.Context) (Port, error) {
+func DialTCP(address string, secure Secure) func(ctx context.Context) (Port, error) {
 	return func(ctx context.Context) (Port, error) {
 		conn, err := dial(ctx, "tcp", address, secure)
 		if err != nil {
@@ -52,6 +53,15 @@ func DialTCP(address string, secure *tls.Config) func(ctx context.Context) (Port
 
 type connPort struct{ net.Conn }
 
+// Read says of an error what to do about it, where that is known.
+func (p connPort) Read(b []byte) (int, error) {
+	n, err := p.Conn.Read(b)
+	if err != nil {
+		err = reason(err)
+	}
+	return n, err
+}
+
 // Flush has nothing to do: what a connection received is read at once by its link.
 func (connPort) Flush() error   { return nil }
 func (connPort) Timing() Timing { return Timing{} }
@@ -59,10 +69,10 @@ func (connPort) Timing() Timing { return Timing{} }
 func (p connPort) unacknowledged() bool { return unacknowledged(p.Conn) }
 
 // dial connects with Nagle off, which is Go's default, and keepalive on [TCP 4.3.2].
-func dial(ctx context.Context, network, address string, secure *tls.Config) (conn net.Conn, err error) {
+func dial(ctx context.Context, network, address string, secure Secure) (conn net.Conn, err error) {
 	dialer := &net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3}}
 	if secure != nil {
-		conn, err = (&tls.Dialer{NetDialer: dialer, Config: secure}).DialContext(ctx, network, address)
+		conn, err = dialTLS(ctx, dialer, network, address, secure)
 	} else {
 		conn, err = dialer.DialContext(ctx, network, address)
 	}
@@ -70,4 +80,16 @@ func dial(ctx context.Context, network, address string, secure *tls.Config) (con
 		return nil, fmt.Errorf("cannot connect to %s: %w", address, reason(err))
 	}
 	return conn, nil
+}
+
+func dialTLS(ctx context.Context, dialer *net.Dialer, network, address string, secure Secure) (net.Conn, error) {
+	config, err := secure()
+	if err != nil {
+		return nil, err
+	}
+	conn, err := (&tls.Dialer{NetDialer: dialer, Config: config}).DialContext(ctx, network, address)
+	if errors.Is(err, io.EOF) {
+		err = errors.New("the server closed the connection at once: check that it speaks TLS at this port")
+	}
+	return conn, err
 }

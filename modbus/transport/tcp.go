@@ -2,9 +2,9 @@ package transport
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"sync"
 	"time"
@@ -16,7 +16,7 @@ import (
 type TCPOptions struct {
 	Address  string        // host:port
 	Network  string        // "tcp" or "udp"; "" = "tcp"
-	TLS      *tls.Config   // nil = plain
+	TLS      Secure        // nil = plain; see [TLSFiles]
 	Timeout  time.Duration // for a reply, where the call's context has no deadline; 0 = 1 s
 	Delay    time.Duration // quiet time after connecting and between transactions
 	InFlight int           // requests sent and not answered at a time; 0 = 1; servers usually take up to 16
@@ -27,6 +27,7 @@ type TCPOptions struct {
 // reply that comes too late is told from the next; the reply carries the caller's.
 type TCP struct {
 	o       TCPOptions
+	open    func(ctx context.Context) (net.Conn, error)
 	life    context.Context // ends with Close
 	stop    context.CancelFunc
 	readers sync.WaitGroup
@@ -52,6 +53,7 @@ func NewTCP(o TCPOptions) *TCP {
 	}
 	o.InFlight = max(1, o.InFlight)
 	t := &TCP{o: o, free: make(chan *call, o.InFlight), dial: make(chan struct{}, 1)}
+	t.open = func(ctx context.Context) (net.Conn, error) { return dial(ctx, o.Network, o.Address, o.TLS) }
 	t.life, t.stop = context.WithCancel(context.Background())
 	for range o.InFlight {
 		t.free <- &call{done: make(chan struct{}, 1), clock: stoppedTimer()}
@@ -238,7 +240,7 @@ func (t *TCP) connect(l *limit) (*conn, error) {
 	}
 	ctx, cancel := l.dialContext()
 	defer cancel()
-	socket, err := dial(ctx, t.o.Network, t.o.Address, t.o.TLS)
+	socket, err := t.open(ctx)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if err != nil {

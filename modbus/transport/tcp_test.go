@@ -631,13 +631,13 @@ func TestTLS(t *testing.T) {
 	server := listenTCP(t, "127.0.0.1:0", func(conn net.Conn) {
 		serveTCP(addressAsValue)(tls.Server(conn, &tls.Config{Certificates: web.TLS.Certificates}))
 	})
-	line := newTCP(t, TCPOptions{Address: server.address(), TLS: &tls.Config{RootCAs: roots, ServerName: "example.com"}})
+	line := newTCP(t, TCPOptions{Address: server.address(), TLS: func() (*tls.Config, error) { return &tls.Config{RootCAs: roots, ServerName: "example.com"}, nil }})
 	for i := range uint16(5) {
 		if err := sendOne(line, 1, i); err != nil {
 			t.Fatal(err)
 		}
 	}
-	strict := newTCP(t, TCPOptions{Address: server.address(), TLS: &tls.Config{ServerName: "example.com"}})
+	strict := newTCP(t, TCPOptions{Address: server.address(), TLS: TLSFiles{ServerName: "example.com"}.Config})
 	wantKind(t, sendOne(strict, 1, 1), Unavailable, false)
 }
 
