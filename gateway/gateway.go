@@ -79,7 +79,7 @@ func (g *Gateway) addBus(c config.Bus) {
 	g.ports = append(g.ports, p)
 	g.buses[c.Name] = b
 	l := &line{
-		bus: b, topics: busTopics(g.topics, c), audit: g.topics.Audit(), decode: decodeOptions(c), rules: c.Allow,
+		bus: b, topics: busTopics(g.topics, c), audit: g.audit, decode: decodeOptions(c), rules: c.Allow,
 		journal: g.journal, limit: newLimiter(g.config.Requests.Rate), publish: g.session.Publish, log: g.log.With("bus", c.Name),
 	}
 	if l.topics.Request("") == l.topics.Response("") {

@@ -3,6 +3,7 @@ package gateway
 import (
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"modferry/gateway/bus"
@@ -20,7 +21,7 @@ import (
 type line struct {
 	bus     *bus.Bus
 	topics  message.Bus
-	audit   string // topic
+	audit   func(message.Audit)
 	decode  message.Options
 	rules   policy.Rules
 	limit   *limiter // nil = none
@@ -57,7 +58,7 @@ func (l *line) serve(client string, m mqtt.Message) {
 		return
 	}
 	l.log.Debug("request", "client", client, "unit", request.Unit, "function", request.PDU.FunctionCode)
-	t := &task{line: l, client: client, key: journal.NewKey([]byte(l.bus.Name()), []byte(client), m.Payload), request: request}
+	t := &task{line: l, client: client, key: l.key(client, request, m.Payload), request: request}
 	if t.isRepeated(m.Duplicate) {
 		return
 	}
@@ -68,6 +69,15 @@ func (l *line) serve(client string, m mqtt.Message) {
 	if err := l.bus.Submit(t.busRequest()); err != nil {
 		t.done(bus.Reply{Err: err})
 	}
+}
+
+// key names a request in the journal: JSON by its id and what it asks for, however
+// that is written; anything else by its bytes.
+func (l *line) key(client string, r *message.Request, payload []byte) journal.Key {
+	if r.ID != nil {
+		payload = modbus.AppendBare(slices.Clone([]byte(r.ID)), r.ADU)
+	}
+	return journal.NewKey([]byte(l.bus.Name()), []byte(client), payload)
 }
 
 // judge refuses what the specification or the rules do not allow.
@@ -136,6 +146,9 @@ func gatewaySays(r *message.Request, exception byte, code message.Code, why erro
 // refuse tells of a message that is no request: to its sender if it can be
 // answered, else on the error topic.
 func (l *line) refuse(client string, m mqtt.Message, why *message.Error) {
+	if why.IsWrite() {
+		l.audit(message.NewRefusal(l.bus.Name(), client, why, time.Now()))
+	}
 	l.log.Debug("message refused", "client", client, "topic", m.Topic, "error", why)
 	if reply := why.Reply(); reply != nil {
 		l.publish(l.topics.Response(client), reply)

@@ -37,6 +37,16 @@ func (g *Gateway) handle(m mqtt.Message) {
 	}
 }
 
+// audit tells of a write. Those that may have reached a device go apart, so that no
+// flood of refused ones can hide them.
+func (g *Gateway) audit(a message.Audit) {
+	flow := "audit of refusals"
+	if a.Outcome != message.Refused {
+		flow = "audit"
+	}
+	g.session.PublishApart(flow, g.topics.Audit(), a.JSON())
+}
+
 // publishing is told of every message just before it goes out.
 func (g *Gateway) publishing(topic string, payload []byte) {
 	for _, l := range g.lines {

@@ -101,7 +101,7 @@ func (t *task) answer(r message.Result, left bool) {
 
 func (t *task) publish(r message.Result) {
 	if t.request.IsWrite() {
-		t.line.publish(t.line.audit, message.NewAudit(t.line.bus.Name(), t.client, t.request, r, time.Now()).JSON())
+		t.line.audit(message.NewAudit(t.line.bus.Name(), t.client, t.request, r, time.Now()))
 	}
 	if payload := t.request.Reply(r); payload != nil {
 		t.line.publish(t.line.topics.Response(t.client), payload)

@@ -23,6 +23,9 @@ type Error struct {
 
 func (e *Error) Error() string { return string(e.Code) + ": " + e.text() }
 
+// IsWrite reports whether the message is known to have been meant as a write.
+func (e *Error) IsWrite() bool { return e.write }
+
 func (e *Error) text() string {
 	if e.Message == "" {
 		return e.Code.sentence()

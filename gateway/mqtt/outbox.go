@@ -7,34 +7,36 @@ import (
 
 // publication is one message to be published.
 type publication struct {
+	flow    string // of an event
 	topic   string
 	payload []byte
 	retain  bool
 }
 
 // outbox holds what waits for the broker: of each state topic the newest payload
-// only, and the events of each topic in order. Topics take turns, so that a flood on
-// one does not hold up the others.
+// only, and the events of each flow in order. Flows take turns, so that a flood in one
+// does not hold up the others.
 type outbox struct {
 	mu      sync.Mutex
 	newest  map[string][]byte // of every state topic, also after it was published
 	topics  []string          // state topics in the order they were first set
 	states  []string          // state topics that wait
 	waiting map[string]bool   // which those are
-	flows   []*flow           // topics with events, the next one first
-	of      map[string]*flow
-	events  int // in all flows
-	limit   int // of events
+	flows   []*flow           // with events, the next one first
+	of      map[string]*flow  // by name
+	events  int               // in all flows
+	limit   int               // of events
 	dropped int
 	first   int           // states to be taken before any event
 	event   bool          // after those: whether an event is next
 	wake    chan struct{} // one token: there is something to take
 }
 
-// flow is the events of one topic, never empty.
+// flow is events that keep their order and take turns with others, those of one
+// topic unless they have a name of their own; never empty.
 type flow struct {
-	topic    string
-	payloads [][]byte
+	name   string
+	events []publication
 }
 
 func newOutbox(limit int) *outbox {
@@ -44,35 +46,35 @@ func newOutbox(limit int) *outbox {
 	}
 }
 
-// add queues an event. If the outbox is full, the topic with the most events loses
-// its newest, so that who floods drives out nobody else; the number dropped so far
-// is returned.
-func (o *outbox) add(topic string, payload []byte) (dropped int) {
+// add queues an event of the named flow. If the outbox is full, the flow with the
+// most events loses its newest, so that who floods drives out nobody else; the
+// number dropped so far is returned.
+func (o *outbox) add(name, topic string, payload []byte) (dropped int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.events >= o.limit {
 		o.dropped++
 		dropped = o.dropped
-		greedy := slices.MaxFunc(o.flows, func(a, b *flow) int { return len(a.payloads) - len(b.payloads) })
-		if f := o.of[topic]; f != nil && len(f.payloads) >= len(greedy.payloads) {
+		greedy := slices.MaxFunc(o.flows, func(a, b *flow) int { return len(a.events) - len(b.events) })
+		if f := o.of[name]; f != nil && len(f.events) >= len(greedy.events) {
 			return dropped
 		}
-		greedy.payloads = greedy.payloads[:len(greedy.payloads)-1]
+		greedy.events = greedy.events[:len(greedy.events)-1]
 		o.less(greedy)
 	}
-	f := o.flow(topic)
-	f.payloads = append(f.payloads, payload)
+	f := o.flow(name)
+	f.events = append(f.events, publication{flow: name, topic: topic, payload: payload})
 	o.events++
 	o.rouse()
 	return dropped
 }
 
-// flow returns the flow of a topic, a new one in the last place if there is none.
-func (o *outbox) flow(topic string) *flow {
-	f := o.of[topic]
+// flow returns the flow of a name, a new one in the last place if there is none.
+func (o *outbox) flow(name string) *flow {
+	f := o.of[name]
 	if f == nil {
-		f = &flow{topic: topic}
-		o.of[topic] = f
+		f = &flow{name: name}
+		o.of[name] = f
 		o.flows = append(o.flows, f)
 	}
 	return f
@@ -80,8 +82,8 @@ func (o *outbox) flow(topic string) *flow {
 
 // less takes note that an event left a flow.
 func (o *outbox) less(f *flow) {
-	if o.events--; len(f.payloads) == 0 {
-		delete(o.of, f.topic)
+	if o.events--; len(f.events) == 0 {
+		delete(o.of, f.name)
 		o.flows = slices.DeleteFunc(o.flows, func(other *flow) bool { return other == f })
 	}
 }
@@ -122,15 +124,15 @@ func (o *outbox) restate(first string) {
 }
 
 // restore puts events that were taken but not acknowledged back in front of those of
-// their topic, in their order. States need no restoring: every connect states them
+// their flow, in their order. States need no restoring: every connect states them
 // again. It may pass the limit by what was in flight.
 func (o *outbox) restore(unacknowledged []publication) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, p := range slices.Backward(unacknowledged) {
 		if !p.retain {
-			f := o.flow(p.topic)
-			f.payloads = slices.Insert(f.payloads, 0, p.payload)
+			f := o.flow(p.flow)
+			f.events = slices.Insert(f.events, 0, p)
 			o.events++
 		}
 	}
@@ -161,9 +163,9 @@ func (o *outbox) takeState() publication {
 
 func (o *outbox) takeEvent() publication {
 	f := o.flows[0]
-	p := publication{topic: f.topic, payload: f.payloads[0]}
-	f.payloads[0] = nil
-	f.payloads = f.payloads[1:]
+	p := f.events[0]
+	f.events[0] = publication{}
+	f.events = f.events[1:]
 	o.flows = append(o.flows[1:], f)
 	o.less(f)
 	o.event = false

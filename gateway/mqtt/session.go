@@ -89,8 +89,12 @@ func New(o Options) *Session {
 }
 
 // Publish queues an event: published once, in order, when the broker is there.
-func (s *Session) Publish(topic string, payload []byte) {
-	if dropped := s.outbox.add(topic, payload); dropped > 0 {
+func (s *Session) Publish(topic string, payload []byte) { s.PublishApart(topic, topic, payload) }
+
+// PublishApart queues an event in a flow of its own name, that no flood of other
+// events on the same topic holds up or drives out.
+func (s *Session) PublishApart(flow, topic string, payload []byte) {
+	if dropped := s.outbox.add(flow, topic, payload); dropped > 0 {
 		s.complain(topic, dropped)
 	}
 }

@@ -54,6 +54,10 @@ func (r *rest) giveUp(now time.Time, timeout time.Duration) {
 	r.expired, r.quiet, r.drained = now, timeout, now.Add(2*timeout)
 }
 
+// settled notes that the line was silent for as long as it had to be: what comes
+// from now on is of the next request, and ends no silence.
+func (r *rest) settled() { r.quiet, r.drained = 0, time.Time{} }
+
 // over returns when the line is ready, if nothing is received after last.
 func (r *rest) over(last time.Time, gap time.Duration) time.Time {
 	drained := later(r.expired, last).Add(r.quiet)

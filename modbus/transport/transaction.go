@@ -81,6 +81,7 @@ func (t *transaction) settle() error {
 		t.window, last, dead = t.link.take(t.window[:0])
 		now, ready := time.Now(), t.rest.over(last, t.gap())
 		if dead != nil || !ready.After(now) {
+			t.rest.settled()
 			t.move(now.Sub(start))
 			return nil
 		}
