@@ -506,3 +506,35 @@ func TestFloodCostsNobodyElseAReply(t *testing.T) {
 	}
 	flooding.Wait()
 }
+
+// The same id and the same wish, however it is written, are one request; another
+// wish with an id that was used before is a request of its own.
+func TestRow19SameIDIsExecutedOnce(t *testing.T) {
+	d := newDevice(t)
+	app := start(t, tcpGateway(d, ", allow: [{}]"))
+	in := app.Subscribe("modferry/w/bus/b/response/me", 2)
+	for _, c := range []struct {
+		request  string
+		executed int
+	}{
+		{`{"id":"b","unit":1,"function":6,"address":1,"values":[3]}`, 1},
+		{`{"id":"b","unit":1,"function":6,"address":1,"values":[3]}`, 1},
+		{`{ "id": "b", "function": "write_single_register", "unit": 1, "values": [3], "address": 1 }`, 1},
+		{`{"id":"b","unit":1,"function":6,"address":1,"values":[3],"timeout_ms":700,"expires":"2099-01-01T00:00:00Z"}`, 1},
+		{`{"id":"b","frame":"01 06 00 01 00 03"}`, 1},
+		{`{"id":"b","unit":1,"function":6,"address":1,"values":[4]}`, 2},
+		{`{"id":"c","unit":1,"function":6,"address":1,"values":[4]}`, 3},
+		{`{"unit":1,"function":6,"address":1,"values":[4]}`, 4},
+		{`{"unit":1,"function":6,"address":1,"values":[4]}`, 5},
+		{`010600010004`, 6},
+		{`010600010004`, 7},
+	} {
+		app.Publish("modferry/w/bus/b/request/me", 2, false, c.request)
+		if m := in.Next(patience); strings.Contains(string(m.Payload), `"ok":false`) {
+			t.Errorf("%s is answered with %s", c.request, m.Payload)
+		}
+		if n := d.requests(); n != c.executed {
+			t.Errorf("after %s the device has %d writes, want %d", c.request, n, c.executed)
+		}
+	}
+}

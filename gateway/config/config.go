@@ -67,19 +67,20 @@ type HTTP struct{ Listen string }
 
 // Bus is one line with its rules. Exactly one of Serial and TCP is set.
 type Bus struct {
-	Name      string
-	Serial    *Serial
-	TCP       *TCP
-	Timeout   time.Duration // for a reply
-	Delay     time.Duration // quiet time between transactions, and after connect
-	Queue     int           // requests that may wait
-	Breaker   Breaker       // of units that do not answer
-	Request   string        // topic that replaces P/bus/<name>/request; "" = the default
-	Response  string
-	Form      string         // payload: auto, hex, binary, json
-	Framing   modbus.Framing // of the payloads; 0 = as they come
-	Broadcast bool
-	Allow     []policy.Rule
+	Name       string
+	Serial     *Serial
+	TCP        *TCP
+	Timeout    time.Duration // for a reply
+	Delay      time.Duration // quiet time between transactions, and after connect
+	Queue      int           // requests that may wait
+	Breaker    Breaker       // of units that do not answer
+	Request    string        // topic that replaces P/bus/<name>/request; "" = the default
+	Response   string
+	Form       string         // payload: auto, hex, binary, json
+	Framing    modbus.Framing // of the payloads; 0 = as they come
+	Broadcast  bool
+	Turnaround time.Duration // after a broadcast; 0 where there are none
+	Allow      []policy.Rule
 }
 
 // Breaker says when polls leave a silent unit alone: after After timeouts in a row,
@@ -100,18 +101,32 @@ func (b *Bus) LineFraming() modbus.Framing {
 
 // Serial is a serial port.
 type Serial struct {
-	Path     string
-	Baud     int
-	Parity   string // none, even, odd, mark, space
-	DataBits int
-	StopBits int
-	Mode     modbus.Framing // RTU or ASCII
-	Echo     bool
+	Path       string
+	Baud       int
+	Parity     string // none, even, odd, mark, space
+	DataBits   int
+	StopBits   int
+	Mode       modbus.Framing // RTU or ASCII
+	Echo       bool
+	RS485      *RS485 // nil = as the driver has it
+	DTR, RTS   string // on, off; "" = as the driver has it
+	LowLatency bool
+	FrameGap   time.Duration // 0 = the standard's
 }
 
-// TCP is a Modbus TCP server, or a serial line behind a TCP port.
+// RS485 has the driver switch the direction of the line.
+type RS485 struct {
+	Auto        bool // go on where the driver cannot
+	RTSOnSend   bool
+	DelayBefore time.Duration // whole milliseconds, up to 100
+	DelayAfter  time.Duration // likewise
+}
+
+// TCP is a Modbus server on a network, or a serial line behind a TCP port.
 type TCP struct {
-	Address  string         // host:port; port 502 if left out
+	Network  string         // tcp or udp
+	Address  string         // host:port; port 502, or 802 with TLS, if left out
+	TLS      *TLS           // nil = plain
 	Framing  modbus.Framing // TCP (MBAP), RTU, ASCII
 	InFlight int
 }

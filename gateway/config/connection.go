@@ -107,6 +107,15 @@ func (d *decoder) tls(n strictyaml.Node, secure bool) TLS {
 	}
 	m := n.Map()
 	defer m.Done()
+	t := d.tlsFiles(m)
+	if m.Node().Present() && !secure {
+		n.Problemf("the url is without TLS: begin it with mqtts:// or wss://, or remove tls")
+	}
+	return t
+}
+
+// tlsFiles reads the keys of a mapping that say which certificates are used.
+func (d *decoder) tlsFiles(m *strictyaml.Map) TLS {
 	t := TLS{ServerName: m.Get("server_name").String("")}
 	for _, f := range []struct {
 		key  string
@@ -117,11 +126,8 @@ func (d *decoder) tls(n strictyaml.Node, secure bool) TLS {
 			d.read(k)
 		}
 	}
-	if m.Node().Present() && !secure {
-		n.Problemf("the url is without TLS: begin it with mqtts:// or wss://, or remove tls")
-	}
 	if m.Get("cert").Present() != m.Get("key").Present() {
-		n.Problemf("a client certificate needs cert and key: add the other one")
+		m.Node().Problemf("a client certificate needs cert and key: add the other one")
 	}
 	return t
 }

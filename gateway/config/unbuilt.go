@@ -19,8 +19,6 @@ var unbuilt = []struct {
 	{path: "mqtt.reply_topics", advice: "apps use the client ending of the topics"},
 	{path: "backlog", advice: "readings taken while the broker is away are not kept"},
 	{path: "homeassistant", advice: "entities are configured by hand"},
-	{path: "buses.*.udp", refuse: true, advice: "use tcp"},
-	{path: "buses.*.tls", refuse: true, advice: "use tcp through a tunnel"},
 	{path: "devices.*.readings.*.set", advice: "values are written with requests"},
 }
 

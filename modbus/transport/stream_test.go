@@ -57,6 +57,28 @@ func TestRow01DrainIsBounded(t *testing.T) {
 	})
 }
 
+// Once the line was silent for long enough after a timeout, requests go out at once again.
+func TestRow01DrainedOnceIsEnough(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, d := newLine(t, StreamOptions{}, slow(), func(d *fakeDevice, request []byte) {
+			if request[0] == 1 {
+				d.say(answer(request))
+			}
+		})
+		defer d.close(s)
+		wantKind(t, ask(s, 2, 1), Timeout, true)
+		for i, most := range []time.Duration{timeout + 50*time.Millisecond, 50 * time.Millisecond, 50 * time.Millisecond} {
+			start := time.Now()
+			if err := ask(s, 1, uint16(i)); err != nil {
+				t.Fatal(err)
+			}
+			if took := time.Since(start); took > most {
+				t.Errorf("request %d after a timeout took %v, want at most %v", i+1, took, most)
+			}
+		}
+	})
+}
+
 func TestRow03Echo(t *testing.T) {
 	pdus := []modbus.PDU{
 		modbus.ReadRequest(modbus.ReadHoldingRegisters, 0, 2),
