@@ -65,7 +65,9 @@ func turnaround(n strictyaml.Node, b *Bus) time.Duration {
 	if b.isSerialLine() {
 		return d
 	}
-	n.Problemf("it is for broadcasts, which only serial lines have: remove it")
+	if n.Present() {
+		n.Problemf("it is for broadcasts, which only serial lines have: remove it")
+	}
 	return 0
 }
 

@@ -87,14 +87,14 @@ func TestContract(t *testing.T) {
 			{
 				Name:    "rs485",
 				Serial:  &config.Serial{Path: "/dev/serial/by-id/usb-1a86", Baud: 9600, Parity: "none", DataBits: 8, StopBits: 1, Mode: modbus.RTU},
-				Timeout: 300 * time.Millisecond, Queue: 64, Breaker: config.Breaker{After: 3, Probe: time.Second, ProbeMax: time.Minute}, Request: "abc", Response: "abc", Form: "auto",
+				Timeout: 300 * time.Millisecond, Turnaround: 100 * time.Millisecond, Queue: 64, Breaker: config.Breaker{After: 3, Probe: time.Second, ProbeMax: time.Minute}, Request: "abc", Response: "abc", Form: "auto",
 				Allow: []policy.Rule{{
 					Clients: []string{"panel"}, Units: one, Functions: functions,
 					Addresses: []policy.Range{{From: 0x101, To: 0x104}}, Values: []policy.Range{{From: 0, To: 100}},
 				}},
 			},
 			{
-				Name: "plc", TCP: &config.TCP{Address: "10.0.0.5:502", Framing: modbus.TCP, InFlight: 4},
+				Name: "plc", TCP: &config.TCP{Network: "tcp", Address: "10.0.0.5:502", Framing: modbus.TCP, InFlight: 4},
 				Timeout: time.Second, Queue: 64, Breaker: config.Breaker{After: 3, Probe: time.Second, ProbeMax: time.Minute}, Form: "auto",
 			},
 		},
