@@ -33,7 +33,7 @@ type Gateway struct {
 	journal *journal.Journal
 	session *mqtt.Session
 	lines   []*line
-	ports   []port
+	ports   *ports
 	buses   map[string]*bus.Bus
 	pollers []*poll.Poller
 	changed chan struct{} // one token: the state of a bus changed
@@ -46,6 +46,7 @@ type Gateway struct {
 func New(c *config.Config, log *slog.Logger) (*Gateway, error) {
 	g := &Gateway{
 		config: c, log: log, topics: message.Topics{Prefix: c.Prefix},
+		ports: newPorts(c.Buses, log),
 		buses: map[string]*bus.Bus{}, changed: make(chan struct{}, 1),
 		ready: make(chan struct{}),
 	}
@@ -66,7 +67,7 @@ func New(c *config.Config, log *slog.Logger) (*Gateway, error) {
 }
 
 func (g *Gateway) addBus(c config.Bus) {
-	p := openPort(c)
+	p := g.ports.open(c)
 	b := bus.New(bus.Options{
 		Name: c.Name, Line: p, Timeout: c.Timeout, Queue: c.Queue, InFlight: inFlight(c), Breaker: bus.Breaker(c.Breaker),
 		Notify: func() {
@@ -76,7 +77,6 @@ func (g *Gateway) addBus(c config.Bus) {
 			}
 		},
 	})
-	g.ports = append(g.ports, p)
 	g.buses[c.Name] = b
 	l := &line{
 		bus: b, topics: busTopics(g.topics, c), audit: g.audit, decode: decodeOptions(c), rules: c.Allow,
@@ -166,12 +166,9 @@ func (g *Gateway) serve(ctx context.Context, serving *sync.WaitGroup, failed fun
 }
 
 func (g *Gateway) close() {
-	for _, p := range g.ports {
-		if err := p.Close(); err != nil {
-			g.log.Warn("cannot close a line", "error", err)
-		}
+	if err := g.ports.close(); err != nil {
+		g.log.Warn("cannot close a line", "error", err)
 	}
-	g.ports = nil
 	if err := g.journal.Close(); err != nil {
 		g.log.Warn("some replies are not kept over the restart", "error", err)
 	}

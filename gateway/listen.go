@@ -6,14 +6,11 @@ import (
 	"fmt"
 
 	"modferry/gateway/broker"
-	"modferry/gateway/bus"
 	"modferry/gateway/config"
 	"modferry/gateway/console"
 	"modferry/gateway/journal"
 	"modferry/gateway/message"
 	"modferry/gateway/mqtt"
-	"modferry/modbus"
-	"modferry/modbus/transport"
 )
 
 // maxEvents bounds the replies and errors that wait while the broker is away.
@@ -21,12 +18,6 @@ const maxEvents = 20_000
 
 // ownUser is the gateway's own name at its embedded broker, where users are asked for a password.
 const ownUser = "modferry-gateway"
-
-// port is a line that can be closed.
-type port interface {
-	bus.Line
-	Close() error
-}
 
 // listen opens the embedded broker and the console.
 func (g *Gateway) listen() error {
@@ -120,32 +111,4 @@ func (g *Gateway) connect() error {
 		Events: maxEvents, Logger: g.log,
 	})
 	return nil
-}
-
-// openPort returns the transport of a bus; nothing is opened before the first request.
-func openPort(c config.Bus) port {
-	if s := c.Serial; s != nil {
-		return transport.NewStream(transport.StreamOptions{
-			Framing: s.Mode, Timeout: c.Timeout, Delay: c.Delay, Echo: s.Echo,
-			Open: transport.DialSerial(transport.SerialOptions{
-				Path: s.Path, Baud: s.Baud, Parity: s.Parity, DataBits: s.DataBits, StopBits: s.StopBits,
-			}),
-		})
-	}
-	if c.TCP.Framing == modbus.TCP {
-		return transport.NewTCP(transport.TCPOptions{
-			Address: c.TCP.Address, InFlight: c.TCP.InFlight, Timeout: c.Timeout, Delay: c.Delay,
-		})
-	}
-	return transport.NewStream(transport.StreamOptions{
-		Framing: c.TCP.Framing, Timeout: c.Timeout, Delay: c.Delay,
-		Open: transport.DialTCP(c.TCP.Address, nil),
-	})
-}
-
-func inFlight(c config.Bus) int {
-	if c.TCP != nil && c.TCP.Framing == modbus.TCP {
-		return c.TCP.InFlight
-	}
-	return 1
 }

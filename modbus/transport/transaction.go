@@ -81,7 +81,9 @@ func (t *transaction) settle() error {
 		t.window, last, dead = t.link.take(t.window[:0])
 		now, ready := time.Now(), t.rest.over(last, t.gap())
 		if dead != nil || !ready.After(now) {
-			t.rest.settled()
+			if dead == nil { // a new link will have to be silent instead
+				t.rest.settled()
+			}
 			t.move(now.Sub(start))
 			return nil
 		}
