@@ -38,17 +38,7 @@ func converter(t *testing.T, framing modbus.Framing) (address string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var accepting sync.WaitGroup
-	accepting.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			serveLine(t, c, framing)
-		}
-	})
-	t.Cleanup(func() { l.Close(); accepting.Wait() })
+	acceptLines(t, l, framing)
 	return l.Addr().String()
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"syscall"
 	"time"
 )
 
@@ -88,7 +89,7 @@ func dialTLS(ctx context.Context, dialer *net.Dialer, network, address string, s
 		return nil, err
 	}
 	conn, err := (&tls.Dialer{NetDialer: dialer, Config: config}).DialContext(ctx, network, address)
-	if errors.Is(err, io.EOF) {
+	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) {
 		err = errors.New("the server closed the connection at once: check that it speaks TLS at this port")
 	}
 	return conn, err
