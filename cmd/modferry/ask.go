@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -107,11 +108,20 @@ func (c *conversation) ask(ctx context.Context, payload []byte) (reply []byte, r
 				return m.Payload, nil, nil
 			}
 		case err := <-c.failed:
-			return nil, nil, fmt.Errorf("broker %s: %w", c.flags.broker, err)
+			return nil, nil, fmt.Errorf("broker %s: %w", redacted(c.flags.broker), err)
 		case <-ctx.Done():
 			return nil, nil, c.nobody(online, bus)
 		}
 	}
+}
+
+// redacted is a broker's address without the password that somebody wrote into it.
+func redacted(broker string) string {
+	u, err := url.Parse(broker)
+	if err != nil {
+		return "(an address that cannot be read)"
+	}
+	return u.Redacted()
 }
 
 // nobody says why there may be no reply.

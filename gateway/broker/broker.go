@@ -16,6 +16,7 @@ const (
 	maxConnections = 512                // at a time, TCP and WebSocket together
 	maxSessions    = 1024               // connected and waiting; the one longest away goes first
 	maxQueued      = 4096               // messages per client: written soon, and unacknowledged
+	maxLevels      = 128                // of a topic or filter
 	maxRetained    = 10000              // topics
 	sessionSeconds = 7 * 24 * 3600
 	statusSeconds  = 30 // between two rounds of $SYS topics

@@ -298,3 +298,19 @@ func TestTooManySessions(t *testing.T) {
 		t.Errorf("%d sessions are kept, at most %d should be", n, maxSessions)
 	}
 }
+
+// A topic of very many levels would keep the library busy for seconds while it holds
+// what every client needs.
+func TestTopicsOfManyLevelsAreRefused(t *testing.T) {
+	b := run(t, Options{})
+	p := gatewaytest.Client(t, "tcp://"+b.Addr().String(), gatewaytest.ClientOptions{})
+	token := p.Client.Subscribe(strings.Repeat("/", 60_000), 1, nil)
+	if !token.WaitTimeout(5 * time.Second) {
+		t.Fatal("no answer to the subscription")
+	}
+	in := p.Subscribe("still/alive", 1)
+	p.Publish("still/alive", 1, false, "yes")
+	if m := in.Next(5 * time.Second); string(m.Payload) != "yes" {
+		t.Errorf("got %q", m.Payload)
+	}
+}
