@@ -78,7 +78,7 @@ func (c *conn) send(call *call) (int, error) {
 	}
 	c.fail(err)
 	<-call.done
-	return n, err
+	return n, call.err // which is why the reader closed it, if that came first
 }
 
 // begin makes call pending under a transaction id of its own.
@@ -86,7 +86,10 @@ func (c *conn) begin(call *call) error {
 	t := c.owner
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if c.err != nil || t.life.Err() != nil {
+	if c.err != nil {
+		return fmt.Errorf("%w: %v", errLost, reason(c.err)) // what its cause was is no kind of error of this request
+	}
+	if t.life.Err() != nil {
 		return errLost
 	}
 	now := time.Now()

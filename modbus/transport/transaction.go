@@ -38,6 +38,7 @@ func (t *transaction) write(adu []byte) error {
 			return nil
 		}
 		t.link.close(err)
+		err = t.link.dead() // which is why the reader closed it, if that came first
 		if n > 0 {
 			t.rest.giveUp(time.Now(), min(t.timeout, t.o.Timeout))
 		}
