@@ -5,6 +5,8 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/pem"
 	"math/big"
 	"net"
@@ -45,14 +47,23 @@ func (a *authority) pool() *x509.CertPool {
 	return pool
 }
 
-// sign writes a certificate for plc.example and 127.0.0.1 that is good until then, and its key.
+// roleID is where Modbus/TCP Security has the role of a client.
+var roleID = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 50316, 802, 1}
+
+// sign writes a certificate for plc.example and 127.0.0.1 that is good until then, and
+// its key. It has the role Operator.
 func (a *authority) sign(t *testing.T, until time.Time, certificate, key string) {
 	t.Helper()
 	private := newKey(t)
+	role, err := asn1.MarshalWithParams("Operator", "utf8")
+	if err != nil {
+		t.Fatal(err)
+	}
 	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
 		SerialNumber: big.NewInt(2), NotBefore: time.Now().Add(-48 * time.Hour), NotAfter: until,
 		DNSNames: []string{"plc.example"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+		ExtKeyUsage:     []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+		ExtraExtensions: []pkix.Extension{{Id: roleID, Value: role}},
 	}, a.certificate, private.Public(), a.key)
 	if err != nil {
 		t.Fatal(err)

@@ -3,6 +3,7 @@ package gateway_test
 import (
 	"context"
 	"crypto/tls"
+	"encoding/asn1"
 	"fmt"
 	"net"
 	"path/filepath"
@@ -21,6 +22,7 @@ import (
 type secureServer struct {
 	address     string
 	connections atomic.Int32
+	roles       chan string // of the clients, as they connect
 }
 
 // serveSecurely listens until the test ends, with a certificate that a file holds, for clients of an authority.
@@ -34,9 +36,18 @@ func serveSecurely(t *testing.T, framing modbus.Framing, certificate, key string
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &secureServer{address: plain.Addr().String()}
+	s := &secureServer{address: plain.Addr().String(), roles: make(chan string, 100)}
 	l := tls.NewListener(counted{plain, &s.connections}, &tls.Config{
 		MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: clients.pool(),
+		VerifyConnection: func(c tls.ConnectionState) error {
+			for _, e := range c.PeerCertificates[0].Extensions {
+				var role string
+				if _, err := asn1.Unmarshal(e.Value, &role); err == nil && e.Id.Equal(roleID) {
+					s.roles <- role
+				}
+			}
+			return nil
+		},
 	})
 	serveOn(t, l, framing)
 	return s
@@ -113,6 +124,14 @@ func TestTLSWithMutualAuthentication(t *testing.T) {
 			}
 			if n := s.connections.Load(); n != 1 {
 				t.Errorf("%d connections", n)
+			}
+			select {
+			case role := <-s.roles:
+				if role != "Operator" {
+					t.Errorf("the server saw the role %q", role)
+				}
+			default:
+				t.Error("the server saw no role")
 			}
 		})
 	}
