@@ -87,7 +87,7 @@ func (c *conn) begin(call *call) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if c.err != nil {
-		return fmt.Errorf("%w: %v", errLost, reason(c.err)) // what its cause was is no kind of error of this request
+		return fmt.Errorf("%w: %s", errLost, reason(c.err).Error()) // as text: its kind is not that of this request
 	}
 	if t.life.Err() != nil {
 		return errLost
