@@ -103,11 +103,11 @@ func (b *Broker) Addr() net.Addr {
 // down, all connections are closed and everything it started has ended. Call it once.
 func (b *Broker) Run(ctx context.Context) error {
 	if err := b.server.AddListener(b.door); err != nil {
-		b.door.Close(func(string) {})
+		b.door.Close(nil)
 		return fmt.Errorf("cannot start the broker: %w", err)
 	}
 	if err := b.server.Serve(); err != nil {
-		b.door.Close(func(string) {})
+		b.door.Close(nil)
 		return fmt.Errorf("cannot start the broker: %w", err)
 	}
 	<-ctx.Done()

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -241,4 +242,30 @@ func TestClientsAreToldWhenItEnds(t *testing.T) {
 		t.Error("the WebSocket client was not disconnected")
 	}
 	browser.Close()
+}
+
+// Clients that come and go just while the broker stops do not keep it from ending.
+// They are played by what the library does for each of them to its table of clients.
+func TestStopWhileClientsComeAndGo(t *testing.T) {
+	for range 20 {
+		b := run(t, Options{})
+		ctx, cancel := context.WithCancel(t.Context())
+		var coming sync.WaitGroup
+		for i := range 4 {
+			coming.Go(func() {
+				id := fmt.Sprint("c", i)
+				cl := b.server.NewClient(nil, "elsewhere", id, true)
+				for ctx.Err() == nil {
+					b.server.Clients.Add(cl)
+					b.server.Clients.Delete(id)
+				}
+			})
+		}
+		b.stop()
+		cancel()
+		if t.Failed() {
+			return // those who wait for the table would wait for ever
+		}
+		coming.Wait()
+	}
 }

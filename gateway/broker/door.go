@@ -178,14 +178,14 @@ func (h *hook) publishWill(cl *mqtt.Client) {
 
 // Close ends everything: no more connections come in, the clients are told, every
 // connection is closed, and all goroutines have ended when it returns.
-func (d *door) Close(tell listeners.CloseFn) {
+func (d *door) Close(listeners.CloseFn) {
 	d.mu.Lock()
 	d.ended = true
 	d.mu.Unlock()
 	if d.tcp != nil {
 		_ = d.tcp.Close()
 	}
-	tell(d.ID())
+	d.hook.sendAway(d.ID())
 	d.mu.Lock()
 	for c := range d.inside {
 		_ = c.Close()

@@ -41,6 +41,17 @@ func connOf(cl *mqtt.Client) (*conn, bool) {
 	return c, ok
 }
 
+// sendAway disconnects the clients of a listener. The library's own way holds its
+// lock of the clients while it takes it a second time, and waits for ever if a client
+// that leaves asks for it in between.
+func (h *hook) sendAway(listener string) {
+	for _, cl := range h.server.Clients.GetAll() {
+		if cl.Net.Listener == listener && !cl.Closed() {
+			_ = h.server.DisconnectClient(cl, packets.ErrServerShuttingDown) // who does not take it is cut next
+		}
+	}
+}
+
 // OnConnect takes over what the library would do wrong with the client's own limits.
 func (h *hook) OnConnect(cl *mqtt.Client, _ packets.Packet) error {
 	if c, ok := connOf(cl); ok {
