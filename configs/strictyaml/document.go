@@ -7,6 +7,10 @@ type Options struct {
 	// Env returns the value of an environment variable for ${NAME} in scalars. An
 	// unset variable is a problem; $$ stands for one dollar sign. Nil: no expansion.
 	Env func(name string) (string, bool)
+
+	// Secret reports whether what stands at a path may be a secret, so that no problem
+	// repeats it. Nil: nothing is. A name and password in an address are never repeated.
+	Secret func(path string) bool
 }
 
 // Limits of a document; more is a problem, never a crash.

@@ -2,6 +2,7 @@ package strictyaml
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -101,12 +102,20 @@ func (n Node) Shown() string {
 	case list:
 		return "a list"
 	}
+	if secret := n.doc.options.Secret; secret != nil && secret(n.Path()) {
+		return "a text that may be a secret"
+	}
+	text := shorten(credentials.ReplaceAllString(n.value.text, "(hidden)@"))
 	switch n.value.style {
 	case number, boolean:
-		return shorten(n.value.text)
+		return text
 	}
-	return strconv.Quote(shorten(n.value.text))
+	return strconv.Quote(text)
 }
+
+// credentials are the name and password in an address: all from the scheme, or the
+// beginning, to the last @ before a slash could end it.
+var credentials = regexp.MustCompile(`[^/\s@]*:.*@|[^/\s@]+@`)
 
 func shorten(s string) string {
 	const most = 60

@@ -41,7 +41,7 @@ func Load(file string, o Options) (*Config, error) {
 // and relative files are relative to its folder. The error is [strictyaml.Problems].
 func Parse(file string, data []byte, o Options) (*Config, error) {
 	o = o.complete()
-	doc := strictyaml.Parse(file, data, strictyaml.Options{Env: o.Env})
+	doc := strictyaml.Parse(file, data, strictyaml.Options{Env: o.Env, Secret: isSecret})
 	d := decoder{options: o, folder: filepath.Dir(file)}
 	c := d.config(doc.Root())
 	reportUnbuilt(doc.Root())

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"strings"
 
 	"modferry/configs/strictyaml"
 )
@@ -100,4 +101,17 @@ func (d *decoder) read(n strictyaml.Node) ([]byte, bool) {
 		return nil, false
 	}
 	return data, true
+}
+
+// isSecret reports whether a secret is, or by mistake may be, at a path: a password,
+// or what somebody wrote in place of the settings that have one.
+func isSecret(path string) bool {
+	user, isUser := strings.CutPrefix(path, "broker.users.")
+	switch {
+	case strings.HasSuffix(path, ".password"), strings.HasPrefix(path, "broker.users["):
+		return true
+	case isUser && !strings.Contains(user, "."):
+		return true
+	}
+	return path == "mqtt" || path == "broker" || path == "broker.users"
 }

@@ -13,7 +13,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"strings"
+	"net"
 	"sync/atomic"
 	"time"
 
@@ -209,10 +209,11 @@ func (s *Session) options(c *connection) *paho.ClientOptions {
 	return o
 }
 
-// plain takes off the library's own words before the reason.
+// plain takes off the library's own words before the network's reason.
 func plain(err error) error {
-	if reason := errors.Unwrap(err); reason != nil && strings.HasPrefix(err.Error(), "network Error : ") {
-		return reason
+	var network *net.OpError
+	if errors.As(err, &network) {
+		return network
 	}
 	return err
 }
