@@ -92,7 +92,7 @@ func (g *Gateway) addDevice(c config.Device) {
 	b, topics := g.buses[c.Bus], g.topics.Device(c.Name)
 	g.pollers = append(g.pollers, poll.New(poll.Options{
 		Device: c, Client: func(ctx context.Context) modbus.Client { return b.Client(ctx, c.Unit, 0) }, Log: g.log.With("device", c.Name, "bus", c.Bus, "unit", c.Unit),
-		Publish: func(reading string, payload []byte) { g.session.Retain(topics.Reading(reading), payload) },
+		Publish: func(reading string, _ message.Sample, payload []byte) { g.session.Retain(topics.Reading(reading), payload) },
 		Group:   func(payload []byte) { g.session.Retain(topics.Group(), payload) },
 		Status:  func(payload []byte) { g.session.Retain(topics.Status(), payload) },
 	}))

@@ -67,6 +67,7 @@ type Bus struct {
 	queue    *queue
 	breakers *breakers
 	stats    stats
+	owners   []owner
 }
 
 // New returns a bus that sends nothing before [Bus.Run].
@@ -75,7 +76,7 @@ func New(o Options) *Bus {
 	if o.Notify == nil {
 		o.Notify = func() {}
 	}
-	return &Bus{o: o, queue: newQueue(o.Queue), breakers: newBreakers(o.Breaker)}
+	return &Bus{o: o, queue: newQueue(o.Queue), breakers: newBreakers(o.Breaker), owners: make([]owner, o.InFlight)}
 }
 
 // Name returns the name of the bus.
@@ -112,8 +113,8 @@ func (b *Bus) Cancel(r *Request) {
 // flight, answers what still waits with [ErrClosed], and returns.
 func (b *Bus) Run(ctx context.Context) {
 	var owners sync.WaitGroup
-	for range b.o.InFlight {
-		owners.Go(func() { b.own(ctx) })
+	for i := range b.owners {
+		owners.Go(func() { b.own(ctx, &b.owners[i]) })
 	}
 	owners.Wait()
 	for _, r := range b.queue.close() {
@@ -121,13 +122,15 @@ func (b *Bus) Run(ctx context.Context) {
 	}
 }
 
-func (b *Bus) own(ctx context.Context) {
+func (b *Bus) own(ctx context.Context, o *owner) {
 	for {
 		r := b.queue.pop(ctx)
 		if r == nil {
 			return
 		}
+		o.begin(max(r.Timeout, b.o.Timeout))
 		reply := b.transact(r)
+		o.end()
 		tripped := b.breakers.note(r, reply, time.Now())
 		if b.stats.count(reply) || tripped {
 			b.o.Notify()

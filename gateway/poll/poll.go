@@ -21,10 +21,10 @@ import (
 // Options describe the polling of one device.
 type Options struct {
 	Device  config.Device
-	Client  func(context.Context) modbus.Client // for the device's unit, until the context ends; one request at a time
-	Publish func(reading string, payload []byte)
-	Group   func(payload []byte) // all readings in one object, if the device wants it
-	Status  func(payload []byte) // online or offline
+	Client  func(context.Context) modbus.Client                    // for the device's unit, until the context ends; one request at a time
+	Publish func(reading string, s message.Sample, payload []byte) // a sample and the form it is published in
+	Group   func(payload []byte)                                   // all readings in one object, if the device wants it
+	Status  func(payload []byte)                                   // online or offline
 	Log     *slog.Logger
 }
 
@@ -138,7 +138,7 @@ func (p *Poller) read(r *Read) error {
 			payload = state.sampled(r.cut(data, state.Span()), now)
 		}
 		if payload != nil {
-			p.o.Publish(state.Name, payload)
+			p.o.Publish(state.Name, state.shown, payload)
 		}
 	}
 	return err

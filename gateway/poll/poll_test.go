@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"modferry/gateway/config"
+	"modferry/gateway/message"
 	"modferry/modbus"
 	"modferry/modbus/profile"
 	"modferry/modbus/register"
@@ -88,7 +89,7 @@ func follow(t *testing.T, d *device, c config.Device) (published func() []string
 	d.start = time.Now()
 	p := New(Options{
 		Device: c, Client: func(context.Context) modbus.Client { return d }, Status: say("status"), Group: say("group"), Log: slog.New(slog.DiscardHandler),
-		Publish: func(reading string, b []byte) { say(reading)(b) },
+		Publish: func(reading string, _ message.Sample, b []byte) { say(reading)(b) },
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
