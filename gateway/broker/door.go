@@ -2,92 +2,130 @@ package broker
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
-	"fmt"
-	"log/slog"
 	"net"
-	"runtime/debug"
 	"sync"
 	"time"
-
-	mqtt "github.com/mochi-mqtt/server/v2"
-	"github.com/mochi-mqtt/server/v2/listeners"
-	"github.com/mochi-mqtt/server/v2/packets"
 )
 
 const (
 	acceptPause  = 100 * time.Millisecond // after a failed accept
 	startTimeout = 5 * time.Second        // for a WebSocket that comes before Run
+	maxSockets   = maxConnections + 64    // with those that have not connected yet
 )
 
-// door is where connections come in, from the TCP port and from the WebSocket
-// handler. It is the library's one listener: the library's own let a panic about a
-// malformed packet end the whole process.
+// door is where connections come in, from the TCP ports and from the WebSocket
+// handler.
 type door struct {
-	tcp  net.Listener // nil if there is none
-	hook *hook
-	log  *slog.Logger
-	all  sync.WaitGroup // of every goroutine below
+	hub *hub
+	log *quiet
+	all sync.WaitGroup // of every goroutine below
 
-	serving   chan struct{} // closed by Serve
-	mu        sync.Mutex
-	establish listeners.EstablishFn // nil before Serve
-	ended     bool
-	inside    map[*conn]struct{}
+	serving chan struct{} // closed by open
+	mu      sync.Mutex
+	ctx     context.Context // of Run; nil before
+	ended   bool
+	inside  map[*place]struct{}
 }
 
-func newDoor(h *hook, log *slog.Logger) *door {
-	return &door{hook: h, log: log, serving: make(chan struct{}), inside: map[*conn]struct{}{}}
+// place is a connection among the others. One that has not sent its CONNECT packet
+// yet gives way to a newer one when there are too many.
+type place struct {
+	door   *door
+	socket net.Conn
+	client *client // nil before and during the TLS handshake
+	since  time.Time
+	kept   bool
 }
 
-// ID, Address, Protocol and Init are for the library.
-func (d *door) ID() string { return "modferry" }
-
-// Address is the TCP address, empty if there is none.
-func (d *door) Address() string {
-	if d.tcp == nil {
-		return ""
-	}
-	return d.tcp.Addr().String()
+func newDoor(h *hub, log *quiet) *door {
+	return &door{hub: h, log: log, serving: make(chan struct{}), inside: map[*place]struct{}{}}
 }
 
-// Protocol names what is spoken.
-func (d *door) Protocol() string { return "mqtt" }
-
-// Init does nothing: the port is open already.
-func (d *door) Init(*slog.Logger) error { return nil }
-
-// Serve accepts connections until Close.
-func (d *door) Serve(establish listeners.EstablishFn) {
+// open lets connections in.
+func (d *door) open(ctx context.Context) {
 	d.mu.Lock()
-	if d.ended {
-		d.mu.Unlock()
-		return
-	}
-	d.establish = establish
+	defer d.mu.Unlock()
+	d.ctx = ctx
 	close(d.serving)
-	d.all.Add(1)
-	d.mu.Unlock()
-	defer d.all.Done()
-	for d.tcp != nil {
-		socket, err := d.tcp.Accept()
+}
+
+// accept takes connections from a port until it is closed. With secure they speak
+// TLS first.
+func (d *door) accept(port net.Listener, secure func() (*tls.Config, error)) {
+	for {
+		socket, err := port.Accept()
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
 		if err != nil { // out of file descriptors, or the client has gone again
-			d.log.Warn("cannot accept an mqtt connection", "error", err)
+			d.log.warn("accept", "cannot accept an mqtt connection", "error", err)
 			time.Sleep(acceptPause)
 			continue
 		}
-		if c := d.admit(socket); c != nil {
-			go d.serve(c)
+		p := d.admit(socket)
+		if p == nil {
+			continue
 		}
+		go func() {
+			defer d.leave(p)
+			conn := socket
+			if secure != nil {
+				if conn = d.handshake(socket, secure); conn == nil {
+					return
+				}
+			}
+			d.serve(p, conn)
+		}()
 	}
 }
 
-// open reports whether a connection would be served now. Before Serve it waits a
+// serve speaks MQTT on a connection until it has ended.
+func (d *door) serve(p *place, conn net.Conn) {
+	c := newClient(d.hub, conn, p)
+	d.mu.Lock()
+	p.client = c
+	if d.ended { // and close did not see it
+		p.interrupt()
+	}
+	d.mu.Unlock()
+	c.serve(d.ctx)
+}
+
+// interrupt ends a connection that has not sent its CONNECT packet.
+func (p *place) interrupt() {
+	if p.client == nil {
+		_ = p.socket.SetReadDeadline(time.Unix(1, 0))
+		return
+	}
+	p.door.hub.mu.Lock()
+	defer p.door.hub.mu.Unlock()
+	p.client.close(0)
+}
+
+// handshake makes a TLS connection of a socket; nil, and the socket closed, if that fails.
+func (d *door) handshake(socket net.Conn, secure func() (*tls.Config, error)) net.Conn {
+	config, err := secure()
+	if err != nil {
+		_ = socket.Close()
+		d.log.warn("certificate", "mqtt connection refused: there is no certificate to use", "error", err)
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(d.ctx, connectTimeout)
+	defer cancel()
+	conn := tls.Server(socket, config)
+	if err := conn.HandshakeContext(ctx); err != nil {
+		_ = socket.Close()
+		d.log.warn("handshake", "mqtt connection refused: no TLS", "remote", socket.RemoteAddr().String(), "error", err)
+		return nil
+	}
+	return conn
+}
+
+// ready reports whether a connection would be served now. Before Run it waits a
 // little, as connections to the TCP port do.
-func (d *door) open(ctx context.Context) bool {
+func (d *door) ready(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	select {
@@ -96,99 +134,69 @@ func (d *door) open(ctx context.Context) bool {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.establish != nil && !d.ended && len(d.inside) < maxConnections
+	return d.ctx != nil && !d.ended
 }
 
-// admit takes a connection in, for serve to be called with it; nil, and the socket closed, if there is no place.
-func (d *door) admit(socket net.Conn) *conn {
+// admit gives a connection its place, for leave to be called with; nil, and the socket closed, if there is none.
+func (d *door) admit(socket net.Conn) *place {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.establish == nil || d.ended || len(d.inside) >= maxConnections {
+	if d.ctx == nil || d.ended || len(d.inside) >= maxSockets && !d.makeRoom() {
 		_ = socket.Close()
 		if !d.ended {
-			d.log.Warn("mqtt connection refused: too many", "remote", socket.RemoteAddr().String())
+			d.log.warn("full", "mqtt connection refused: too many", "remote", socket.RemoteAddr().String())
 		}
 		return nil
 	}
-	c := newConn(socket)
-	d.inside[c] = struct{}{}
+	p := &place{door: d, socket: socket, since: time.Now()}
+	d.inside[p] = struct{}{}
 	d.all.Add(1)
-	return c
+	return p
 }
 
-// serve lets the library talk to the client until the connection has ended.
-func (d *door) serve(c *conn) {
-	defer d.all.Done()
-	var writing sync.WaitGroup
-	writing.Go(c.writeLoop)
-	defer d.leave(c)
-	defer writing.Wait()
-	defer close(c.settled)
-	defer func() { _ = c.Close() }()
-	defer c.session.endTurn()
-	defer d.recovered(c)
-	if err := d.establish(d.ID(), c); err != nil && c.session.client == nil {
-		d.log.Debug("mqtt connection ended before a session began", "remote", c.RemoteAddr().String(), "error", err)
+// makeRoom closes the connection that is longest without a CONNECT packet.
+func (d *door) makeRoom() bool {
+	var oldest *place
+	for p := range d.inside {
+		if !p.kept && (oldest == nil || p.since.Before(oldest.since)) {
+			oldest = p
+		}
 	}
+	if oldest == nil {
+		return false
+	}
+	delete(d.inside, oldest)
+	oldest.interrupt()
+	d.log.warn("full", "mqtt connection closed before it sent CONNECT: too many others want to connect", "remote", oldest.socket.RemoteAddr().String())
+	return true
 }
 
-func (d *door) leave(c *conn) {
+// keep says that the connection has sent its CONNECT packet.
+func (p *place) keep() {
+	p.door.mu.Lock()
+	defer p.door.mu.Unlock()
+	p.kept = true
+}
+
+func (d *door) leave(p *place) {
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	delete(d.inside, c)
+	delete(d.inside, p)
+	d.mu.Unlock()
+	d.all.Done()
 }
 
-// recovered does what the library would have done at the end of a connection, after a panic in it.
-func (d *door) recovered(c *conn) {
-	cause := recover()
-	if cause == nil {
-		return
-	}
-	d.log.Warn("mqtt connection closed: its packet cannot be decoded", "remote", c.RemoteAddr().String(), "error", fmt.Sprint(cause))
-	d.log.Debug("mqtt packet cannot be decoded", "stack", string(debug.Stack()))
-	_ = c.Close()
-	cl := c.session.client
-	if cl == nil {
-		return
-	}
-	d.hook.publishWill(cl)
-	version, props := cl.Properties.ProtocolVersion, cl.Properties.Props
-	if (version == 5 && props.SessionExpiryInterval == 0) || (version < 5 && cl.Properties.Clean) {
-		d.hook.forget(cl)
-	}
-}
-
-// publishWill publishes the will of a client whose connection broke.
-func (h *hook) publishWill(cl *mqtt.Client) {
-	will := cl.Properties.Will
-	if will.Flag == 0 {
-		return
-	}
-	pk := packets.Packet{
-		FixedHeader: packets.FixedHeader{Type: packets.Publish, Qos: will.Qos, Retain: will.Retain},
-		TopicName:   will.TopicName,
-		Payload:     will.Payload,
-		PacketID:    uint16(will.Qos), // not used, but must not be 0
-	}
-	sender := h.server.NewClient(nil, h.ID(), cl.ID, true)
-	if err := h.server.InjectPacket(sender, pk); err != nil {
-		h.log.Warn("mqtt will not published", "client", cl.ID, "topic", will.TopicName, "error", err)
-	}
-}
-
-// Close ends everything: no more connections come in, the clients are told, every
+// close ends everything: no more connections come in, the clients are told, every
 // connection is closed, and all goroutines have ended when it returns.
-func (d *door) Close(listeners.CloseFn) {
+func (d *door) close() {
 	d.mu.Lock()
 	d.ended = true
 	d.mu.Unlock()
-	if d.tcp != nil {
-		_ = d.tcp.Close()
-	}
-	d.hook.sendAway(d.ID())
+	d.hub.sendAway()
 	d.mu.Lock()
-	for c := range d.inside {
-		_ = c.Close()
+	for p := range d.inside {
+		if !p.kept {
+			p.interrupt()
+		}
 	}
 	d.mu.Unlock()
 	d.all.Wait()

@@ -18,16 +18,16 @@ type raw struct {
 	in *bufio.Reader
 }
 
-// packet is a received packet: its type, the flags of its header, and what follows.
-type packet struct {
+// answer is a received packet: its type, the flags of its header, and what follows.
+type answer struct {
 	kind, flags byte
 	body        []byte
 }
 
-func (p packet) id() uint16 { return binary.BigEndian.Uint16(p.body) }
+func (p answer) id() uint16 { return binary.BigEndian.Uint16(p.body) }
 
 // deliveredID returns the packet id of a PUBLISH with QoS above 0.
-func (p packet) deliveredID() uint16 {
+func (p answer) deliveredID() uint16 {
 	return binary.BigEndian.Uint16(p.body[2+binary.BigEndian.Uint16(p.body):])
 }
 
@@ -61,22 +61,22 @@ func str(s string) []byte { return append(u16(len(s)), s...) }
 func u16(n int) []byte    { return binary.BigEndian.AppendUint16(nil, uint16(n)) }
 
 // read returns the next packet.
-func (r *raw) read() (packet, error) {
+func (r *raw) read() (answer, error) {
 	_ = r.SetReadDeadline(time.Now().Add(soon))
 	head, err := r.in.ReadByte()
 	if err != nil {
-		return packet{}, err
+		return answer{}, err
 	}
 	n, err := binary.ReadUvarint(r.in)
 	if err != nil {
-		return packet{}, err
+		return answer{}, err
 	}
-	p := packet{head >> 4, head & 15, make([]byte, n)}
+	p := answer{head >> 4, head & 15, make([]byte, n)}
 	_, err = io.ReadFull(r.in, p.body)
 	return p, err
 }
 
-func (r *raw) next(t testing.TB) packet {
+func (r *raw) next(t testing.TB) answer {
 	t.Helper()
 	p, err := r.read()
 	if err != nil {
@@ -86,7 +86,7 @@ func (r *raw) next(t testing.TB) packet {
 }
 
 // expect returns the next packet, which must be of kind.
-func (r *raw) expect(t testing.TB, kind byte) packet {
+func (r *raw) expect(t testing.TB, kind byte) answer {
 	t.Helper()
 	p := r.next(t)
 	if p.kind != kind {

@@ -1,62 +1,110 @@
 package broker
 
 import (
-	mqtt "github.com/mochi-mqtt/server/v2"
+	"cmp"
+	"slices"
+	"time"
+
+	"modferry/gateway/broker/packet"
 )
 
-// receiveMaximum is how many QoS 1 and 2 messages a client may have unacknowledged;
-// MQTT 5 clients are told.
-const receiveMaximum = 1024
-
-// session is what a connection knows beyond what the library does.
+// session is what a client id has at the broker. The hub's lock guards it.
 type session struct {
-	client *mqtt.Client  // nil before the CONNECT packet was accepted
-	window chan struct{} // one element per unacknowledged message to the client; nil = no limit
-	ids    ids
-	warned bool   // that it publishes where it may not
-	leave  func() // ends the client's turn to establish its session, once; nil = it has none
+	id, user string
+	own      bool
+	version  byte
+	expiry   time.Duration // how long it outlives its connection, 0 = not at all
+	client   *client       // nil while nobody is connected
+	left     time.Time     // since then
+	subs     map[string]*subscription
+	subCost  int
+
+	queue    fifo                  // QoS 1 and 2, not sent yet
+	fast     fifo                  // QoS 0
+	inflight map[uint16]*delivery  // sent and not acknowledged, by packet id
+	received map[uint16]receivedID // QoS 2 messages from the client that it has not released
+	nextID   uint16
+	bytes    int // of all deliveries
+	dropped  uint64
+	kept     bool // on disk
+	told     bool // the log says that it loses messages
+
+	will *will
+	hit  hit // of the message that is being routed
 }
 
-func (s *session) endTurn() {
-	if s.leave != nil {
-		s.leave()
+// receivedID is how a QoS 2 packet id is known.
+type receivedID struct {
+	restored bool // from before a restart, which may have forgotten that it was released
+}
+
+// hit gathers what several matching subscriptions of a session want of one message.
+type hit struct {
+	round   uint64
+	qos     byte
+	ids     []uint32
+	publish bool // retain as published
+}
+
+func newSession(id, user string) *session {
+	return &session{
+		id: id, user: user,
+		subs: map[string]*subscription{}, inflight: map[uint16]*delivery{}, received: map[uint16]receivedID{},
 	}
 }
 
-// limit sets how many messages the client accepts unacknowledged [MQTT 5, 3.1.2.11.3].
-// The library's own count is switched off: it deadlocks when the limit is reached
-// while another client publishes.
-func (s *session) limit(cl *mqtt.Client) {
-	if most := cl.Properties.Props.ReceiveMaximum; most > 0 {
-		s.window = make(chan struct{}, most)
+func (s *session) deliveries() int { return s.queue.len() + s.fast.len() + len(s.inflight) }
+
+// unacknowledged returns what is in flight in the order in which it was sent.
+func (s *session) unacknowledged() []*delivery {
+	all := make([]*delivery, 0, len(s.inflight))
+	for _, d := range s.inflight {
+		all = append(all, d)
 	}
-	cl.Properties.Props.ReceiveMaximum = 0
-	cl.State.Inflight.ResetSendQuota(0)
+	slices.SortFunc(all, func(a, b *delivery) int { return cmp.Compare(a.number, b.number) })
+	return all
 }
 
-// sent waits until one more message may be sent. A repeated one does not wait,
-// because its acknowledgement cannot be read before all are repeated.
-func (s *session) sent(repeated bool, closed <-chan struct{}) {
-	if s.window == nil {
-		return
-	}
-	if repeated {
-		select {
-		case s.window <- struct{}{}:
-		default:
+// freeID returns a packet id that is not in use; there are far more than fit in the window.
+func (s *session) freeID() uint16 {
+	for {
+		s.nextID++
+		if s.nextID != 0 && s.inflight[s.nextID] == nil {
+			return s.nextID
 		}
-		return
-	}
-	select {
-	case s.window <- struct{}{}:
-	case <-closed:
 	}
 }
 
-// acknowledged makes room for one message.
-func (s *session) acknowledged() {
-	select {
-	case <-s.window:
-	default:
+// endsAt is when the session of a client that is away ends.
+func (s *session) endsAt() time.Time { return s.left.Add(s.expiry) }
+
+// will is a message that waits for the end of a connection.
+type will struct {
+	message *message
+	retain  bool
+	delay   time.Duration
+	expiry  *uint32   // of the message, from its publication on
+	due     time.Time // zero while the client is connected
+}
+
+func newWill(w *packet.Will) *will {
+	p := w.Properties
+	expiry := p.MessageExpiry
+	p.MessageExpiry = nil
+	return &will{
+		message: newMessage(w.Topic, w.Payload, w.QoS, p, time.Time{}),
+		retain:  w.Retain,
+		delay:   time.Duration(p.WillDelay) * time.Second,
+		expiry:  expiry,
 	}
+}
+
+// publication is the will as a message of its own, whose time begins now.
+func (w *will) publication(now time.Time) *message {
+	m := *w.message
+	m.number, m.refs, m.kept = 0, 0, 0
+	if w.expiry != nil {
+		m.expires = now.Add(time.Duration(*w.expiry) * time.Second)
+	}
+	return &m
 }

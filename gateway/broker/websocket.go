@@ -31,16 +31,18 @@ func (b *Broker) WebSocket() http.Handler { return http.HandlerFunc(b.upgrade) }
 func (b *Broker) upgrade(w http.ResponseWriter, r *http.Request) {
 	if !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") {
 		w.Header().Set("Upgrade", "websocket")
+		w.Header().Set("Connection", "close")
 		http.Error(w, "this is the broker's WebSocket address: connect to it with an MQTT client", http.StatusUpgradeRequired)
 		return
 	}
-	if !b.door.open(r.Context()) {
+	w.Header().Set("Connection", "close") // of a refusal; the peer must not hold it open
+	if !b.door.ready(r.Context()) {
 		http.Error(w, "the broker takes no connections now", http.StatusServiceUnavailable)
 		return
 	}
-	if origin := r.Header.Get("Origin"); b.hook.access.users == nil && !b.trusts(origin) {
+	if origin := r.Header.Get("Origin"); !b.hub.hasUsers() && !b.trusts(origin) {
 		http.Error(w, "this broker has no users, so web pages of "+origin+" may not connect", http.StatusForbidden)
-		b.log.Warn("mqtt over websocket refused: unknown web page", "origin", origin, "remote", r.RemoteAddr)
+		b.log.warn("origin", "mqtt over websocket refused: unknown web page", "origin", origin, "remote", r.RemoteAddr)
 		return
 	}
 	taken := &hijacker{ResponseWriter: w}
@@ -51,9 +53,17 @@ func (b *Broker) upgrade(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // the library has answered
 	}
-	if c := b.door.admit(newStream(ws, taken.socket)); c != nil {
-		b.door.serve(c)
+	stream := newStream(ws, taken.socket)
+	if p := b.door.admit(stream); p != nil {
+		defer b.door.leave(p)
+		b.door.serve(p, stream)
 	}
+}
+
+func (h *hub) hasUsers() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.access.users != nil
 }
 
 // trusts reports whether pages of origin may use a broker without users.
@@ -97,7 +107,6 @@ type stream struct {
 
 	mu      sync.Mutex
 	reading *time.Timer // ends the connection; nil = no deadline
-	writeBy time.Time
 }
 
 func newStream(ws *websocket.Conn, socket net.Conn) *stream {
@@ -136,14 +145,9 @@ func (s *stream) Read(p []byte) (int, error) {
 
 // Write sends the packets in p, one in a message: some clients count on that.
 func (s *stream) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	by := s.writeBy
-	s.mu.Unlock()
-	ctx, cancel := context.WithDeadline(context.Background(), by)
-	defer cancel()
 	for written := 0; written < len(p); {
 		n := packetSize(p[written:])
-		if err := s.ws.Write(ctx, websocket.MessageBinary, p[written:written+n]); err != nil {
+		if err := s.ws.Write(context.Background(), websocket.MessageBinary, p[written:written+n]); err != nil {
 			return written, err
 		}
 		written += n
@@ -151,19 +155,21 @@ func (s *stream) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// packetSize returns the size of the whole packet at the beginning of p.
-func packetSize(p []byte) int {
-	f := fields{rest: p}
-	f.skip(1)
-	length, shift := 0, 0
-	for {
-		b := f.byte()
-		length |= int(b&0x7F) << shift
-		if shift += 7; b&0x80 == 0 || shift > 21 {
-			break
+// writePackets sends a batch; the large packet in it is one message of several frames.
+func (s *stream) writePackets(b batch) error {
+	if _, err := s.Write(b.small); err != nil || len(b.head) == 0 {
+		return err
+	}
+	w, err := s.ws.Writer(context.Background(), websocket.MessageBinary)
+	if err != nil {
+		return err
+	}
+	for _, part := range [][]byte{b.head, b.payload} {
+		if _, err := w.Write(part); err != nil {
+			return err
 		}
 	}
-	return min(len(p), len(p)-len(f.rest)+length)
+	return w.Close()
 }
 
 // Close ends the connection as a WebSocket should, within closeTimeout.
@@ -201,9 +207,5 @@ func (s *stream) SetReadDeadline(t time.Time) error {
 	return nil
 }
 
-func (s *stream) SetWriteDeadline(t time.Time) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.writeBy = t
-	return nil
-}
+// SetWriteDeadline sets when writing must be done, also what is being written.
+func (s *stream) SetWriteDeadline(t time.Time) error { return s.socket.SetWriteDeadline(t) }
