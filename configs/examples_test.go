@@ -2,6 +2,7 @@ package configs_test
 
 import (
 	"io/fs"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -88,12 +89,19 @@ func TestCommentedSections(t *testing.T) {
 		}
 		lines = append(lines, line[:len(line)-len(strings.TrimLeft(line, " "))]+bare)
 	}
-	o := config.Options{Env: environment, Profiles: configs.Files, ReadFile: func(string) ([]byte, error) { return []byte("x"), nil }}
+	cert, key := selfSigned(t, t.TempDir())
+	files := map[string]string{"gateway.pem": cert, "gateway.key": key}
+	o := config.Options{Env: environment, Profiles: configs.Files, ReadFile: func(file string) ([]byte, error) {
+		if name, ok := files[file]; ok {
+			return os.ReadFile(name)
+		}
+		return []byte("x"), nil
+	}}
 	c, err := config.Parse("gateway.yaml", []byte(strings.Join(lines, "")), o)
 	if err != nil {
 		t.Fatalf("%v\nin\n%s", err, strings.Join(lines, ""))
 	}
-	if c.MQTT.URL != "mqtts://broker.example:8883" || c.Broker.Users["panel"].Password.Reveal() != "x" || c.Buses[0].Request != "abc" {
+	if c.MQTT.URL != "mqtts://broker.example:8883" || c.Broker.Users["panel"].Password.Reveal() != "x" || c.Buses[0].Request != "abc" || c.Broker.TLS == nil || c.HTTP.TLS == nil {
 		t.Errorf("%+v", c)
 	}
 }

@@ -19,6 +19,7 @@ type Config struct {
 	DataDir  string // "" = the user's state directory
 	MQTT     MQTT
 	Requests Requests
+	Backlog  Backlog
 	Broker   *Broker // nil = no embedded broker
 	HTTP     *HTTP   // nil = no HTTP listener
 	Buses    []Bus   // in the file's order
@@ -27,15 +28,23 @@ type Config struct {
 	Warnings strictyaml.Problems // what is accepted but has no effect, by position
 }
 
+// Versions of MQTT.
+const (
+	MQTT311 = "3.1.1"
+	MQTT5   = "5"
+)
+
 // MQTT is the connection to the broker.
 type MQTT struct {
-	URL       string // mqtt, mqtts, ws or wss
-	ClientID  string // default modferry-<gateway>
-	Username  string
-	Password  Secret
-	TLS       TLS
-	KeepAlive time.Duration
-	QoS       byte // of what is published
+	URL         string // mqtt, mqtts, ws or wss
+	Version     string // MQTT311 or MQTT5
+	ClientID    string // default modferry-<gateway>
+	Username    string
+	Password    Secret
+	TLS         TLS
+	KeepAlive   time.Duration
+	QoS         byte     // of what is published
+	ReplyTopics []string // filters of response topics outside the prefix, MQTT 5 only
 }
 
 // TLS names PEM files; all empty means the system's roots and no client certificate.
@@ -50,9 +59,22 @@ type Requests struct {
 	Rate         float64       // requests per second and client; 0 = no limit
 }
 
+// Backlog keeps the readings that are taken while the broker is away.
+type Backlog struct {
+	Max  int64 // bytes on disk, at least 64 KiB; 0 = nothing is kept
+	Rate int   // messages per second in which they are published later
+}
+
+// ServerTLS names the PEM files of a listener with TLS.
+type ServerTLS struct {
+	Cert, Key string
+	CA        string // "" = clients need no certificate; else one that it signed
+}
+
 // Broker is the embedded broker.
 type Broker struct {
-	MQTT  string // host:port, loopback if the host is left out
+	MQTT  string     // host:port, loopback if the host is left out
+	TLS   *ServerTLS // nil = plain; else MQTT is for mqtts alone
 	Users map[string]User
 }
 
@@ -63,7 +85,10 @@ type User struct {
 }
 
 // HTTP is the console's listener.
-type HTTP struct{ Listen string }
+type HTTP struct {
+	Listen string
+	TLS    *ServerTLS // nil = plain; its CA is always empty
+}
 
 // Bus is one line with its rules. Exactly one of Serial and TCP is set.
 type Bus struct {

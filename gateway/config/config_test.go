@@ -74,10 +74,11 @@ func TestContract(t *testing.T) {
 		Gateway: "workshop", Prefix: "modferry/workshop", DataDir: "/var/lib/modferry",
 		MQTT: config.MQTT{
 			URL: "mqtts://broker.example:8883", ClientID: "modferry-workshop", Username: "workshop",
-			Password:  config.NewSecret("content of conf/mqtt.password"),
-			TLS:       config.TLS{CA: filepath.FromSlash("conf/ca.pem"), Cert: filepath.FromSlash("conf/client.pem"), Key: filepath.FromSlash("conf/client.key")},
-			KeepAlive: 30 * time.Second, QoS: 1,
+			Password: config.NewSecret("content of conf/mqtt.password"),
+			TLS:      config.TLS{CA: filepath.FromSlash("conf/ca.pem"), Cert: filepath.FromSlash("conf/client.pem"), Key: filepath.FromSlash("conf/client.key")},
+			Version:  config.MQTT311, KeepAlive: 30 * time.Second, QoS: 1, ReplyTopics: []string{"apps/#"},
 		},
+		Backlog:  config.Backlog{Max: 64 << 20, Rate: 200},
 		Requests: config.Requests{ResumeWithin: 30 * time.Second},
 		Broker: &config.Broker{MQTT: "127.0.0.1:1883", Users: map[string]config.User{
 			"panel": {Password: config.NewSecret("content of conf/panel.password"), Topics: []string{"modferry/workshop/#"}},
@@ -117,7 +118,7 @@ func TestContract(t *testing.T) {
 		warnings[i] = fmt.Sprintf("%d %s", w.Line, w.Path)
 	}
 	wantWarnings := []string{
-		"13 mqtt.reply_topics", "15 backlog", "18 homeassistant",
+		"13 mqtt.reply_topics", "18 homeassistant",
 		"37 buses.rs485.allow[0].clients", "49 devices.cold-room.readings.setpoint.set",
 	}
 	if !reflect.DeepEqual(warnings, wantWarnings) {
@@ -131,8 +132,11 @@ func TestContract(t *testing.T) {
 
 func TestDefaults(t *testing.T) {
 	c := parse(t, minimal("tcp: 10.0.0.5, framing: rtu", "devices: {d: {bus: b, unit: 7, readings: {r: {coil: 1}}}}"))
-	if c.Prefix != "modferry/w" || c.MQTT.ClientID != "modferry-w" || c.MQTT.URL != "" || c.HTTP != nil || c.DataDir != "" {
+	if c.Prefix != "modferry/w" || c.MQTT.ClientID != "modferry-w" || c.MQTT.URL != "" || c.MQTT.Version != config.MQTT311 || c.HTTP != nil || c.DataDir != "" {
 		t.Errorf("%+v", c)
+	}
+	if c.Backlog != (config.Backlog{Max: 64 << 20, Rate: 200}) {
+		t.Errorf("%+v", c.Backlog)
 	}
 	if c.Broker.MQTT != "127.0.0.1:1883" || c.Broker.Users != nil {
 		t.Errorf("%+v", c.Broker)

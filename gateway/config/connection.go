@@ -5,8 +5,10 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode"
 
 	"modferry/configs/strictyaml"
+	"modferry/gateway/message"
 )
 
 // scheme is how a broker is reached; the aliases are those of other programs.
@@ -29,13 +31,13 @@ func (d *decoder) mqtt(n strictyaml.Node, gateway string) MQTT {
 	m := n.Map()
 	defer m.Done()
 	u, secure := brokerURL(m.Get("url"))
-	m.Get("version").OneOf("3.1.1", "3.1.1", "5")
-	c := MQTT{URL: u, ClientID: clientID(m.Get("client_id"), gateway), Username: m.Get("username").String("")}
+	c := MQTT{URL: u, ClientID: clientID(m.Get("client_id"), gateway), Username: username(m.Get("username"))}
+	c.Version = m.Get("version").OneOf(MQTT311, MQTT311, MQTT5)
 	c.Password, _ = d.password(m)
 	c.TLS = d.tls(m.Get("tls"), u == "" || secure)
 	c.KeepAlive = m.Get("keepalive").Duration(30*time.Second, time.Second, 65535*time.Second) // [MQTT 3.1.1, 3.1.2.10]
 	c.QoS = byte(m.Get("qos").Int(1, 0, 2))
-	filters(m.Get("reply_topics"))
+	c.ReplyTopics = replyTopics(m.Get("reply_topics"), c.Version)
 	if c.Username == "" && c.Password.Reveal() != "" { // [MQTT-3.1.2-22]
 		m.Node().Problemf("a password needs a username: add username")
 	}
@@ -48,10 +50,33 @@ func clientID(n strictyaml.Node, gateway string) string {
 	if !ok {
 		return "modferry-" + gateway
 	}
-	if len(id) > most || strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r == 0x7F }) {
-		n.Problemf("a client id has at most %d characters and no white space, got %s", most, n.Shown())
+	if len(id) > most || !message.ValidString(id) || strings.ContainsFunc(id, unicode.IsSpace) {
+		n.Problemf("a client id has at most %d bytes and no white space or control characters, got %s", most, n.Shown())
 	}
 	return id
+}
+
+// username must be a string of MQTT's; it is not shown, for people mistake the lines.
+func username(n strictyaml.Node) string {
+	const most = 65535 // [MQTT 3.1.1, 1.5.3]
+	name := n.String("")
+	if len(name) > most || !message.ValidString(name) {
+		n.Problemf("a user name has at most %d bytes and no control characters", most)
+	}
+	return name
+}
+
+// replyTopics reads filters of topics that the gateway may publish to.
+func replyTopics(n strictyaml.Node, version string) []string {
+	topics := filters(n, func(item strictyaml.Node, f string) {
+		if strings.HasPrefix(f, "$") || strings.ContainsFunc(f, unicode.IsSpace) {
+			item.Problemf("no reply goes to %s: a response topic has no white space, and no $ in front", item.Shown())
+		}
+	})
+	if n.Present() && version != MQTT5 {
+		n.Warnf("only requests of MQTT 5 name a response topic, so it has no effect: remove it, or write version: \"5\"")
+	}
+	return topics
 }
 
 // brokerURL reads the URL and completes it with port and path. It is never shown:
@@ -132,8 +157,8 @@ func (d *decoder) tlsFiles(m *strictyaml.Map) TLS {
 	return t
 }
 
-// filters reads MQTT topic filters.
-func filters(n strictyaml.Node) []string {
+// filters reads MQTT topic filters; check may find more wrong with one.
+func filters(n strictyaml.Node, check func(item strictyaml.Node, filter string)) []string {
 	var out []string
 	for _, item := range n.ListOrOne() {
 		f, ok := item.Text()
@@ -141,7 +166,9 @@ func filters(n strictyaml.Node) []string {
 			continue
 		}
 		if !validFilter(f) {
-			item.Problemf("%s is no topic filter: + stands alone between slashes, # alone at the end", item.Shown())
+			item.Problemf("%s is no topic filter: + stands alone between slashes, # alone at the end, and there are no control characters", item.Shown())
+		} else if check != nil {
+			check(item, f)
 		}
 		out = append(out, f)
 	}
@@ -159,5 +186,5 @@ func validFilter(f string) bool {
 			return false
 		}
 	}
-	return len(f) <= 65535 && !strings.Contains(f, "\x00")
+	return len(f) <= 65535 && message.ValidString(f) && len(levels) <= message.MaxLevels
 }

@@ -1,8 +1,11 @@
 package config
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"net"
 	"strconv"
+	"strings"
 
 	"modferry/configs/strictyaml"
 )
@@ -23,8 +26,9 @@ func (d *decoder) broker(n strictyaml.Node) *Broker {
 	defer m.Done()
 	listen := m.Get("mqtt")
 	b := &Broker{MQTT: listenAddress(listen, defaultBroker), Users: d.brokerUsers(m.Get("users"))}
+	b.TLS = d.serverTLS(m.Get("tls"), true)
 	d.users = len(b.Users) > 0
-	d.checkListener(listen, b.MQTT)
+	d.checkListener(m, listen, b.MQTT)
 	return b
 }
 
@@ -54,7 +58,7 @@ func (d *decoder) user(n strictyaml.Node) User {
 	if !ok && m.Node().Present() && !m.Get("password").Present() && !m.Get("password_file").Present() {
 		m.Node().Problemf("the user has no password: add password_file, or password: ${NAME}")
 	}
-	topics := filters(m.Get("topics"))
+	topics := filters(m.Get("topics"), nil)
 	if !m.Get("topics").Present() {
 		topics = []string{d.prefix + "/#"}
 	}
@@ -69,7 +73,8 @@ func (d *decoder) http(n strictyaml.Node) *HTTP {
 	defer m.Done()
 	listen := m.Get("listen")
 	h := &HTTP{Listen: listenAddress(listen, defaultHTTP)}
-	d.checkListener(listen, h.Listen)
+	h.TLS = d.serverTLS(m.Get("tls"), false)
+	d.checkListener(m, listen, h.Listen)
 	return h
 }
 
@@ -90,11 +95,42 @@ func listenAddress(n strictyaml.Node, def string) string {
 	return net.JoinHostPort(host, port)
 }
 
-// checkListener: nothing beyond this machine without a password.
-func (d *decoder) checkListener(n strictyaml.Node, address string) {
-	if !d.users && !isLoopback(address) {
+// checkListener: nothing beyond this machine without a password, which TLS hides.
+func (d *decoder) checkListener(m *strictyaml.Map, n strictyaml.Node, address string) {
+	switch {
+	case isLoopback(address):
+	case !d.users:
 		n.Problemf("a listener beyond 127.0.0.1 needs credentials: add users to broker, or listen on 127.0.0.1")
+	case !m.Get("tls").Present():
+		n.Warnf("passwords cross the network in the clear: add tls with cert and key, or listen on 127.0.0.1")
 	}
+}
+
+// serverTLS reads the certificate of a listener, and of its clients where they need one.
+func (d *decoder) serverTLS(n strictyaml.Node, clients bool) *ServerTLS {
+	if !n.Present() {
+		return nil
+	}
+	m := n.Map()
+	defer m.Done()
+	certNode, keyNode := m.Need("cert"), m.Need("key")
+	t := &ServerTLS{Cert: d.path(certNode), Key: d.path(keyNode)}
+	cert, certRead := d.read(certNode)
+	key, keyRead := d.read(keyNode)
+	if certRead && keyRead {
+		if _, err := tls.X509KeyPair(cert, key); err != nil {
+			m.Node().Problemf("cert and key are no pair of PEM files: %s", strings.TrimPrefix(err.Error(), "tls: "))
+		}
+	}
+	if !clients {
+		return t
+	}
+	ca := m.Get("ca")
+	t.CA = d.path(ca)
+	if pem, ok := d.read(ca); ok && !x509.NewCertPool().AppendCertsFromPEM(pem) {
+		ca.Problemf("there is no certificate in the file %s: it must be a PEM file", ca.Shown())
+	}
+	return t
 }
 
 func isLoopback(address string) bool {

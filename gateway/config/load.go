@@ -21,6 +21,7 @@ type Options struct {
 	Env      func(name string) (string, bool)  // for ${NAME}; nil = [os.LookupEnv]
 	ReadFile func(file string) ([]byte, error) // nil = the file system
 	Profiles fs.FS                             // profiles/<name>.yaml; nil = none
+	Opening  func(file string)                 // told of each file before it is read; nil = nobody asks
 }
 
 // Load reads and checks the configuration in file. The error is
@@ -58,6 +59,13 @@ func (o Options) complete() Options {
 	}
 	if o.ReadFile == nil {
 		o.ReadFile = readFile
+	}
+	if tell, read := o.Opening, o.ReadFile; tell != nil {
+		o.Opening = nil // Load completes the options, and Parse once more
+		o.ReadFile = func(file string) ([]byte, error) {
+			tell(file)
+			return read(file)
+		}
 	}
 	return o
 }
@@ -97,7 +105,7 @@ func (d *decoder) config(n strictyaml.Node) *Config {
 	c.DataDir = d.path(m.Get("data_dir"))
 	c.MQTT = d.mqtt(m.Get("mqtt"), c.Gateway)
 	c.Requests = requests(m.Get("requests"))
-	checkBacklog(m.Get("backlog"))
+	c.Backlog = backlog(m.Get("backlog"))
 	c.Broker = d.broker(m.Get("broker"))
 	c.HTTP = d.http(m.Get("http"))
 	checkHomeAssistant(m.Get("homeassistant"))
@@ -117,6 +125,17 @@ func requests(n strictyaml.Node) Requests {
 		ResumeWithin: m.Get("resume_within").Duration(30*time.Second, 0, 24*time.Hour),
 		Rate:         m.Get("rate").Float(0, 0, 1e6),
 	}
+}
+
+func backlog(n strictyaml.Node) Backlog {
+	const least, most = 64 << 10, 64 << 30
+	m := n.Map()
+	defer m.Done()
+	b := Backlog{Max: m.Get("max").Size(64 << 20), Rate: m.Get("rate").Int(200, 1, 100_000)}
+	if b.Max != 0 && (b.Max < least || b.Max > most) {
+		m.Get("max").Problemf("expected a size from 64KiB to 64GiB, or 0 to keep nothing, got %s", m.Get("max").Shown())
+	}
+	return b
 }
 
 // name reads what becomes a level of a topic, "" if it is absent or wrong.
@@ -153,7 +172,7 @@ func prefix(n strictyaml.Node, gateway string) string {
 func topic(n strictyaml.Node) string {
 	t, ok := n.Text()
 	if ok && !message.ValidTopic(t) {
-		n.Problemf("%s is no topic: it needs 1 to 1024 characters, no white space, no + or #, and no $ in front", n.Shown())
+		n.Problemf("%s is no topic: it needs 1 to 1024 bytes and at most %d levels, no white space or control characters, no + or #, and no $ in front", n.Shown(), message.MaxLevels)
 		return ""
 	}
 	return t

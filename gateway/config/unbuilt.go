@@ -7,17 +7,11 @@ import (
 )
 
 // unbuilt are the keys that a configuration may have and this version does not act
-// on. Where ignoring one would take away what its user relies on, it is refused; the
-// others are accepted with a warning. What is built is deleted here.
+// on. They are accepted with a warning. What is built is deleted here.
 var unbuilt = []struct {
-	path   string                       // keys from the root; * is any name
-	when   func(n strictyaml.Node) bool // nil = always
-	refuse bool
+	path   string // keys from the root; * is any name
 	advice string
 }{
-	{path: "mqtt.version", when: is("5"), refuse: true, advice: `write "3.1.1"`},
-	{path: "mqtt.reply_topics", advice: "apps use the client ending of the topics"},
-	{path: "backlog", advice: "readings taken while the broker is away are not kept"},
 	{path: "homeassistant", advice: "entities are configured by hand"},
 	{path: "devices.*.readings.*.set", advice: "values are written with requests"},
 }
@@ -26,27 +20,15 @@ var unbuilt = []struct {
 func Unbuilt() []string {
 	var paths []string
 	for _, u := range unbuilt {
-		if u.when == nil {
-			paths = append(paths, u.path)
-		}
+		paths = append(paths, u.path)
 	}
 	return paths
-}
-
-func is(text string) func(strictyaml.Node) bool {
-	return func(n strictyaml.Node) bool { return n.String("") == text }
 }
 
 func reportUnbuilt(root strictyaml.Node) {
 	for _, u := range unbuilt {
 		for _, n := range find(root, strings.Split(u.path, ".")) {
-			switch {
-			case u.when != nil && !u.when(n):
-			case u.refuse:
-				n.Problemf("is not built in this version: %s", u.advice)
-			default:
-				n.Warnf("is not built in this version and is ignored: %s", u.advice)
-			}
+			n.Warnf("is not built in this version and is ignored: %s", u.advice)
 		}
 	}
 }
@@ -75,13 +57,6 @@ func find(n strictyaml.Node, path []string) []strictyaml.Node {
 
 // What follows holds the keys above to their form, so that a file that is good
 // today stays good when they are built.
-
-func checkBacklog(n strictyaml.Node) {
-	m := n.Map()
-	m.Get("max").Size(0)
-	m.Get("rate").Int(200, 1, 100_000)
-	m.Done()
-}
 
 func checkHomeAssistant(n strictyaml.Node) {
 	m := n.Map()

@@ -2,6 +2,7 @@ package message
 
 import (
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -20,13 +21,27 @@ func ValidName(s string) bool {
 	return true
 }
 
+// MaxLevels is how many levels a topic may have. Brokers refuse more: mosquitto above
+// 200, the embedded one above 128; what follows a prefix has a few of its own.
+const MaxLevels = 120
+
 // ValidTopic reports whether s can be published to on every broker: no wildcards,
-// no white space or control characters, no '$' in front, at most 1024 bytes.
+// no white space or control characters, no '$' in front, at most 1024 bytes and
+// [MaxLevels] levels.
 func ValidTopic(s string) bool {
-	if s == "" || len(s) > 1024 || s[0] == '$' || !utf8.ValidString(s) {
+	if s == "" || len(s) > 1024 || s[0] == '$' || strings.Count(s, "/") >= MaxLevels {
 		return false
 	}
-	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7F || r == '+' || r == '#' || r == utf8.RuneError })
+	return ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return r == '+' || r == '#' || unicode.IsSpace(r) })
+}
+
+// ValidString reports whether brokers take s as a string: UTF-8 without control
+// characters and noncharacters, for which they may end the connection
+// [MQTT 3.1.1, 1.5.3; MQTT 5, 1.5.4].
+func ValidString(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool {
+		return unicode.IsControl(r) || r&0xFFFE == 0xFFFE || r >= 0xFDD0 && r <= 0xFDEF || r == utf8.RuneError
+	})
 }
 
 // Topics are the topics of one gateway. Prefix is modferry/<gateway> unless configured.

@@ -106,6 +106,7 @@ func TestValidNamesAndTopics(t *testing.T) {
 	for topic, want := range map[string]bool{
 		"abc": true, "a/b/c": true, "温度/1": true, "/a": true,
 		"": false, "a b": false, "a/+": false, "#": false, "$SYS/x": false, "a\x00": false, "\xff": false, strings.Repeat("x", 1025): false,
+		"a\u0085": false, "a\u00a0b": false, "\ufffe": false, "\U0001ffff": false, "\ufdd0": false, "\u007f": false, strings.Repeat("/", 119): true, strings.Repeat("/", 120): false,
 	} {
 		if message.ValidTopic(topic) != want {
 			t.Errorf("ValidTopic(%q) = %v", topic, !want)
