@@ -45,10 +45,12 @@ type client struct {
 	keepAlive time.Duration
 	acks      []byte // answers that are not handed over yet
 	sync      bool   // they must wait for the disk
+	pinged    bool   // one of them is a PINGRESP
 
 	// Guarded by the hub's lock.
 	session     *session
 	control     []byte      // answers to write, whole packets
+	after       []byte      // answers to write when the messages of now were written
 	resend      fifo        // of a resumed session
 	writing     []*message  // messages of the write in progress
 	outstanding int         // messages sent and not acknowledged
@@ -196,10 +198,7 @@ func (c *client) flush() error {
 			c.hub.mu.Unlock()
 			return net.ErrClosed
 		}
-		if len(c.control) <= maxControl {
-			c.control = append(c.control, c.acks...)
-			c.acks = c.acks[:0]
-			c.poke()
+		if c.answer() {
 			c.hub.mu.Unlock()
 			return nil
 		}
@@ -210,6 +209,22 @@ func (c *client) flush() error {
 			return net.ErrClosed
 		}
 	}
+}
+
+// answer hands the answers over if there is room. A PINGRESP comes after the messages
+// that were there before it, so that a client knows by it that it has them.
+func (c *client) answer() bool {
+	if len(c.control)+len(c.after) > maxControl {
+		return false
+	}
+	if c.pinged || len(c.after) > 0 {
+		c.after = append(c.after, c.acks...)
+	} else {
+		c.control = append(c.control, c.acks...)
+	}
+	c.acks, c.pinged = c.acks[:0], false
+	c.poke()
+	return true
 }
 
 // poke tells the writing goroutine that there is something to do.
@@ -225,6 +240,7 @@ func (c *client) close(reason byte) {
 	if c.closing {
 		return
 	}
+	c.control, c.after = append(c.control, c.after...), nil
 	if reason != 0 {
 		c.control = packet.AppendDisconnect(c.control, c.version, reason)
 	}
@@ -235,7 +251,7 @@ func (c *client) close(reason byte) {
 
 // cut ends the connection at once.
 func (c *client) cut() {
-	c.control = nil
+	c.control, c.after = nil, nil
 	c.close(0)
 	_ = c.conn.SetWriteDeadline(time.Unix(1, 0))
 }

@@ -43,7 +43,7 @@ func (c *client) process(header byte, body []byte) error {
 	case packet.UNSUBSCRIBE:
 		c.unsubscribe(&p)
 	case packet.PINGREQ:
-		c.acks = packet.AppendPingresp(c.acks)
+		c.acks, c.pinged = packet.AppendPingresp(c.acks), true
 	case packet.DISCONNECT:
 		return c.disconnect(&p)
 	case packet.CONNECT:
@@ -162,10 +162,8 @@ func (c *client) subscribe(p *packet.Packet) {
 		reasons[i], existed[i] = h.subscribe(s, f, p.Properties.SubscriptionID)
 	}
 	c.acks = packet.AppendSuback(c.acks, c.version, p.ID, reasons)
-	if !c.sync && len(c.control) <= maxControl { // the answer goes first, which clients are used to
-		c.control = append(c.control, c.acks...)
-		c.acks = c.acks[:0]
-		c.poke()
+	if !c.sync { // the answer goes first, which clients are used to
+		c.answer()
 	}
 	for i, f := range p.Filters {
 		if i > 0 && i%retainedAtOnce == 0 { // a filter may take a millisecond, and others want to go on

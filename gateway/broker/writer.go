@@ -78,6 +78,12 @@ func (h *hub) gatherFor(c *client, buffer []byte) (b batch, more bool) {
 		}
 		h.put(c, d, &b, now)
 	}
+	if b.head == nil {
+		b.small = append(b.small, c.after...)
+	} else {
+		c.control = c.after
+	}
+	c.after = nil
 	return b, true
 }
 
@@ -90,7 +96,7 @@ func (h *hub) written(c *client, failed bool) {
 		return
 	}
 	c.closing = true // the reading goroutine sees the end of the connection
-	c.control = nil
+	c.control, c.after = nil, nil
 }
 
 // next takes the delivery that is to be sent next, in order: first those of a
