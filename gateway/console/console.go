@@ -1,14 +1,16 @@
 // Package console is the gateway's HTTP side: a page that says what is here and how
-// to reach it, MQTT over WebSocket at /mqtt where the broker is embedded, and
-// /healthz for those who watch.
+// to reach it, MQTT over WebSocket at /mqtt where the broker is embedded, and for
+// those who watch /healthz (does the process work?) and /readyz (does it serve?).
 package console
 
 import (
 	"context"
+	"crypto/tls"
 	_ "embed"
 	"errors"
 	"fmt"
 	"html/template"
+	"log/slog"
 	"net"
 	"net/http"
 	"time"
@@ -22,6 +24,11 @@ type Options struct {
 	Buses   []Bus        // and how to reach them
 	Devices []string     // names
 	MQTT    http.Handler // of the embedded broker's WebSocket; nil = no /mqtt here
+
+	TLS    func() (*tls.Config, error) // asked at each connection; nil = plain HTTP
+	Live   func() error                // why the process is stuck, a line for each reason; nil = it never is
+	Ready  func() error                // why it cannot serve now, likewise
+	Logger *slog.Logger                // what clients do wrong, at debug level; nil = silent
 }
 
 // Bus is how a bus is reached.
@@ -30,9 +37,16 @@ type Bus struct {
 	Request, Response, Error string // topics, <your name> where a client puts its own
 }
 
+// What one client may take. They end where a WebSocket begins, which has limits of its own.
 const (
-	headerTimeout = 10 * time.Second
-	stopTimeout   = time.Second
+	headerTimeout = 10 * time.Second // for the TLS handshake and the header
+	readTimeout   = 20 * time.Second // for the whole request
+	writeTimeout  = 30 * time.Second
+	idleTimeout   = time.Minute // between two requests
+	maxHeader     = 16 << 10    // bytes
+	maxBody       = 64 << 10    // bytes
+
+	stopTimeout = time.Second
 )
 
 // Server is the HTTP listener.
@@ -54,19 +68,41 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot serve HTTP: %w", err)
 	}
+	if o.TLS != nil {
+		listener = tls.NewListener(listener, &tls.Config{
+			MinVersion:         tls.VersionTLS12,
+			GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return o.TLS() },
+		})
+	}
+	return &Server{listener, &http.Server{
+		Handler: http.MaxBytesHandler(o.pages(view), maxBody), MaxHeaderBytes: maxHeader,
+		ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
+		ErrorLog: slog.NewLogLogger(o.logHandler(), slog.LevelDebug),
+	}}, nil
+}
+
+func (o Options) logHandler() slog.Handler {
+	if o.Logger == nil {
+		return slog.DiscardHandler
+	}
+	return o.Logger.Handler()
+}
+
+func (o Options) pages(view *template.Template) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
-		if err := view.Execute(w, map[string]any{"O": o, "Host": r.Host}); err != nil {
+		if err := view.Execute(w, map[string]any{"O": o, "Host": r.Host, "Secure": r.TLS != nil}); err != nil {
 			http.Error(w, "cannot show the page", http.StatusInternalServerError)
 		}
 	})
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /healthz", health(o.Live))
+	mux.HandleFunc("GET /readyz", health(o.Ready))
 	if o.MQTT != nil {
 		mux.Handle("/mqtt", o.MQTT)
 	}
-	return &Server{listener, &http.Server{Handler: mux, ReadHeaderTimeout: headerTimeout}}, nil
+	return mux
 }
 
 // Addr returns the address, with the port that was chosen for port 0.
