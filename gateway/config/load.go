@@ -21,7 +21,6 @@ type Options struct {
 	Env      func(name string) (string, bool)  // for ${NAME}; nil = [os.LookupEnv]
 	ReadFile func(file string) ([]byte, error) // nil = the file system
 	Profiles fs.FS                             // profiles/<name>.yaml; nil = none
-	Opening  func(file string)                 // told of each file before it is read; nil = nobody asks
 }
 
 // Load reads and checks the configuration in file. The error is
@@ -59,13 +58,6 @@ func (o Options) complete() Options {
 	}
 	if o.ReadFile == nil {
 		o.ReadFile = readFile
-	}
-	if tell, read := o.Opening, o.ReadFile; tell != nil {
-		o.Opening = nil // Load completes the options, and Parse once more
-		o.ReadFile = func(file string) ([]byte, error) {
-			tell(file)
-			return read(file)
-		}
 	}
 	return o
 }

@@ -10,7 +10,6 @@ import (
 	"math/big"
 	"path/filepath"
 	"reflect"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -41,7 +40,6 @@ func pair(t *testing.T) (cert, key []byte) {
 func TestListenersWithTLS(t *testing.T) {
 	cert, key := pair(t)
 	_, other := pair(t)
-	var opened []string
 	o := config.Options{
 		ReadFile: func(file string) ([]byte, error) {
 			if data, ok := map[string][]byte{"conf/c.pem": cert, "conf/k.pem": key, "conf/other.pem": other}[filepath.ToSlash(file)]; ok {
@@ -49,7 +47,6 @@ func TestListenersWithTLS(t *testing.T) {
 			}
 			return nil, fs.ErrNotExist
 		},
-		Opening: func(file string) { opened = append(opened, filepath.ToSlash(file)) },
 	}
 	text := "gateway: w\nbroker: {mqtt: '0.0.0.0:8883', users: {a: {password: x}}, tls: {cert: c.pem, key: k.pem, ca: c.pem}}\n" +
 		"http: {listen: '0.0.0.0:443', tls: {cert: c.pem, key: k.pem}}\nbuses: {b: {tcp: h}}\n"
@@ -64,9 +61,6 @@ func TestListenersWithTLS(t *testing.T) {
 	if want := (&config.ServerTLS{Cert: certFile, Key: keyFile}); !reflect.DeepEqual(c.HTTP.TLS, want) {
 		t.Errorf("http %+v", c.HTTP.TLS)
 	}
-	if !slices.Contains(opened, "conf/c.pem") || !slices.Contains(opened, "conf/k.pem") {
-		t.Errorf("told of the files %q", opened)
-	}
 	for wrong, want := range map[string]string{
 		strings.ReplaceAll(text, "key: k.pem", "key: other.pem"):                "private key does not match public key",
 		strings.Replace(text, "ca: c.pem", "ca: k.pem", 1):                      `there is no certificate in the file "k.pem"`,
@@ -77,20 +71,5 @@ func TestListenersWithTLS(t *testing.T) {
 		if problems, ok := err.(strictyaml.Problems); !ok || !strings.Contains(problems.Error(), want) {
 			t.Errorf("got %v, want %s", err, want)
 		}
-	}
-}
-
-// A file that is missing is asked for too: who waits for a better configuration must know of it.
-func TestMissingFilesAreTold(t *testing.T) {
-	dir := t.TempDir()
-	file := filepath.Join(dir, "gateway.yaml")
-	var opened []string
-	o := config.Options{Opening: func(file string) { opened = append(opened, file) }}
-	if _, err := config.Load(file, o); err == nil || !slices.Equal(opened, []string{file}) {
-		t.Errorf("%v, told of %q", err, opened)
-	}
-	_, err := config.Parse(file, []byte("gateway: w\nmqtt: {url: mqtt://h, username: u, password_file: gone}\nbuses: {b: {tcp: h}}\n"), o)
-	if want := filepath.Join(dir, "gone"); err == nil || !slices.Contains(opened, want) {
-		t.Errorf("%v, told of %q", err, opened)
 	}
 }
