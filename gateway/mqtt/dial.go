@@ -8,7 +8,8 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"strings"
+	"os"
+	"sync"
 	"time"
 
 	"github.com/coder/websocket"
@@ -28,19 +29,22 @@ func dial(ctx context.Context, address string, secure func() (*tls.Config, error
 	if err != nil || u.Host == "" {
 		return nil, errors.New("the broker's address is no URL with a host: write it as in mqtts://broker.example:8883")
 	}
-	d := dialer{url: u}
+	d := &dialer{url: u}
 	if d.kind, err = kindOf(u.Scheme); err != nil {
 		return nil, err
 	}
+	var warning error
 	if d.kind.tls {
-		if d.tls, err = configure(secure, u.Hostname()); err != nil {
+		if d.tls, warning, err = configure(secure, u.Hostname()); err != nil {
 			return nil, err
 		}
 	}
 	w, err := d.dial(ctx)
 	if err != nil {
+		d.abandon()
 		return nil, d.explain(ctx, err)
 	}
+	w.warning = warning
 	return w, nil
 }
 
@@ -62,62 +66,86 @@ func kindOf(scheme string) (kind, error) {
 	return kind{}, fmt.Errorf("the broker's address begins with %q: write mqtt://, mqtts://, ws:// or wss://", scheme+"://")
 }
 
-// configure returns the TLS configuration of a connection to host.
-func configure(secure func() (*tls.Config, error), host string) (*tls.Config, error) {
-	c := &tls.Config{}
+// configure returns the TLS configuration of a connection to host. What is wrong with
+// one that can be used all the same is a warning.
+func configure(secure func() (*tls.Config, error), host string) (c *tls.Config, warning, err error) {
+	c = &tls.Config{}
 	if secure != nil {
 		given, err := secure()
-		if err != nil {
-			return nil, err
+		if given == nil {
+			return nil, nil, err
 		}
-		c = given.Clone()
+		c, warning = given.Clone(), err
 	}
 	c.MinVersion = max(c.MinVersion, tls.VersionTLS12)
 	if c.ServerName == "" {
 		c.ServerName = host
 	}
-	return c, nil
+	return c, warning, nil
 }
 
 // dialer makes one connection.
 type dialer struct {
-	url   *url.URL
-	kind  kind
-	tls   *tls.Config // nil without TLS
-	stage string      // what is being done, for the error of a deadline
-	tcp   *socket     // once there is one
+	url  *url.URL
+	kind kind
+	tls  *tls.Config // nil without TLS
+
+	mu    sync.Mutex // the HTTP client connects in a goroutine of its own
+	stage string     // what is being done, for the error of a deadline
+	tcp   *socket    // once there is one
 }
 
-func (d *dialer) dial(ctx context.Context) (w *wire, err error) {
-	defer func() {
-		if err != nil && d.tcp != nil {
-			d.tcp.Close()
-		}
-	}()
+func (d *dialer) dial(ctx context.Context) (*wire, error) {
 	if d.kind.web {
 		return d.web(ctx)
 	}
-	conn, err := d.connect(ctx, d.url.Host)
-	if err != nil || d.tls == nil {
-		return newWire(conn, d.tcp, nil), err
-	}
-	d.stage = "the TLS handshake"
-	secured := tls.Client(conn, d.tls)
-	if err := secured.HandshakeContext(ctx); err != nil {
-		return nil, err
-	}
-	return newWire(secured, d.tcp, nil), nil
-}
-
-// connect opens the TCP connection.
-func (d *dialer) connect(ctx context.Context, address string) (net.Conn, error) {
-	d.stage = "the TCP connection"
-	conn, err := (&net.Dialer{KeepAlive: tcpKeepAlive}).DialContext(ctx, "tcp", address) // Go sets TCP_NODELAY
+	tcp, err := d.connect(ctx, d.url.Host)
 	if err != nil {
 		return nil, err
 	}
-	d.tcp = newSocket(conn)
-	return d.tcp, nil
+	if d.tls == nil {
+		return newWire(tcp, tcp, nil), nil
+	}
+	d.at("the TLS handshake")
+	secured := tls.Client(tcp, d.tls)
+	if err := secured.HandshakeContext(ctx); err != nil {
+		return nil, err
+	}
+	return newWire(secured, tcp, nil), nil
+}
+
+// connect opens the TCP connection.
+func (d *dialer) connect(ctx context.Context, address string) (*socket, error) {
+	d.at("the TCP connection")
+	keepAlive := net.KeepAliveConfig{Enable: true, Idle: tcpKeepAlive, Interval: tcpKeepAlive / 3, Count: 3}
+	conn, err := (&net.Dialer{KeepAliveConfig: keepAlive}).DialContext(ctx, "tcp", address) // Go sets TCP_NODELAY
+	if err != nil {
+		return nil, err
+	}
+	tcp, err := newSocket(conn)
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	d.mu.Lock()
+	d.tcp = tcp
+	d.mu.Unlock()
+	return tcp, nil
+}
+
+func (d *dialer) at(stage string) {
+	d.mu.Lock()
+	d.stage = stage
+	d.mu.Unlock()
+}
+
+// abandon closes what was opened.
+func (d *dialer) abandon() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.tcp != nil {
+		_ = d.tcp.Close()
+	}
 }
 
 // web opens a WebSocket [MQTT 3.1.1, 6].
@@ -127,9 +155,12 @@ func (d *dialer) web(ctx context.Context) (*wire, error) {
 		TLSClientConfig:   d.tls,
 		DisableKeepAlives: true,
 		DialContext: func(_ context.Context, _, address string) (net.Conn, error) {
-			conn, err := d.connect(ctx, address)
-			d.stage = "the WebSocket handshake"
-			return conn, err
+			tcp, err := d.connect(ctx, address)
+			if err != nil {
+				return nil, err
+			}
+			d.at("the WebSocket handshake")
+			return tcp, nil
 		},
 	}
 	defer transport.CloseIdleConnections()
@@ -142,32 +173,26 @@ func (d *dialer) web(ctx context.Context) (*wire, error) {
 	})
 	if err != nil {
 		if reply != nil && reply.StatusCode != http.StatusSwitchingProtocols {
-			return nil, &refusal{reply}
+			return nil, refused(reply)
 		}
 		return nil, err
 	}
 	conn := websocket.NetConn(context.Background(), c, websocket.MessageBinary) // [MQTT-6.0.0-1]
-	return newWire(conn, d.tcp, func() { _ = c.Close(websocket.StatusNormalClosure, "") }), nil
+	d.mu.Lock()
+	tcp := d.tcp
+	d.mu.Unlock()
+	return newWire(conn, tcp, func() { _ = c.Close(websocket.StatusNormalClosure, "") }), nil
 }
-
-// refusal is an HTTP reply in place of a WebSocket.
-type refusal struct{ reply *http.Response }
-
-func (r *refusal) Error() string { return "HTTP " + r.reply.Status }
 
 // explain puts the reason why a connection was not made into words.
 func (d *dialer) explain(ctx context.Context, err error) error {
-	if ctx.Err() != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return fmt.Errorf("%s does not answer in time: %s is not finished", d.url.Host, d.stage)
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return ctx.Err()
+	}
+	if ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		return &trouble{fmt.Sprintf("%s did not answer in time, %s was not finished: check host, port and firewall", d.url.Host, d.stage), err}
 	}
 	return dialError(err)
-}
-
-// dialError puts the network's reason into a sentence that says what to do.
-func dialError(err error) error {
-	var network *net.OpError
-	if errors.As(err, &network) && !strings.Contains(network.Op, "remote") {
-		return network
-	}
-	return err
 }

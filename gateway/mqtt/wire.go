@@ -1,62 +1,320 @@
 package mqtt
 
 import (
+	"bufio"
 	"errors"
+	"fmt"
 	"io"
 	"net"
+	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// socket is the TCP connection below a wire.
-type socket struct {
-	net.Conn
-	born     time.Time
-	received atomic.Int64 // when bytes came last, nanoseconds after born
-}
+const (
+	maxPending = 64 << 10               // bytes that wait to be sent; a Write beyond it waits
+	readAhead  = 4 << 10                // the libraries read a packet in three pieces
+	lastFlush  = time.Second            // for all that waits when a wire is closed, and the goodbye
+	linger     = 250 * time.Millisecond // of that, for the broker to end its side
+)
 
-func newSocket(c net.Conn) *socket { return &socket{Conn: c, born: time.Now()} }
-
-func (s *socket) Read(p []byte) (int, error) {
-	n, err := s.Conn.Read(p)
-	if n > 0 {
-		s.received.Store(int64(time.Since(s.born)))
-	}
-	return n, err
-}
-
-// wire is a connection to a broker as the MQTT libraries use it.
+// wire is a connection to a broker as the MQTT libraries use it, over TCP, TLS or a
+// WebSocket. Writes are gathered: they return when their bytes are in a buffer, and a
+// goroutine of the wire sends all that is there, in one segment if it fits. So an
+// acknowledgement and the reply after it leave together, and so do the parts of a
+// packet that are written one by one. There is no waiting for more.
+//
+// An error in sending ends the connection: Read and the next Write return it. One
+// goroutine may read, any may write.
 type wire struct {
-	net.Conn
-	tcp   *socket
-	ended atomic.Bool
+	conn    net.Conn // TCP, TLS or WebSocket
+	tcp     *socket  // below it
+	leave   func()   // ends the stream in order; nil = as TCP does
+	in      *bufio.Reader
+	greeted bool // Read has seen how the broker begins
+	ended   atomic.Bool
+	warning error // that the user should know of, though the connection was made
+
+	packet sync.Mutex    // held from Lock to Unlock
+	turn   sync.Mutex    // held by the Write that adds to pending
+	room   chan struct{} // one token: pending has become shorter, or the deadline has changed
+	wake   chan struct{} // one token: the sender should look
+	sent   chan struct{} // closed when the sender has ended, and the connection with it
+
+	mu       sync.Mutex
+	pending  []byte    // not sent yet
+	whole    bool      // pending ends with a whole packet as far as is known
+	deadline time.Time // of Write
+	err      error     // why nothing can be sent any more
+	closing  bool
 }
 
-func newWire(c net.Conn, tcp *socket, _ func()) *wire {
-	if c == nil {
-		return nil
+// newWire takes over conn and the TCP connection below it. leave ends conn in order.
+func newWire(conn net.Conn, tcp *socket, leave func()) *wire {
+	w := &wire{
+		conn: conn, tcp: tcp, leave: leave, in: bufio.NewReaderSize(conn, readAhead), whole: true,
+		room: make(chan struct{}, 1), wake: make(chan struct{}, 1), sent: make(chan struct{}),
 	}
-	return &wire{Conn: c, tcp: tcp}
+	go w.send()
+	return w
 }
 
-func (w *wire) Read(p []byte) (int, error) {
-	n, err := w.Conn.Read(p)
-	if errors.Is(err, io.EOF) {
-		w.ended.Store(true)
-	}
-	return n, err
-}
-
-// lastReceived is when bytes came last, the time of connecting if none did.
+// lastReceived is when bytes came last, or the connection was made. It has a monotonic
+// reading: a clock that is set does not matter.
 func (w *wire) lastReceived() time.Time {
 	return w.tcp.born.Add(time.Duration(w.tcp.received.Load()))
 }
 
-// eof reports whether the broker ended the stream in order.
+// eof reports whether it was the broker who ended the stream.
 func (w *wire) eof() bool { return w.ended.Load() }
 
-// Lock and Unlock keep the parts of one packet together, which paho.golang writes one by one.
-func (w *wire) Lock() {}
+// Read returns what the broker sends. Errors are in words, except the ends io.EOF and net.ErrClosed.
+func (w *wire) Read(p []byte) (int, error) {
+	if !w.greeted && len(p) > 0 {
+		if _, err := w.in.Peek(1); err != nil {
+			return 0, w.readError(err)
+		}
+		w.greeted = true
+		first, _ := w.in.Peek(w.in.Buffered())
+		if err := greeting(first); err != nil {
+			return 0, err
+		}
+	}
+	n, err := w.in.Read(p)
+	if err != nil {
+		err = w.readError(err)
+	}
+	return n, err
+}
 
-// Unlock see Lock.
-func (w *wire) Unlock() {}
+func (w *wire) readError(err error) error {
+	w.mu.Lock()
+	failure, closing := w.err, w.closing
+	w.mu.Unlock()
+	switch {
+	case closing:
+		return net.ErrClosed
+	case failure != nil:
+		return failure
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		w.ended.Store(true)
+		if !w.greeted {
+			return &trouble{"the broker closed the connection without an answer: check that the URL fits the port, mqtts:// for one with TLS, ws:// for WebSocket", io.EOF}
+		}
+		return io.EOF
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return err
+	}
+	return dialError(err)
+}
+
+// Write adds to what waits to be sent. With the buffer full it waits for room, until
+// the write deadline.
+func (w *wire) Write(p []byte) (n int, err error) {
+	w.turn.Lock()
+	defer w.turn.Unlock()
+	for {
+		added, deadline, err := w.add(p[n:])
+		n += added
+		if n == len(p) {
+			return n, nil
+		}
+		if err == nil && w.awaitRoom(deadline) {
+			continue
+		}
+		if err == nil {
+			err = os.ErrDeadlineExceeded
+		}
+		if n > 0 { // the rest is missing, so that nothing can follow
+			w.fail(fmt.Errorf("cannot send: %w", err))
+		}
+		return n, err
+	}
+}
+
+// add puts as much of p into the buffer as there is room for.
+func (w *wire) add(p []byte) (n int, deadline time.Time, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case w.err != nil:
+		return 0, deadline, w.err
+	case w.closing:
+		return 0, deadline, net.ErrClosed
+	case !w.deadline.IsZero() && !time.Now().Before(w.deadline):
+		return 0, deadline, os.ErrDeadlineExceeded
+	}
+	n = min(len(p), maxPending-len(w.pending))
+	w.pending = append(w.pending, p[:n]...)
+	if w.ready() {
+		rouse(w.wake)
+	}
+	return n, w.deadline, nil
+}
+
+// ready reports whether there is something that the sender should send now.
+func (w *wire) ready() bool {
+	return len(w.pending) > 0 && (w.whole || w.closing || len(w.pending) == maxPending)
+}
+
+// awaitRoom waits until there may be room again, and reports whether that was before the deadline.
+func (w *wire) awaitRoom(deadline time.Time) bool {
+	var expired <-chan time.Time
+	if !deadline.IsZero() {
+		timer := time.NewTimer(time.Until(deadline))
+		defer timer.Stop()
+		expired = timer.C
+	}
+	select {
+	case <-w.room:
+		return true
+	case <-expired:
+		return false
+	}
+}
+
+// Lock announces a packet that is written in parts; what is written until Unlock is
+// sent together. Package packets of paho.golang looks for it.
+func (w *wire) Lock() {
+	w.packet.Lock()
+	w.mu.Lock()
+	w.whole = false
+	w.mu.Unlock()
+}
+
+// Unlock ends the packet that Lock began.
+func (w *wire) Unlock() {
+	w.mu.Lock()
+	w.whole = true
+	if w.ready() {
+		rouse(w.wake)
+	}
+	w.mu.Unlock()
+	w.packet.Unlock()
+}
+
+// send sends what is written until the wire is closed or broken, and ends the connection.
+func (w *wire) send() {
+	defer close(w.sent)
+	var out []byte
+	for {
+		var more bool
+		if out, more = w.take(out[:0]); !more {
+			break
+		}
+		if _, err := w.conn.Write(out); err != nil {
+			w.fail(dialError(err))
+			break
+		}
+	}
+	w.hangUp()
+}
+
+// take waits for something to send and returns all of it; spare is used for what comes next.
+func (w *wire) take(spare []byte) (out []byte, more bool) {
+	for {
+		w.mu.Lock()
+		if w.err != nil || w.closing && len(w.pending) == 0 {
+			w.mu.Unlock()
+			return spare, false
+		}
+		if w.ready() {
+			out, w.pending = w.pending, spare
+			w.mu.Unlock()
+			rouse(w.room)
+			return out, true
+		}
+		w.mu.Unlock()
+		<-w.wake
+	}
+}
+
+// fail ends the connection because of err.
+func (w *wire) fail(err error) {
+	w.mu.Lock()
+	if w.err == nil {
+		w.err = err
+	}
+	w.mu.Unlock()
+	_ = w.tcp.Close() // ends what runs in the sender and in Read
+	rouse(w.wake)
+	rouse(w.room)
+}
+
+// hangUp ends the connection: in order, if it is whole.
+func (w *wire) hangUp() {
+	w.mu.Lock()
+	whole := w.err == nil
+	w.mu.Unlock()
+	if whole {
+		w.part()
+	}
+	_ = w.tcp.Close()
+	_ = w.conn.Close()
+}
+
+// part says goodbye and waits a little for the broker to end its side. Closing with
+// bytes unread would make the system reset the connection, and a reset may overtake
+// what was sent last.
+func (w *wire) part() {
+	limit := time.AfterFunc(linger, w.tcp.abort)
+	defer limit.Stop()
+	if w.leave != nil {
+		w.leave()
+		return
+	}
+	if secured, ok := w.conn.(interface{ CloseWrite() error }); ok && secured.CloseWrite() != nil {
+		return
+	}
+	if w.tcp.CloseWrite() == nil {
+		_, _ = io.Copy(io.Discard, w.tcp)
+	}
+}
+
+// Close sends what waits, for a second at most, and ends the connection.
+func (w *wire) Close() error {
+	w.mu.Lock()
+	if !w.closing {
+		w.closing = true
+		_ = w.tcp.SetWriteDeadline(time.Now().Add(lastFlush))
+	}
+	w.mu.Unlock()
+	rouse(w.wake)
+	rouse(w.room)
+	<-w.sent
+	return nil
+}
+
+// LocalAddr is our end of the TCP connection.
+func (w *wire) LocalAddr() net.Addr { return w.tcp.LocalAddr() }
+
+// RemoteAddr is the other end of the TCP connection: the broker or a proxy.
+func (w *wire) RemoteAddr() net.Addr { return w.tcp.RemoteAddr() }
+
+// SetDeadline is SetReadDeadline and SetWriteDeadline.
+func (w *wire) SetDeadline(t time.Time) error {
+	return errors.Join(w.SetReadDeadline(t), w.SetWriteDeadline(t))
+}
+
+// SetReadDeadline bounds the waiting of Read. A deadline that ends a Read over TLS or
+// WebSocket leaves the connection unusable.
+func (w *wire) SetReadDeadline(t time.Time) error { return w.tcp.SetReadDeadline(t) }
+
+// SetWriteDeadline bounds the waiting of Write for room. What is in the buffer is sent
+// whenever the broker takes it, as with the buffer that a socket has.
+func (w *wire) SetWriteDeadline(t time.Time) error {
+	w.mu.Lock()
+	w.deadline = t
+	w.mu.Unlock()
+	rouse(w.room)
+	return nil
+}
+
+// rouse puts a token into a channel of one if there is none.
+func rouse(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,39 @@
+package mqtt
+
+import (
+	"errors"
+	"net"
+	"sync/atomic"
+	"time"
+)
+
+// socket is the TCP connection below a wire. It takes note of when bytes come, and
+// acknowledges them at once: see quickAck.
+type socket struct {
+	*net.TCPConn
+	quick    quickAck
+	born     time.Time
+	received atomic.Int64 // when bytes came last, in nanoseconds after born
+}
+
+func newSocket(c net.Conn) (*socket, error) {
+	tcp, ok := c.(*net.TCPConn)
+	if !ok {
+		return nil, errors.New("it is not a TCP connection")
+	}
+	s := &socket{TCPConn: tcp, born: time.Now()}
+	s.quick.use(tcp)
+	return s, nil
+}
+
+func (s *socket) Read(p []byte) (int, error) {
+	n, err := s.TCPConn.Read(p)
+	if n > 0 {
+		s.received.Store(int64(time.Since(s.born)))
+		s.quick.acknowledge()
+	}
+	return n, err
+}
+
+// abort ends all waiting on the connection.
+func (s *socket) abort() { _ = s.SetDeadline(time.Unix(1, 0)) }
