@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http/httptest"
+	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -18,13 +19,19 @@ import (
 	"modferry/gateway/gatewaytest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(childDir) != "" {
+		os.Exit(child())
+	}
+	goleak.VerifyTestMain(m)
+}
 
 const soon = 5 * time.Second
 
 // running is a broker that serves until the test ends.
 type running struct {
 	*Broker
+	address string // host:port
 	tcp, ws string // URLs
 	stop    func() // ends it early, and waits
 }
@@ -40,7 +47,7 @@ func run(t testing.TB, o Options) *running {
 	ended := make(chan error, 1)
 	go func() { ended <- b.Run(ctx) }()
 	pages := httptest.NewServer(b.WebSocket())
-	r := &running{Broker: b, tcp: "tcp://" + b.Addr().String(), ws: "ws" + strings.TrimPrefix(pages.URL, "http") + "/mqtt"}
+	r := &running{Broker: b, address: b.Addr().String(), tcp: "tcp://" + b.Addr().String(), ws: "ws" + strings.TrimPrefix(pages.URL, "http") + "/mqtt"}
 	stopped := false
 	r.stop = func() {
 		if stopped {

@@ -47,7 +47,7 @@ type five struct {
 
 func connectFive(t testing.TB, b *running, id string, clean bool, properties ...[]byte) *five {
 	t.Helper()
-	c := &five{dial(t, b.Addr().String()), t}
+	c := &five{dial(t, b.address), t}
 	c.connect(t, connectPacket{version: 5, id: id, clean: clean, properties: bytes.Join(properties, nil)})
 	return c
 }
@@ -112,6 +112,15 @@ func (c *five) receive() delivered {
 			return c.take(p)
 		}
 		c.send(c.t, 0x70, u16(int(p.id()))) // the rest of a QoS 2 message
+	}
+}
+
+// leave disconnects in order; the broker has seen it when leave returns.
+func (c *five) leave() {
+	c.t.Helper()
+	c.send(c.t, 0xE0)
+	if err := c.end(); err != nil {
+		c.t.Fatal(err)
 	}
 }
 
@@ -279,7 +288,7 @@ func TestWillDelay(t *testing.T) {
 	watch := connectFive(t, b, "", true)
 	watch.subscribe(nil, "w/#", 1)
 	connectWith := func(id string, delay, session uint32) *raw {
-		c := dial(t, b.Addr().String())
+		c := dial(t, b.address)
 		properties := binary.BigEndian.AppendUint32([]byte{5, 0x18}, delay)
 		will := bytes.Join([][]byte{properties, str("w/" + id), str("gone")}, nil)
 		_, err := c.Write(framed(0x10, str("MQTT"), []byte{5, 4, 0, 30}, []byte{5}, expiry(session), str(id), will))
@@ -311,7 +320,7 @@ func TestSessionExpiry(t *testing.T) {
 	_ = connectFive(t, b, "long", false, expiry(100)).Close()
 	_ = connectFive(t, b, "none", false).Close()
 	until(t, func() bool { return b.Stats().Sessions == 1 })
-	c := dial(t, b.Addr().String())
+	c := dial(t, b.address)
 	if !c.connect(t, connectPacket{version: 5, id: "long", properties: expiry(100)}) {
 		t.Error("the session with the long expiry is gone")
 	}
@@ -321,7 +330,7 @@ func TestSessionExpiry(t *testing.T) {
 		t.Error(err)
 	}
 	until(t, func() bool { return b.Stats().Sessions == 0 })
-	c = dial(t, b.Addr().String())
+	c = dial(t, b.address)
 	if _, err := c.Write(connectPacket{version: 5, id: "x", properties: expiry(0xFFFFFFFF)}.bytes()); err != nil {
 		t.Fatal(err)
 	}

@@ -117,6 +117,7 @@ type connectPacket struct {
 	user, password *string
 	properties     []byte // of MQTT 5
 	will           string // topic
+	willQoS        byte
 }
 
 func (c connectPacket) bytes() []byte {
@@ -138,7 +139,7 @@ func (c connectPacket) bytes() []byte {
 	}
 	payload := append(properties(c.properties), str(c.id)...)
 	if c.will != "" {
-		flags |= 4
+		flags |= 4 | c.willQoS<<3
 		payload = append(append(append(payload, properties(nil)...), str(c.will)...), str("gone")...)
 	}
 	if c.user != nil {
