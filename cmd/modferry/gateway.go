@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,23 +23,19 @@ func gatewayCommand() *cobra.Command {
 	var file, level string
 	c := &cobra.Command{
 		Use: "gateway -c FILE", Short: "Run the gateway",
+		Long: "Runs the gateway until SIGTERM or Ctrl-C. SIGHUP, or a change of the configuration or of a file that\n" +
+			"it names, has it read again; a configuration with mistakes is reported and changes nothing.",
 		Example: "  modferry gateway -c gateway.yaml",
 		RunE: func(c *cobra.Command, _ []string) error {
 			log, err := logger(c.ErrOrStderr(), level)
 			if err != nil {
 				return err
 			}
-			loaded, err := load(file)
-			if err != nil {
-				return err
-			}
-			for _, w := range loaded.Warnings {
-				log.Warn(w.String())
-			}
-			if loaded.DataDir == "" {
-				loaded.DataDir = stateDir(loaded.Gateway)
-			}
-			return runGateway(c.Context(), loaded, log)
+			useOneCore()
+			return runDaemon(c.Context(), file, log, func(c *config.Config) (service, error) {
+				g, err := gateway.New(c, log)
+				return restarted{g}, err
+			})
 		},
 	}
 	c.Flags().StringVarP(&file, "config", "c", "gateway.yaml", "configuration `FILE`")
@@ -48,14 +43,11 @@ func gatewayCommand() *cobra.Command {
 	return c
 }
 
-func runGateway(ctx context.Context, c *config.Config, log *slog.Logger) error {
-	useOneCore()
-	g, err := gateway.New(c, log)
-	if err != nil {
-		return fmt.Errorf("cannot start the gateway: %w", err)
-	}
-	return g.Run(ctx)
-}
+// restarted is a gateway that takes another configuration by being started anew.
+type restarted struct{ *gateway.Gateway }
+
+func (restarted) Reload(*config.Config) error { return errRestart }
+func (restarted) Live() error                 { return nil }
 
 // stateDir is where a gateway keeps what must survive a restart: what systemd gives
 // it, or the user's state directory; "" if there is neither.
@@ -91,7 +83,7 @@ func checkCommand() *cobra.Command {
 		Use: "check -c FILE", Short: "Check a gateway's configuration and report every mistake at once",
 		Example: "  modferry check -c gateway.yaml",
 		RunE: func(c *cobra.Command, _ []string) error {
-			loaded, err := load(file)
+			loaded, err := load(file, nil)
 			if asJSON {
 				return checkJSON(c.OutOrStdout(), loaded, err)
 			}
@@ -137,9 +129,10 @@ func checkJSON(out io.Writer, c *config.Config, err error) error {
 	return &usageError{errSilent}
 }
 
-// load reads a configuration; its mistakes are the user's, one line each.
-func load(file string) (*config.Config, error) {
-	c, err := config.Load(file, config.Options{Profiles: configs.Files})
+// load reads a configuration; its mistakes are the user's, one line each. It reads
+// files by read, nil is the file system.
+func load(file string, read func(string) ([]byte, error)) (*config.Config, error) {
+	c, err := config.Load(file, config.Options{Profiles: configs.Files, ReadFile: read})
 	var problems strictyaml.Problems
 	if errors.As(err, &problems) {
 		return nil, &usageError{problems}
