@@ -29,7 +29,7 @@ const (
 	maxClientSubBytes = 1 << 20            // of these
 	maxSubBytes       = 6 << 20            // of all subscriptions
 	receiveMaximum    = 1024               // QoS 2 messages of a client that it has not released
-	defaultMemory     = 32 << 20
+	defaultMemory     = 24 << 20
 	maxSessionExpiry  = 7 * 24 * time.Hour // that a client may be away
 )
 
@@ -42,7 +42,7 @@ type Options struct {
 	Own     Own                         // the gateway itself
 	Origins []string                    // hosts (host or host:port) whose web pages may connect to a broker without users; pages of this machine always may
 	Dir     string                      // for what shall survive a restart, of one process at a time; "" = in memory
-	Memory  int                         // bytes of messages and subscriptions held at most, 0 = 32 MiB, at least 4 MiB
+	Memory  int                         // bytes of messages and subscriptions held at most, 0 = 24 MiB, at least 4 MiB
 	Logger  *slog.Logger                // nil = silent
 }
 

@@ -284,6 +284,7 @@ func TestSharedSubscriptions(t *testing.T) {
 }
 
 func TestWillDelay(t *testing.T) {
+	t.Parallel()
 	b := run(t, Options{})
 	watch := connectFive(t, b, "", true)
 	watch.subscribe(nil, "w/#", 1)
@@ -315,6 +316,7 @@ func TestWillDelay(t *testing.T) {
 }
 
 func TestSessionExpiry(t *testing.T) {
+	t.Parallel()
 	b := run(t, Options{})
 	_ = connectFive(t, b, "short", false, expiry(1)).Close()
 	_ = connectFive(t, b, "long", false, expiry(100)).Close()
@@ -350,6 +352,7 @@ func until(t testing.TB, condition func() bool) {
 }
 
 func TestMessageExpiry(t *testing.T) {
+	t.Parallel()
 	b := run(t, Options{})
 	seconds := func(n uint32) []byte { return binary.BigEndian.AppendUint32([]byte{2}, n) }
 	c := connectFive(t, b, "away", false, expiry(100))

@@ -2,7 +2,11 @@ package broker
 
 import (
 	"bytes"
+	"errors"
+	"io"
 	"net"
+	"runtime"
+	"sync"
 	"testing"
 	"time"
 
@@ -83,19 +87,86 @@ func TestMalformedFirstPackets(t *testing.T) {
 	gatewaytest.Client(t, b.tcp, gatewaytest.ClientOptions{})
 }
 
+// TestEveryTruncationAndManyBitFlips sends each packet cut at each byte, its length
+// corrected or not, and with bits changed, before and after CONNECT.
+func TestEveryTruncationAndManyBitFlips(t *testing.T) {
+	b := run(t, Options{Dir: t.TempDir()})
+	healthy := gatewaytest.Client(t, b.tcp, gatewaytest.ClientOptions{})
+	box := healthy.Subscribe("healthy", 2)
+	before := runtime.NumGoroutine()
+	var sent [][]byte
+	for _, version := range []byte{3, 4, 5} {
+		for _, whole := range wirePackets(version) {
+			for n := range whole {
+				sent = append(sent, append([]byte{version}, whole[:n]...))
+				if n >= 2 {
+					cut := framed(whole[0], whole[2:n]) // all are shorter than 128 bytes
+					sent = append(sent, append([]byte{version}, cut...))
+				}
+				for _, bit := range []byte{0x01, 0x08, 0x80} {
+					flipped := bytes.Clone(whole)
+					flipped[n] ^= bit
+					sent = append(sent, append([]byte{version}, flipped...))
+				}
+			}
+		}
+	}
+	var work sync.WaitGroup
+	for worker := range 8 {
+		work.Go(func() {
+			for i := worker; i < len(sent); i += 8 {
+				bombard(t, b, sent[i][0], sent[i][1:], i%2 == 0)
+			}
+		})
+	}
+	work.Wait()
+	healthy.Publish("healthy", 2, false, "still")
+	if m := box.Next(soon); string(m.Payload) != "still" {
+		t.Errorf("got %+v", m)
+	}
+	until(t, func() bool { return b.Stats().Clients == 1 && runtime.NumGoroutine() <= before })
+}
+
+// bombard sends bytes on a connection of their own, and waits for its end.
+func bombard(t *testing.T, b *running, version byte, sent []byte, connected bool) {
+	c, err := net.Dial("tcp", b.address)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer c.Close()
+	if connected {
+		_, _ = c.Write(connectPacket{version: version, clean: true, id: "bombard" + string(rune('a'+len(sent)%16))}.bytes())
+	}
+	_, _ = c.Write(sent) // the broker may have closed it
+	_ = c.(*net.TCPConn).CloseWrite()
+	_ = c.SetReadDeadline(time.Now().Add(soon))
+	var late net.Error
+	if _, err := io.Copy(io.Discard, c); errors.As(err, &late) && late.Timeout() {
+		t.Errorf("version %d, % x: the connection stays open", version, sent)
+	}
+}
+
 // FuzzPackets sends anything after a good CONNECT.
 func FuzzPackets(f *testing.F) {
 	for _, m := range malformed {
 		f.Add(m.version, m.bytes)
 	}
 	f.Add(byte(5), framed(0x82, u16(1), []byte{0}, str("$share/g/a"), []byte{2}))
+	for _, version := range []byte{3, 4, 5} {
+		for _, whole := range wirePackets(version) {
+			for n := range len(whole) + 1 {
+				f.Add(version, whole[:n])
+			}
+		}
+	}
 	f.Add(byte(4), bytes.Join([][]byte{framed(0x34, str("a"), u16(1), []byte("x")), framed(0x62, u16(1))}, nil))
 	b := run(f, Options{})
 	witness := dial(f, b.Addr().String())
 	witness.connect(f, connectPacket{version: 4, clean: true, id: "witness"})
 	f.Fuzz(func(t *testing.T, version byte, sent []byte) {
 		c := dial(t, b.Addr().String())
-		c.connect(t, connectPacket{version: 3 + version%3, clean: true})
+		c.connect(t, connectPacket{version: 3 + version%3, clean: true, id: "fuzz"})
 		_, _ = c.Write(sent) // the broker may have closed it
 		_ = c.Conn.(*net.TCPConn).CloseWrite()
 		if err := c.end(); err != nil {
@@ -111,6 +182,12 @@ func FuzzFirstPacket(f *testing.F) {
 	empty := ""
 	f.Add(connectPacket{version: 5, user: &empty, password: &empty, properties: []byte{0x21, 0, 1}, will: "w"}.bytes())
 	f.Add(connectPacket{version: 3, clean: true, id: "x"}.bytes())
+	for _, version := range []byte{3, 4, 5} {
+		whole := wirePackets(version)["CONNECT"]
+		for n := range len(whole) + 1 {
+			f.Add(whole[:n])
+		}
+	}
 	f.Add([]byte("GET / HTTP/1.1\r\n\r\n"))
 	b := run(f, Options{})
 	witness := dial(f, b.Addr().String())

@@ -197,6 +197,7 @@ func TestWillsOverARestart(t *testing.T) {
 }
 
 func TestDelayedWillOverARestart(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	b := run(t, Options{Dir: dir})
 	watch := connectFive(t, b, "watch", false, expiry(600))
@@ -218,6 +219,7 @@ func TestDelayedWillOverARestart(t *testing.T) {
 
 // Sessions and messages expire while no broker runs.
 func TestExpiryOverARestart(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	b := run(t, Options{Dir: dir})
 	c := connectFive(t, b, "short", false, expiry(1))

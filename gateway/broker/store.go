@@ -320,6 +320,7 @@ func (s *store) end() {
 type frames struct {
 	w       io.Writer
 	buffer  []byte
+	scratch []byte // one message
 	written int64
 	err     error
 }
@@ -333,7 +334,8 @@ func (f *frames) add(key string, v value) {
 	f.buffer = append(binary.AppendUvarint(f.buffer, uint64(len(key))), key...)
 	body := v.bytes
 	if v.message != nil {
-		body = v.message.append(nil, v.from, time.Now())
+		f.scratch = v.message.append(f.scratch[:0], v.from, time.Now())
+		body = f.scratch
 	}
 	f.buffer = append(binary.AppendUvarint(f.buffer, uint64(len(body))), body...)
 	if len(f.buffer) >= frameBytes {
@@ -356,7 +358,6 @@ func (f *frames) flush() {
 
 func (f *frames) end() error {
 	f.flush()
-	f.buffer = nil
 	return f.err
 }
 

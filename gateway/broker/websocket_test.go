@@ -157,6 +157,7 @@ func TestTextIsRefusedWithAReason(t *testing.T) {
 }
 
 func TestSilentWebSocketEndsWithItsKeepAlive(t *testing.T) {
+	t.Parallel()
 	b := run(t, Options{})
 	c, _, err := dialWS(t, b.ws, websocket.DialOptions{})
 	if err != nil {

@@ -1,6 +1,7 @@
 package packet
 
 import (
+	"bytes"
 	"encoding/binary"
 	"strings"
 	"unicode/utf8"
@@ -151,9 +152,15 @@ func (r *reader) subscribe(p *Packet, version byte) {
 				r.fail(malformed("the options of a subscription are 0x%02X", options)) // [MQTT-3.8.3-5]
 			}
 		}
+		if len(p.Filters) == maxFilters {
+			r.fail(&Error{QuotaExceeded, "there are too many topic filters in one packet"})
+		}
 		p.Filters = append(p.Filters, f)
 	}
 }
+
+// maxFilters is how many topic filters one packet may have: each takes more memory than on the wire.
+const maxFilters = 4096
 
 // ValidTopic reports whether a message may have this topic.
 func ValidTopic(t string) bool { return t != "" && !strings.ContainsAny(t, "+#") }
@@ -222,7 +229,7 @@ func (r *reader) binary() []byte { return r.take(int(r.uint16())) }
 
 func (r *reader) string() string {
 	b := r.binary()
-	if !utf8.Valid(b) || strings.IndexByte(string(b), 0) >= 0 { // [MQTT-1.5.4-1] [MQTT-1.5.4-2]
+	if !utf8.Valid(b) || bytes.IndexByte(b, 0) >= 0 { // [MQTT-1.5.4-1] [MQTT-1.5.4-2]
 		r.fail(malformed("a text is not UTF-8, or holds a zero"))
 		return ""
 	}
