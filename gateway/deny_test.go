@@ -118,8 +118,8 @@ func TestDenyMatrix(t *testing.T) {
 		bus: b, topics: message.Topics{Prefix: "p"}.Bus("b", "", ""), log: slog.New(slog.DiscardHandler), audit: func(message.Audit) {},
 		journal: memory(t),
 		rules:   policy.Rules{{Clients: []string{"panel"}, Units: []policy.Range{{From: 1, To: 1}}, Addresses: []policy.Range{{From: 100, To: 104}}}},
-		publish: func(topic string, payload []byte) {
-			replies <- topic + " " + string(payload)
+		publish: func(e mqtt.Event) {
+			replies <- e.Topic + " " + string(e.Payload)
 		},
 	}
 	cases := 0
@@ -134,7 +134,7 @@ func TestDenyMatrix(t *testing.T) {
 					}{{"panel", 1}, {"panel", 2}, {"phone", 1}} {
 						cases++
 						before := device.seen
-						l.serve(who.client, mqtt.Message{Topic: "topic", Payload: write(who.unit, p)})
+						l.serve(who.client, mqtt.Message{Topic: "topic", Payload: write(who.unit, p), Ack: func() {}})
 						reply := <-replies
 						span := modbus.Spans(p)
 						inside := true

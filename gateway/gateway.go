@@ -7,95 +7,57 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 
 	"modferry/gateway/broker"
-	"modferry/gateway/bus"
 	"modferry/gateway/config"
 	"modferry/gateway/console"
 	"modferry/gateway/journal"
 	"modferry/gateway/message"
 	"modferry/gateway/mqtt"
-	"modferry/gateway/poll"
-	"modferry/modbus"
 )
 
 // Gateway is a configured gateway. New opens its listeners, Run does the work.
 type Gateway struct {
-	config  *config.Config
 	log     *slog.Logger
 	topics  message.Topics
 	broker  *broker.Broker  // nil = another server
+	own     broker.Own      // how the gateway connects to its embedded broker
 	console *console.Server // nil = none
 	journal *journal.Journal
 	session *mqtt.Session
-	lines   []*line
-	ports   *ports
-	buses   map[string]*bus.Bus
-	pollers []*poll.Poller
+	plant   *plant
 	changed chan struct{} // one token: the state of a bus changed
 	ready   chan struct{} // closed when the gateway is online for the first time
 	online  func()        // closes ready, once
+
+	config    atomic.Pointer[config.Config]
+	arranging sync.Mutex      // held while the plant changes
+	work      context.Context // of the plant; nil before Run and after its end
 }
 
 // New prepares a gateway. It listens where the configuration says so (embedded
 // broker, console), and connects to nothing yet.
 func New(c *config.Config, log *slog.Logger) (*Gateway, error) {
 	g := &Gateway{
-		config: c, log: log, topics: message.Topics{Prefix: c.Prefix},
-		ports: newPorts(c.Buses, log),
-		buses: map[string]*bus.Bus{}, changed: make(chan struct{}, 1),
-		ready: make(chan struct{}),
+		log: log, topics: message.Topics{Prefix: c.Prefix},
+		changed: make(chan struct{}, 1), ready: make(chan struct{}),
 	}
+	g.config.Store(c)
 	g.online = sync.OnceFunc(func() { close(g.ready) })
-	for _, step := range []func() error{g.listen, g.connect, g.remember} {
-		if err := step(); err != nil {
+	g.plant = newPlant(g)
+	for _, step := range []func(*config.Config) error{g.remember, g.listen, g.connect} {
+		if err := step(c); err != nil {
 			g.unlisten()
 			return nil, err
 		}
 	}
-	for _, b := range c.Buses {
-		g.addBus(b)
-	}
-	for _, d := range c.Devices {
-		g.addDevice(d)
-	}
 	return g, nil
-}
-
-func (g *Gateway) addBus(c config.Bus) {
-	p := g.ports.open(c)
-	b := bus.New(bus.Options{
-		Name: c.Name, Line: p, Timeout: c.Timeout, Queue: c.Queue, InFlight: inFlight(c), Breaker: bus.Breaker(c.Breaker),
-		Notify: func() {
-			select {
-			case g.changed <- struct{}{}:
-			default:
-			}
-		},
-	})
-	g.buses[c.Name] = b
-	l := &line{
-		bus: b, topics: busTopics(g.topics, c), audit: g.audit, decode: decodeOptions(c), rules: c.Allow,
-		journal: g.journal, limit: newLimiter(g.config.Requests.Rate), publish: g.session.Publish, log: g.log.With("bus", c.Name),
-	}
-	if l.topics.Request("") == l.topics.Response("") {
-		l.own = &own{}
-	}
-	g.lines = append(g.lines, l)
-}
-
-func (g *Gateway) addDevice(c config.Device) {
-	b, topics := g.buses[c.Bus], g.topics.Device(c.Name)
-	g.pollers = append(g.pollers, poll.New(poll.Options{
-		Device: c, Client: func(ctx context.Context) modbus.Client { return b.Client(ctx, c.Unit, 0) }, Log: g.log.With("device", c.Name, "bus", c.Bus, "unit", c.Unit),
-		Publish: func(reading string, _ message.Sample, payload []byte) { g.session.Retain(topics.Reading(reading), payload) },
-		Group:   func(payload []byte) { g.session.Retain(topics.Group(), payload) },
-		Status:  func(payload []byte) { g.session.Retain(topics.Status(), payload) },
-	}))
 }
 
 // Addresses are where a gateway listens, for people to connect to; nil where it does not.
@@ -115,6 +77,29 @@ func (g *Gateway) Addresses() (a Addresses) {
 // Ready is closed when the gateway has subscribed its requests for the first time.
 func (g *Gateway) Ready() <-chan struct{} { return g.ready }
 
+// Connected returns nil while the gateway is connected to its broker and subscribed,
+// and why it is not otherwise.
+func (g *Gateway) Connected() error {
+	status := g.session.Status()
+	switch {
+	case status.Connected:
+		return nil
+	case status.Err != nil:
+		return fmt.Errorf("no connection to the broker: %w", status.Err)
+	}
+	return errors.New("no connection to the broker yet")
+}
+
+// Live returns nil while everything moves, and what is stuck otherwise: only a new
+// process will help then.
+func (g *Gateway) Live() error {
+	var stuck error
+	for _, l := range *g.plant.lines.Load() {
+		stuck = errors.Join(stuck, l.bus.Alive())
+	}
+	return stuck
+}
+
 // Run works until ctx ends, then stops in the order in which nothing is lost: polls,
 // buses (which finish the frame on the line and answer what waits), the session
 // (which publishes the last replies and offline), and the servers.
@@ -129,23 +114,34 @@ func (g *Gateway) Run(ctx context.Context) error {
 
 	var serving, talking, working sync.WaitGroup
 	g.serve(servers, &serving, func(err error) { stopServers(err); stopWork() })
+	g.start(work)
 	talking.Go(func() { g.session.Run(session) })
-	for _, b := range g.buses {
-		working.Go(func() { b.Run(work) })
-	}
-	for _, p := range g.pollers {
-		working.Go(func() { p.Run(work) })
-	}
 	working.Go(func() { g.reportBuses(work) })
 
 	<-work.Done()
 	working.Wait()
+	g.stop()
 	stopSession()
 	talking.Wait()
 	cause := context.Cause(servers)
 	stopServers(nil)
 	serving.Wait()
 	return cause
+}
+
+// start arranges the plant; stop ends it, for good.
+func (g *Gateway) start(work context.Context) {
+	g.arranging.Lock()
+	defer g.arranging.Unlock()
+	g.work = work
+	g.plant.arrange(work, g.config.Load())
+}
+
+func (g *Gateway) stop() {
+	g.arranging.Lock()
+	defer g.arranging.Unlock()
+	g.work = nil
+	g.plant.end()
 }
 
 // serve runs the servers; one that fails ends the gateway.
@@ -166,9 +162,6 @@ func (g *Gateway) serve(ctx context.Context, serving *sync.WaitGroup, failed fun
 }
 
 func (g *Gateway) close() {
-	if err := g.ports.close(); err != nil {
-		g.log.Warn("cannot close a line", "error", err)
-	}
 	if err := g.journal.Close(); err != nil {
 		g.log.Warn("some replies are not kept over the restart", "error", err)
 	}

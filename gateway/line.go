@@ -26,9 +26,28 @@ type line struct {
 	rules   policy.Rules
 	limit   *limiter // nil = none
 	journal *journal.Journal
-	own     *own // nil unless request and response topic are the same
-	publish func(topic string, payload []byte)
+	own     *own                            // nil unless request and response topic are the same
+	allows  func(client, topic string) bool // whether a reply may be asked for there, by MQTT 5
+	publish func(mqtt.Event)
 	log     *slog.Logger
+}
+
+// newLine puts a line in front of a bus. It takes over what the line before it, nil
+// if there was none, still expects.
+func (g *Gateway) newLine(b *bus.Bus, c config.Bus, all *config.Config, before *line) *line {
+	l := &line{
+		bus: b, topics: busTopics(g.topics, c), audit: g.audit, decode: decodeOptions(c), rules: c.Allow,
+		journal: g.journal, limit: newLimiter(all.Requests.Rate), publish: g.session.Publish, log: g.log.With("bus", c.Name),
+	}
+	l.allows = func(client, topic string) bool { return g.mayAnswer(l.topics, client, topic) }
+	switch {
+	case l.topics.Request("") != l.topics.Response(""):
+	case before != nil && before.own != nil && before.topics == l.topics:
+		l.own = before.own
+	default:
+		l.own = &own{}
+	}
+	return l
 }
 
 // decodeOptions is what a bus takes.
@@ -40,12 +59,15 @@ func decodeOptions(c config.Bus) message.Options {
 	}
 }
 
+var errElsewhere = errors.New("the request asks for its reply on a topic that is not allowed: use the response topic of the bus, a topic of your own under the gateway's prefix, or have it added to mqtt.reply_topics")
+
 var errTooFast = errors.New("this client sends more requests per second than requests.rate allows; send fewer")
 
 // serve handles one message of the request topic. It does not block.
 func (l *line) serve(client string, m mqtt.Message) {
 	switch {
 	case l.own != nil && l.own.take(m.Payload):
+		m.Ack()
 		return
 	case m.Retained:
 		l.refuse(client, m, &message.Error{Code: message.Retained})
@@ -58,17 +80,45 @@ func (l *line) serve(client string, m mqtt.Message) {
 		return
 	}
 	l.log.Debug("request", "client", client, "unit", request.Unit, "function", request.PDU.FunctionCode)
-	t := &task{line: l, client: client, key: l.key(client, request, m.Payload), request: request}
+	if !m.Expires.IsZero() && (request.Expires.IsZero() || m.Expires.Before(request.Expires)) {
+		request.Expires = m.Expires
+	}
+	to, allowed := l.replyTo(client, m)
+	t := &task{line: l, client: client, key: l.key(client, request, m.Payload), request: request, to: to, ack: m.Ack}
 	if t.isRepeated(m.Duplicate) {
 		return
 	}
-	if result, refused := l.judge(client, request); refused {
+	if result, refused := l.judge(client, request, allowed); refused {
 		t.refused(result)
 		return
 	}
 	if err := l.bus.Submit(t.busRequest()); err != nil {
 		t.done(bus.Reply{Err: err})
 	}
+}
+
+// address is where a reply goes.
+type address struct {
+	topic       string
+	correlation []byte
+}
+
+func (a address) event(payload []byte) mqtt.Event {
+	return mqtt.Event{Topic: a.topic, Payload: payload, Correlation: a.correlation}
+}
+
+// replyTo returns where the reply of a message goes: where MQTT 5 asks for it, if that
+// is allowed, or else to the response topic of its client.
+func (l *line) replyTo(client string, m mqtt.Message) (to address, allowed bool) {
+	to = address{l.topics.Response(client), m.Correlation}
+	if m.Response == "" || m.Response == to.topic {
+		return to, true
+	}
+	if !l.allows(client, m.Response) {
+		return to, false
+	}
+	to.topic = m.Response
+	return to, true
 }
 
 // key names a request in the journal: JSON by its id and what it asks for, however
@@ -81,7 +131,10 @@ func (l *line) key(client string, r *message.Request, payload []byte) journal.Ke
 }
 
 // judge refuses what the specification or the rules do not allow.
-func (l *line) judge(client string, r *message.Request) (message.Result, bool) {
+func (l *line) judge(client string, r *message.Request, allowed bool) (message.Result, bool) {
+	if !allowed {
+		return gatewaySays(r, modbus.IllegalFunction, message.Denied, errElsewhere), true
+	}
 	if err := modbus.CheckRequest(r.PDU); err != nil {
 		exception := modbus.IllegalDataValue
 		var wrong *modbus.RequestError
@@ -150,9 +203,12 @@ func (l *line) refuse(client string, m mqtt.Message, why *message.Error) {
 		l.audit(message.NewRefusal(l.bus.Name(), client, why, time.Now()))
 	}
 	l.log.Debug("message refused", "client", client, "topic", m.Topic, "error", why)
+	defer m.Ack()
 	if reply := why.Reply(); reply != nil {
-		l.publish(l.topics.Response(client), reply)
+		to, _ := l.replyTo(client, m)
+		l.publish(to.event(reply))
 		return
 	}
-	l.publish(l.topics.Error(client), why.Report(m.Payload, m.Topic, time.Now()))
+	to := address{l.topics.Error(client), m.Correlation}
+	l.publish(to.event(why.Report(m.Payload, m.Topic, time.Now())))
 }

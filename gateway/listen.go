@@ -3,9 +3,13 @@ package gateway
 import (
 	"context"
 	"crypto/rand"
-	"fmt"
+	"crypto/tls"
+	"errors"
+	"net"
+	"path/filepath"
 
 	"modferry/gateway/broker"
+	"modferry/gateway/certificate"
 	"modferry/gateway/config"
 	"modferry/gateway/console"
 	"modferry/gateway/journal"
@@ -20,30 +24,68 @@ const maxEvents = 20_000
 const ownUser = "modferry-gateway"
 
 // listen opens the embedded broker and the console.
-func (g *Gateway) listen() error {
-	c := g.config
+func (g *Gateway) listen(c *config.Config) error {
 	if c.Broker != nil {
+		g.own = broker.Own{ClientID: c.MQTT.ClientID, Username: ownUser, Password: rand.Text()}
+		o := broker.Options{Listen: c.Broker.MQTT, Users: brokerUsers(c), Own: g.own, Logger: g.log}
+		if c.DataDir != "" {
+			o.Dir = filepath.Join(c.DataDir, "broker")
+		}
+		if err := g.secure(c.Broker.TLS, &o.TLS); err != nil {
+			return err
+		}
+		if o.TLS != nil { // the gateway itself needs no certificate to reach it
+			o.Plain = "127.0.0.1:0"
+		}
 		var err error
-		if g.broker, err = broker.New(broker.Options{Listen: c.Broker.MQTT, Users: brokerUsers(c), Logger: g.log}); err != nil {
+		if g.broker, err = broker.New(o); err != nil {
 			return err
 		}
 	}
+	return g.listenHTTP(c)
+}
+
+func (g *Gateway) listenHTTP(c *config.Config) error {
 	if c.HTTP == nil {
 		return nil
 	}
-	o := console.Options{Listen: c.HTTP.Listen, Gateway: c.Gateway, Prefix: c.Prefix}
+	o := console.Options{
+		Listen: c.HTTP.Listen, Gateway: c.Gateway, Prefix: c.Prefix, View: g.view,
+		Live: g.Live, Ready: g.Connected, Logger: g.log,
+	}
 	if g.broker != nil {
 		o.MQTT = g.broker.WebSocket()
 	}
-	for _, b := range c.Buses {
-		o.Buses = append(o.Buses, consoleBus(g.topics, b))
-	}
-	for _, d := range c.Devices {
-		o.Devices = append(o.Devices, d.Name)
+	if err := g.secure(c.HTTP.TLS, &o.TLS); err != nil {
+		return err
 	}
 	var err error
 	g.console, err = console.New(o)
 	return err
+}
+
+// secure sets where a listener takes its TLS from, if it has any.
+func (g *Gateway) secure(files *config.ServerTLS, to *func() (*tls.Config, error)) error {
+	if files == nil {
+		return nil
+	}
+	source, err := certificate.New(certificate.Files(*files), g.log)
+	if err == nil {
+		*to = source.Config
+	}
+	return err
+}
+
+// view is what the console shows of the present configuration.
+func (g *Gateway) view() (v console.View) {
+	c := g.config.Load()
+	for _, b := range c.Buses {
+		v.Buses = append(v.Buses, consoleBus(g.topics, b))
+	}
+	for _, d := range c.Devices {
+		v.Devices = append(v.Devices, d.Name)
+	}
+	return v
 }
 
 func consoleBus(t message.Topics, b config.Bus) console.Bus {
@@ -54,15 +96,18 @@ func consoleBus(t message.Topics, b config.Bus) console.Bus {
 	return console.Bus{Name: b.Name, Request: topics.Request(client), Response: topics.Response(client), Error: topics.Error(client)}
 }
 
-// remember opens the journal, in memory unless there is a folder for it. A journal
-// that another process has open means that a second gateway was started by mistake.
-func (g *Gateway) remember() error {
+// remember opens the journal and the backlog, in memory unless there is a folder for
+// them. A journal that another process has open means that a second gateway was
+// started by mistake.
+func (g *Gateway) remember(c *config.Config) error {
 	var err error
-	g.journal, err = journal.Open(journal.Options{Dir: g.config.DataDir, Logger: g.log})
-	return err
+	if g.journal, err = journal.Open(journal.Options{Dir: c.DataDir, Logger: g.log}); err != nil {
+		return err
+	}
+	return nil
 }
 
-// unlisten frees what listen opened, of a gateway that is not going to run.
+// unlisten frees what was opened for a gateway that is not going to run.
 func (g *Gateway) unlisten() {
 	if g.console != nil {
 		_ = g.console.Close() // nobody has connected
@@ -72,43 +117,63 @@ func (g *Gateway) unlisten() {
 		cancel()
 		_ = g.broker.Run(done) // closes it
 	}
+	if g.journal != nil {
+		g.close()
+	}
 }
 
-// brokerUsers adds the gateway itself, with a password for this process only, to
-// the configured users.
+// brokerUsers are the users of the embedded broker, but for the gateway itself.
 func brokerUsers(c *config.Config) map[string]broker.User {
 	if len(c.Broker.Users) == 0 {
 		return nil
 	}
-	users := make(map[string]broker.User, len(c.Broker.Users)+1)
+	users := make(map[string]broker.User, len(c.Broker.Users))
 	for name, u := range c.Broker.Users {
 		users[name] = broker.User{Password: u.Password.Reveal(), Topics: u.Topics}
-	}
-	if c.MQTT.URL == "" {
-		c.MQTT.Username, c.MQTT.Password = ownUser, config.NewSecret(rand.Text())
-		users[ownUser] = broker.User{Password: c.MQTT.Password.Reveal(), Topics: []string{"#"}}
 	}
 	return users
 }
 
-// connect prepares the session with the broker, the embedded one if no other is configured.
-func (g *Gateway) connect() error {
-	m := g.config.MQTT
-	if m.URL == "" {
-		if g.broker == nil {
-			return fmt.Errorf("no broker: set mqtt.url, or broker for the embedded one")
-		}
-		m.URL = "mqtt://" + g.broker.Addr().String()
+// connect prepares the session with the broker.
+func (g *Gateway) connect(c *config.Config) error {
+	o, err := g.sessionOptions(c)
+	if err == nil {
+		g.session = mqtt.New(o)
 	}
-	tls, err := mqtt.TLS(m.TLS.CA, m.TLS.Cert, m.TLS.Key, m.TLS.ServerName)
-	if err != nil {
-		return err
-	}
-	g.session = mqtt.New(mqtt.Options{
-		URL: m.URL, ClientID: m.ClientID, Username: m.Username, Password: m.Password.Reveal(), TLS: tls,
-		KeepAlive: m.KeepAlive, QoS: m.QoS, Status: g.topics.Status(), Topics: g.requestTopics(),
+	return err
+}
+
+// sessionOptions are for the configured broker, or else for the embedded one.
+func (g *Gateway) sessionOptions(c *config.Config) (mqtt.Options, error) {
+	m := c.MQTT
+	o := mqtt.Options{
+		URL: m.URL, ClientID: m.ClientID, Username: m.Username, Password: m.Password.Reveal(),
+		KeepAlive: m.KeepAlive, QoS: m.QoS, Status: g.topics.Status(), Topics: g.requestTopics(c), ResumeWithin: c.Requests.ResumeWithin,
 		Connecting: g.connecting, Online: g.online, Publishing: g.publishing, Handle: g.handle,
 		Events: maxEvents, Logger: g.log,
-	})
-	return nil
+	}
+	if m.Version == config.MQTT5 {
+		o.Version = mqtt.V5
+	}
+	if c.DataDir != "" {
+		o.State = filepath.Join(c.DataDir, "session")
+	}
+	switch {
+	case m.URL == "" && g.broker == nil:
+		return o, errors.New("no broker: set mqtt.url, or broker for the embedded one")
+	case m.URL == "":
+		o.URL = "mqtt://" + g.brokerAddress().String()
+		o.Username, o.Password = g.own.Username, g.own.Password
+	}
+	var err error
+	o.TLS, err = mqtt.TLS(m.TLS.CA, m.TLS.Cert, m.TLS.Key, m.TLS.ServerName)
+	return o, err
+}
+
+// brokerAddress is where the embedded broker speaks plain MQTT.
+func (g *Gateway) brokerAddress() net.Addr {
+	if plain := g.broker.PlainAddr(); plain != nil {
+		return plain
+	}
+	return g.broker.Addr()
 }

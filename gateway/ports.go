@@ -20,34 +20,27 @@ type port interface {
 	Close() error
 }
 
-// ports holds the lines of the buses. Buses that reach their devices over the same
-// connection share one: many devices accept no second.
+// ports opens the lines of the buses. Buses that reach their devices over the same
+// connection share one: many devices accept no second. One goroutine uses it.
 type ports struct {
-	buses  []config.Bus
 	log    *slog.Logger
-	opened []port
 	shared map[string]*sharedPort // by the first bus that uses it
 }
 
-func newPorts(buses []config.Bus, log *slog.Logger) *ports {
-	return &ports{buses: buses, log: log, shared: map[string]*sharedPort{}}
+func newPorts(log *slog.Logger) *ports {
+	return &ports{log: log, shared: map[string]*sharedPort{}}
 }
 
-// open returns the transport of a bus; nothing is opened before the first request.
-func (p *ports) open(c config.Bus) port {
-	opened := p.find(c)
-	p.opened = append(p.opened, opened)
-	return opened
-}
-
-func (p *ports) find(c config.Bus) port {
-	users := p.users(c)
+// open returns the transport of a bus, one of all; nothing is opened before the
+// first request.
+func (p *ports) open(c config.Bus, all []config.Bus) port {
+	users := sharing(all, c)
 	log := p.log.With("bus", users[0].Name)
 	if len(users) == 1 {
 		return newPort(c, log)
 	}
 	s := p.shared[users[0].Name]
-	if s == nil {
+	if s == nil || s.isClosed() {
 		common := leastDemanding(users)
 		s = newSharedPort(newPort(common, log), inFlight(common), users)
 		p.shared[users[0].Name] = s
@@ -55,19 +48,10 @@ func (p *ports) find(c config.Bus) port {
 	return &share{sharedPort: s}
 }
 
-// close closes all lines.
-func (p *ports) close() (err error) {
-	for _, one := range p.opened {
-		err = errors.Join(err, one.Close())
-	}
-	p.opened = nil
-	return err
-}
-
-// users returns the buses with the connection of c, itself among them, in the file's order.
-func (p *ports) users(c config.Bus) []config.Bus {
+// sharing returns the buses with the connection of c, itself among them, in the file's order.
+func sharing(all []config.Bus, c config.Bus) []config.Bus {
 	var users []config.Bus
-	for _, b := range p.buses {
+	for _, b := range all {
 		if b.Name == c.Name || b.TCP != nil && c.TCP != nil && b.TCP.SameConnection(c.TCP) {
 			users = append(users, b)
 		}
@@ -151,6 +135,12 @@ func newSharedPort(p port, inFlight int, users []config.Bus) *sharedPort {
 		s.patience += time.Duration(b.TCP.InFlight) * (3*b.Timeout + b.Delay)
 	}
 	return s
+}
+
+func (s *sharedPort) isClosed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.users == 0
 }
 
 // share is a bus's part in a shared port. Its Close closes the port with the last one.

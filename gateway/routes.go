@@ -3,6 +3,8 @@ package gateway
 import (
 	"context"
 	"encoding/json"
+	"slices"
+	"strings"
 	"time"
 
 	"modferry/gateway/config"
@@ -14,9 +16,9 @@ import (
 const statusEvery = 10 * time.Second
 
 // requestTopics returns what the session subscribes: every bus's request topics.
-func (g *Gateway) requestTopics() []string {
+func (g *Gateway) requestTopics(c *config.Config) []string {
 	var topics []string
-	for _, b := range g.config.Buses {
+	for _, b := range c.Buses {
 		topics = append(topics, busTopics(g.topics, b).Filters()...)
 	}
 	return topics
@@ -27,14 +29,32 @@ func busTopics(t message.Topics, b config.Bus) message.Bus {
 	return t.Bus(b.Name, b.Request, b.Response)
 }
 
+// mayAnswer reports whether a client of a bus may ask for its reply on a topic other
+// than its response topic: under the prefix, or where mqtt.reply_topics allows it. A
+// topic that requests come from is never one: a reply would be the next request.
+func (g *Gateway) mayAnswer(b message.Bus, client, topic string) bool {
+	for _, l := range *g.plant.lines.Load() {
+		if _, ok := l.topics.Client(topic); ok {
+			return false
+		}
+	}
+	if strings.HasPrefix(topic, g.topics.Prefix+"/") {
+		return g.topics.MayAnswer(b, client, topic)
+	}
+	return message.ValidTopic(topic) && slices.ContainsFunc(g.config.Load().MQTT.ReplyTopics, func(filter string) bool {
+		return message.Matches(filter, topic)
+	})
+}
+
 // handle takes a message from the session to its line.
 func (g *Gateway) handle(m mqtt.Message) {
-	for _, l := range g.lines {
+	for _, l := range *g.plant.lines.Load() {
 		if client, ok := l.topics.Client(m.Topic); ok {
 			l.serve(client, m)
 			return
 		}
 	}
+	m.Ack() // a bus that is no longer there, or an ending that is no name
 }
 
 // audit tells of a write. Those that may have reached a device go apart, so that no
@@ -44,12 +64,12 @@ func (g *Gateway) audit(a message.Audit) {
 	if a.Outcome != message.Refused {
 		flow = "audit"
 	}
-	g.session.PublishApart(flow, g.topics.Audit(), a.JSON())
+	g.session.Publish(mqtt.Event{Topic: g.topics.Audit(), Flow: flow, Payload: a.JSON()})
 }
 
 // publishing is told of every message just before it goes out.
 func (g *Gateway) publishing(topic string, payload []byte) {
-	for _, l := range g.lines {
+	for _, l := range *g.plant.lines.Load() {
 		if l.own != nil && l.topics.Response("") == topic {
 			l.own.add(payload)
 		}
@@ -58,10 +78,23 @@ func (g *Gateway) publishing(topic string, payload []byte) {
 
 // connecting is told of every new connection before a message can come over it.
 func (g *Gateway) connecting() {
-	for _, l := range g.lines {
+	for _, l := range *g.plant.lines.Load() {
 		if l.own != nil {
 			l.own.reset()
 		}
+	}
+}
+
+// retain states what is no reading: of that, only the present counts.
+func (g *Gateway) retain(topic string, payload []byte) {
+	g.session.Retain(mqtt.State{Topic: topic, Payload: payload})
+}
+
+// busChanged is told of every change of a bus.
+func (g *Gateway) busChanged() {
+	select {
+	case g.changed <- struct{}{}:
+	default:
 	}
 }
 
@@ -72,7 +105,7 @@ func (g *Gateway) reportBuses(ctx context.Context) {
 	defer ticker.Stop()
 	last := map[string]string{}
 	for {
-		for _, l := range g.lines {
+		for _, l := range *g.plant.lines.Load() {
 			status, err := json.Marshal(l.bus.Status())
 			if err != nil {
 				g.log.Error("cannot write the status of a bus", "bus", l.bus.Name(), "error", err)
@@ -80,7 +113,7 @@ func (g *Gateway) reportBuses(ctx context.Context) {
 			}
 			if last[l.bus.Name()] != string(status) {
 				last[l.bus.Name()] = string(status)
-				g.session.Retain(l.topics.Status(), status)
+				g.retain(l.topics.Status(), status)
 			}
 		}
 		select {

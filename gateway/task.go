@@ -22,6 +22,8 @@ type task struct {
 	client  string
 	key     journal.Key
 	request *message.Request
+	to      address
+	ack     func() // tells the broker that it need not deliver the request again
 }
 
 // isRepeated reports whether the request was made before and is answered from the
@@ -38,13 +40,16 @@ func (t *task) isRepeated(duplicate bool) bool {
 	case entry.State == journal.New:
 		return false
 	case entry.State == journal.Answered && len(entry.Reply) > 0:
-		t.line.publish(t.line.topics.Response(t.client), entry.Reply)
+		t.line.publish(t.to.event(entry.Reply))
+		t.ack()
 	case entry.State == journal.Unknown:
 		result := gatewaySays(t.request, modbus.GatewayTargetNoResponse, message.Timeout, errInterrupted)
 		result.Outcome = message.Unknown
 		t.answer(result, true)
+	default: // being executed: its reply answers this one, too
+		t.ack()
 	}
-	return true // being executed: its reply answers this one, too
+	return true
 }
 
 // full answers a request that the journal has no place for.
@@ -104,6 +109,7 @@ func (t *task) publish(r message.Result) {
 		t.line.audit(message.NewAudit(t.line.bus.Name(), t.client, t.request, r, time.Now()))
 	}
 	if payload := t.request.Reply(r); payload != nil {
-		t.line.publish(t.line.topics.Response(t.client), payload)
+		t.line.publish(t.to.event(payload))
 	}
+	t.ack()
 }

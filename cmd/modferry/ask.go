@@ -86,7 +86,7 @@ type report struct{ Code, Message string }
 
 // ask publishes a request and waits for its reply or for the report that it is none.
 func (c *conversation) ask(ctx context.Context, payload []byte) (reply []byte, refused *report, err error) {
-	c.session.Publish(c.topics.Request(c.client), payload)
+	c.session.Publish(mqtt.Event{Topic: c.topics.Request(c.client), Payload: payload})
 	online, bus := false, false
 	for {
 		select {
@@ -173,6 +173,7 @@ func (f sendFlags) converse() (*conversation, error) {
 			}
 		},
 		Handle: func(m mqtt.Message) {
+			m.Ack()
 			select {
 			case c.arrived <- m:
 			default: // one reply is waited for; a flood of others is not

@@ -212,6 +212,7 @@ func showTemperature(ctx context.Context, at place, out io.Writer) {
 		URL: at.MQTT, ClientID: "modferry-demo-display", KeepAlive: 30 * time.Second, Topics: []string{at.Temperature}, Events: 1,
 		Logger: slog.New(slog.DiscardHandler),
 		Handle: func(m mqtt.Message) {
+			m.Ack()
 			var reading struct {
 				Value *float64
 				Unit  string

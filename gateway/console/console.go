@@ -21,14 +21,19 @@ type Options struct {
 	Listen  string       // host:port
 	Gateway string       // name
 	Prefix  string       // of the topics
-	Buses   []Bus        // and how to reach them
-	Devices []string     // names
+	View    func() View  // what is there now; nil = nothing
 	MQTT    http.Handler // of the embedded broker's WebSocket; nil = no /mqtt here
 
 	TLS    func() (*tls.Config, error) // asked at each connection; nil = plain HTTP
 	Live   func() error                // why the process is stuck, a line for each reason; nil = it never is
 	Ready  func() error                // why it cannot serve now, likewise
 	Logger *slog.Logger                // what clients do wrong, at debug level; nil = silent
+}
+
+// View is what the page shows.
+type View struct {
+	Buses   []Bus
+	Devices []string // names
 }
 
 // Bus is how a bus is reached.
@@ -60,6 +65,9 @@ var page string
 
 // New listens; requests are answered from [Server.Run] on.
 func New(o Options) (*Server, error) {
+	if o.View == nil {
+		o.View = func() View { return View{} }
+	}
 	view, err := template.New("page").Parse(page)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the page: %w", err)
@@ -93,7 +101,7 @@ func (o Options) pages(view *template.Template) http.Handler {
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
-		if err := view.Execute(w, map[string]any{"O": o, "Host": r.Host, "Secure": r.TLS != nil}); err != nil {
+		if err := view.Execute(w, map[string]any{"O": o, "View": o.View(), "Host": r.Host, "Secure": r.TLS != nil}); err != nil {
 			http.Error(w, "cannot show the page", http.StatusInternalServerError)
 		}
 	})

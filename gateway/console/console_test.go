@@ -49,7 +49,9 @@ func get(t *testing.T, url string) (*http.Response, string) {
 
 func TestPageNamesTheTopics(t *testing.T) {
 	mqtt := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUpgradeRequired) })
-	base := serve(t, Options{Gateway: "shed", Prefix: "modferry/shed", Buses: []Bus{{Name: "rs485", Request: "modferry/shed/bus/rs485/request/<your name>"}}, Devices: []string{"cold-room"}, MQTT: mqtt})
+	base := serve(t, Options{Gateway: "shed", Prefix: "modferry/shed", View: func() View {
+		return View{Buses: []Bus{{Name: "rs485", Request: "modferry/shed/bus/rs485/request/<your name>"}}, Devices: []string{"cold-room"}}
+	}, MQTT: mqtt})
 	r, page := get(t, base+"/")
 	for _, want := range []string{
 		"gateway shed", strings.Replace(base, "http", "ws", 1) + "/mqtt", "modferry/shed/bus/rs485/request/&lt;your name&gt;", "modferry/shed/device/cold-room/+",

@@ -22,31 +22,38 @@ import (
 
 // Options describe a session.
 type Options struct {
-	URL        string // mqtt, mqtts, ws or wss
-	ClientID   string
-	Username   string
-	Password   string
-	TLS        *tls.Config // for mqtts and wss
-	KeepAlive  time.Duration
-	QoS        byte                               // of what is published
-	Status     string                             // topic of the retained online/offline, also the will; "" = none
-	Topics     []string                           // subscribed at QoS 2
-	Optional   []string                           // likewise, but the broker may refuse them
-	Handle     func(Message)                      // called in order for each message; must not block
-	Connecting func()                             // called before each try to connect; may be nil
-	Online     func()                             // called when a connection is made and subscribed; may be nil
-	Failed     func(error)                        // called when a connection could not be made or was lost; may be nil
-	Publishing func(topic string, payload []byte) // called just before a message goes out; may be nil
-	Events     int                                // events that may wait for the broker; beyond it the topic with the most loses one
-	Logger     *slog.Logger
+	URL          string // mqtt, mqtts, ws or wss
+	ClientID     string
+	Username     string
+	Password     string
+	Version      Version
+	TLS          func() (*tls.Config, error) // for mqtts and wss
+	ResumeWithin time.Duration
+	State        string
+	KeepAlive    time.Duration
+	QoS          byte                               // of what is published
+	Status       string                             // topic of the retained online/offline, also the will; "" = none
+	Topics       []string                           // subscribed at QoS 2
+	Optional     []string                           // likewise, but the broker may refuse them
+	Handle       func(Message)                      // called in order for each message; must not block
+	Connecting   func()                             // called before each try to connect; may be nil
+	Online       func()                             // called when a connection is made and subscribed; may be nil
+	Failed       func(error)                        // called when a connection could not be made or was lost; may be nil
+	Publishing   func(topic string, payload []byte) // called just before a message goes out; may be nil
+	Events       int                                // events that may wait for the broker; beyond it the topic with the most loses one
+	Logger       *slog.Logger
 }
 
 // Message is one that arrived.
 type Message struct {
-	Topic     string
-	Payload   []byte // Handle may keep it
-	Retained  bool
-	Duplicate bool
+	Topic       string
+	Payload     []byte // Handle may keep it
+	Retained    bool
+	Duplicate   bool
+	Response    string
+	Correlation []byte
+	Expires     time.Time
+	Ack         func()
 }
 
 // What the status topic says.
@@ -88,9 +95,6 @@ func New(o Options) *Session {
 	return &Session{o: o, outbox: newOutbox(o.Events)}
 }
 
-// Publish queues an event: published once, in order, when the broker is there.
-func (s *Session) Publish(topic string, payload []byte) { s.PublishApart(topic, topic, payload) }
-
 // PublishApart queues an event in a flow of its own name, that no flood of other
 // events on the same topic holds up or drives out.
 func (s *Session) PublishApart(flow, topic string, payload []byte) {
@@ -106,9 +110,6 @@ func (s *Session) complain(topic string, dropped int) {
 		s.o.Logger.Warn("the broker is away or slow: replies are dropped", "topic", topic, "dropped", dropped)
 	}
 }
-
-// Retain sets the state of a topic: published retained, now and after each reconnect, only the newest.
-func (s *Session) Retain(topic string, payload []byte) { s.outbox.state(topic, payload) }
 
 // Run keeps the session until ctx ends; then it publishes what is queued and
 // offline, within two seconds, and disconnects.
@@ -197,14 +198,16 @@ func (s *Session) options(c *connection) *paho.ClientOptions {
 		SetOrderMatters(true).
 		SetStore(paho.NewOrderedMemoryStore()).
 		SetDefaultPublishHandler(func(_ paho.Client, m paho.Message) {
-			s.o.Handle(Message{Topic: m.Topic(), Payload: m.Payload(), Retained: m.Retained(), Duplicate: m.Duplicate()})
+			s.o.Handle(Message{Topic: m.Topic(), Payload: m.Payload(), Retained: m.Retained(), Duplicate: m.Duplicate(), Ack: func() {}})
 		}).
 		SetConnectionLostHandler(func(_ paho.Client, err error) { c.lost <- err })
 	if s.o.Status != "" {
 		o.SetWill(s.o.Status, offline, 1, true)
 	}
 	if s.o.TLS != nil {
-		o.SetTLSConfig(s.o.TLS)
+		if c, err := s.o.TLS(); err == nil {
+			o.SetTLSConfig(c)
+		}
 	}
 	return o
 }

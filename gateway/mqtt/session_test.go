@@ -28,7 +28,10 @@ func run(t *testing.T, url string, change func(*mqtt.Options)) (s *mqtt.Session,
 		URL: url, ClientID: "gateway", KeepAlive: 30 * time.Second, QoS: 1, Status: "w/status",
 		Topics: []string{"w/request", "w/request/+"}, Events: 100, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	}
-	o.Handle = func(m mqtt.Message) { s.Publish("w/response", append([]byte("re: "), m.Payload...)) }
+	o.Handle = func(m mqtt.Message) {
+		m.Ack()
+		s.Publish(mqtt.Event{Topic: "w/response", Payload: append([]byte("re: "), m.Payload...)})
+	}
 	if change != nil {
 		change(&o)
 	}
@@ -56,7 +59,7 @@ func TestBirthAndGoodbye(t *testing.T) {
 	next(t, status, "online")
 	app.Publish("w/request/me", 2, false, "1")
 	next(t, response, "re: 1")
-	s.Publish("w/response", []byte("last words"))
+	s.Publish(mqtt.Event{Topic: "w/response", Payload: []byte("last words")})
 	end()
 	next(t, response, "last words")
 	next(t, status, "offline")
@@ -134,7 +137,7 @@ func TestWillWhenTheConnectionIsCut(t *testing.T) {
 func TestRow21And30BrokerKilledAndBackWithoutMemory(t *testing.T) {
 	broker := gatewaytest.Mosquitto(t, gatewaytest.MosquittoOptions{})
 	s, _ := run(t, broker.URL(), nil)
-	s.Retain("w/temperature", []byte("20.5"))
+	s.Retain(mqtt.State{Topic: "w/temperature", Payload: []byte("20.5")})
 	for i := range 5 {
 		app := gatewaytest.Client(t, broker.URL(), gatewaytest.ClientOptions{})
 		next(t, app.Subscribe("w/temperature", 1), "20.5")
@@ -144,7 +147,7 @@ func TestRow21And30BrokerKilledAndBackWithoutMemory(t *testing.T) {
 		next(t, response, fmt.Sprintf("re: %d", i))
 		app.Close()
 		broker.Kill()
-		s.Publish("w/missed", []byte("queued while the broker was away"))
+		s.Publish(mqtt.Event{Topic: "w/missed", Payload: []byte("queued while the broker was away")})
 		broker.Restart()
 	}
 }
@@ -155,7 +158,7 @@ func TestEventsWaitForTheBrokerInOrder(t *testing.T) {
 	response := app.Subscribe("w/response", 1)
 	s, _ := run(t, broker.URL(), nil)
 	for i := range 100 { // most of them before there is a connection
-		s.Publish("w/response", fmt.Append(nil, i))
+		s.Publish(mqtt.Event{Topic: "w/response", Payload: fmt.Append(nil, i)})
 	}
 	for i := range 100 {
 		next(t, response, fmt.Sprint(i))

@@ -182,13 +182,13 @@ func blocks(content []byte, kind string) ([][]byte, error) {
 	return nil, fmt.Errorf("there is no %s in it: it must be a PEM file, which begins with -----BEGIN", strings.ToLower(kind))
 }
 
-// TLS returns the client configuration of mqtts and wss: TLS 1.2 or newer, the
+// TLS returns where each connection of mqtts and wss takes its configuration from: TLS 1.2 or newer, the
 // system's roots unless ca names a PEM file, a client certificate if cert and key
 // do.
-func TLS(ca, cert, key, serverName string) (*tls.Config, error) {
+func TLS(ca, cert, key, serverName string) (func() (*tls.Config, error), error) {
 	c, err := newCredentials(ca, cert, key, serverName)
 	if err != nil {
 		return nil, err
 	}
-	return c.config()
+	return c.config, nil
 }

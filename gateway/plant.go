@@ -1,0 +1,162 @@
+package gateway
+
+import (
+	"context"
+	"reflect"
+	"slices"
+	"sync/atomic"
+
+	"modferry/gateway/bus"
+	"modferry/gateway/config"
+	"modferry/gateway/message"
+	"modferry/gateway/mqtt"
+	"modferry/gateway/poll"
+	"modferry/modbus"
+)
+
+// plant is what works between the session and the devices: the buses, and the
+// polling of the devices. Each part is built of its section of the configuration, so
+// that another configuration changes the parts whose section differs, and no others.
+type plant struct {
+	gateway *Gateway
+	ports   *ports
+	buses   map[string]*busPart
+	devices map[string]*devicePart
+	lines   atomic.Pointer[[]*line] // of the buses, in the configuration's order
+}
+
+// busPart is a bus at work.
+type busPart struct {
+	work
+	built []config.Bus // what it is built of: the buses of its connection, without what only concerns their lines
+	bus   *bus.Bus
+	port  port
+	line  *line
+}
+
+// devicePart is a device that is polled.
+type devicePart struct {
+	work
+	built config.Device
+}
+
+func newPlant(g *Gateway) *plant {
+	p := &plant{gateway: g, ports: newPorts(g.log), buses: map[string]*busPart{}, devices: map[string]*devicePart{}}
+	p.lines.Store(&[]*line{})
+	return p
+}
+
+// arrange makes the plant that c describes of the present one. What works already
+// and is described as before goes on without noticing. ctx ends all parts.
+func (p *plant) arrange(ctx context.Context, c *config.Config) {
+	p.clear(c)
+	lines := make([]*line, 0, len(c.Buses))
+	for _, b := range c.Buses {
+		part := p.buses[b.Name]
+		if part == nil {
+			part = p.addBus(ctx, b, c.Buses)
+		}
+		part.line = p.gateway.newLine(part.bus, b, c, part.line)
+		lines = append(lines, part.line)
+	}
+	p.lines.Store(&lines)
+	for _, d := range c.Devices {
+		if p.devices[d.Name] == nil {
+			p.addDevice(ctx, d)
+		}
+	}
+}
+
+// clear ends the parts that c does not describe as they are.
+func (p *plant) clear(c *config.Config) {
+	var ending []work
+	var closing []port
+	gone := map[string]bool{} // buses
+	for name, b := range p.buses {
+		i := slices.IndexFunc(c.Buses, func(other config.Bus) bool { return other.Name == name })
+		if i >= 0 && reflect.DeepEqual(b.built, connection(c.Buses, c.Buses[i])) {
+			continue
+		}
+		gone[name] = true
+		ending, closing = append(ending, b.work), append(closing, b.port)
+		delete(p.buses, name)
+	}
+	for name, d := range p.devices {
+		i := slices.IndexFunc(c.Devices, func(other config.Device) bool { return other.Name == name })
+		if i >= 0 && reflect.DeepEqual(d.built, c.Devices[i]) && !gone[d.built.Bus] {
+			continue
+		}
+		ending = append(ending, d.work)
+		delete(p.devices, name)
+	}
+	endAll(ending)
+	for _, line := range closing {
+		if err := line.Close(); err != nil {
+			p.gateway.log.Warn("cannot close a line", "error", err)
+		}
+	}
+}
+
+// connection returns what the connection of a bus is built of.
+func connection(all []config.Bus, b config.Bus) []config.Bus {
+	users := sharing(all, b)
+	for i := range users { // these concern the line in front of it
+		u := &users[i]
+		u.Request, u.Response, u.Form, u.Framing, u.Broadcast, u.Allow = "", "", "", 0, false, nil
+	}
+	return users
+}
+
+func (p *plant) addBus(ctx context.Context, c config.Bus, all []config.Bus) *busPart {
+	part := &busPart{built: connection(all, c), port: p.ports.open(c, all)}
+	part.bus = bus.New(bus.Options{
+		Name: c.Name, Line: part.port, Timeout: c.Timeout, Queue: c.Queue, InFlight: inFlight(c), Breaker: bus.Breaker(c.Breaker),
+		Notify: p.gateway.busChanged,
+	})
+	part.work = begin(ctx, part.bus.Run)
+	p.buses[c.Name] = part
+	return part
+}
+
+func (p *plant) addDevice(ctx context.Context, c config.Device) {
+	g, b, topics := p.gateway, p.buses[c.Bus].bus, p.gateway.topics.Device(c.Name)
+	poller := poll.New(poll.Options{
+		Device: c, Log: g.log.With("device", c.Name, "bus", c.Bus, "unit", c.Unit),
+		Client: func(ctx context.Context) modbus.Client { return b.Client(ctx, c.Unit, 0) },
+		Publish: func(reading string, _ message.Sample, payload []byte) {
+			g.session.Retain(mqtt.State{Topic: topics.Reading(reading), Payload: payload})
+		},
+		Group:  func(payload []byte) { g.retain(topics.Group(), payload) },
+		Status: func(payload []byte) { g.retain(topics.Status(), payload) },
+	})
+	p.devices[c.Name] = &devicePart{work: begin(ctx, poller.Run), built: c}
+}
+
+// end ends everything at the same time: polls wait for what was sent, buses finish
+// the frame on the line and answer what waits.
+func (p *plant) end() { p.clear(&config.Config{}) }
+
+// work is a goroutine and its end.
+type work struct {
+	stop context.CancelFunc
+	done chan struct{}
+}
+
+func begin(ctx context.Context, run func(context.Context)) work {
+	ctx, stop := context.WithCancel(ctx)
+	w := work{stop, make(chan struct{})}
+	go func() {
+		defer close(w.done)
+		run(ctx)
+	}()
+	return w
+}
+
+func endAll(all []work) {
+	for _, w := range all {
+		w.stop()
+	}
+	for _, w := range all {
+		<-w.done
+	}
+}
