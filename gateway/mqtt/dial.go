@@ -189,10 +189,13 @@ func (d *dialer) explain(ctx context.Context, err error) error {
 	if errors.Is(ctx.Err(), context.Canceled) {
 		return ctx.Err()
 	}
-	if ctx.Err() != nil || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) {
-		d.mu.Lock()
-		defer d.mu.Unlock()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case ctx.Err() != nil, errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
 		return &trouble{fmt.Sprintf("%s did not answer in time, %s was not finished: check host, port and firewall", d.url.Host, d.stage), err}
+	case endedBy(err):
+		return endedEarly(d.stage, err)
 	}
 	return dialError(err)
 }

@@ -142,10 +142,19 @@ func protocolWords(err error) string {
 		return "no HTTP is spoken at this port: begin mqtt.url with mqtt://, or wss:// if the port has TLS, or use the port of the WebSocket listener"
 	case strings.Contains(err.Error(), "unexpected Sec-WebSocket-Protocol"), strings.Contains(err.Error(), "WebSocket protocol violation"):
 		return fmt.Sprintf("what answers there is no MQTT over WebSocket: check the path in mqtt.url (%v)", err)
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return "the broker closed the connection during the handshake: check that the URL fits the port, mqtt:// for one without TLS, mqtts:// with it, ws:// and wss:// for WebSocket"
 	}
 	return ""
+}
+
+// endedBy reports whether it was the peer who ended the connection.
+func endedBy(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
+// endedEarly is about a connection that the peer ended before it began to speak MQTT:
+// it often does so without a word when it does not understand ours.
+func endedEarly(during string, err error) error {
+	return &trouble{"the broker ended the connection during " + during + ": check that mqtt.url fits the port, mqtt:// for one without TLS, mqtts:// with it, ws:// and wss:// for WebSocket", err}
 }
 
 // networkWords is about the way to the broker.

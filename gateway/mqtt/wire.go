@@ -97,11 +97,11 @@ func (w *wire) readError(err error) error {
 		return net.ErrClosed
 	case failure != nil:
 		return failure
+	case endedBy(err) && !w.greeted:
+		w.ended.Store(true)
+		return endedEarly("the greeting", err)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		w.ended.Store(true)
-		if !w.greeted {
-			return &trouble{"the broker closed the connection without an answer: check that the URL fits the port, mqtts:// for one with TLS, ws:// for WebSocket", io.EOF}
-		}
 		return io.EOF
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return err
