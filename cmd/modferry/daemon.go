@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"modferry/configs/strictyaml"
+	"modferry/gateway"
 	"modferry/gateway/config"
 	"modferry/gateway/config/watch"
 )
@@ -19,12 +20,15 @@ import (
 // service is a gateway, as far as a daemon knows it.
 type service interface {
 	Run(ctx context.Context) error
-	Reload(c *config.Config) error // errRestart = only a new service can be so
-	Live() error                   // why it is stuck; nil = it works
+	Reload(c *config.Config) error // gateway.ErrRestart = only a new service can be so
+	health
 }
 
-// errRestart: a configuration is good, and needs a new service.
-var errRestart = errors.New("the gateway must be started anew")
+// health says how a service is; nil = well.
+type health interface {
+	Live() error      // why it is stuck
+	Connected() error // why it is not at its broker
+}
 
 // daemon keeps a service running with what its configuration file says: a signal or a
 // change of the file, or of a file that it names, has it read again. One that is wrong
@@ -37,7 +41,8 @@ type daemon struct {
 
 	files  *watch.Watcher // nil = only the signal tells of changes
 	hangup chan os.Signal
-	stuck  bool // that the service is stuck was said
+	stuck  bool   // that the service is stuck was said
+	what   string // the status that was told, but for the connection
 }
 
 // runDaemon reads the configuration, runs the service until ctx ends, and waits for
@@ -90,7 +95,7 @@ func (d *daemon) run(ctx context.Context, c *config.Config) error {
 		s, err := d.start(c)
 		if err != nil && before != nil {
 			d.log.Error("cannot start the gateway with the changed configuration, the one before it stays", "error", err)
-			c, before = before, nil
+			c = before
 			s, err = d.start(c)
 		}
 		if err != nil {
@@ -113,9 +118,9 @@ func (d *daemon) serve(ctx context.Context, s service, c *config.Config) (next *
 	defer stop()
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(work) }()
-	d.systemd.ready(statusText(c))
-	alive, stopAlive := ticks(d.systemd.alive)
-	defer stopAlive()
+	d.ready(s, c)
+	beat, stopBeat := ticks(d.systemd.beat)
+	defer stopBeat()
 	for next == nil {
 		select {
 		case err := <-ended:
@@ -127,7 +132,7 @@ func (d *daemon) serve(ctx context.Context, s service, c *config.Config) (next *
 			next = d.reload(s)
 		case <-d.changed():
 			next = d.reload(s)
-		case <-alive:
+		case <-beat:
 			d.beat(s)
 		}
 	}
@@ -148,21 +153,23 @@ func (d *daemon) reload(s service) (next *config.Config) {
 	c, err := d.load()
 	if err != nil {
 		d.complain(err)
-		d.systemd.ready("the changed configuration has mistakes, the one before it stays")
+		d.what = "the changed configuration has mistakes, the one before it stays"
+		d.systemd.ready(d.status(s))
 		return nil
 	}
 	switch err := s.Reload(c); {
 	case err == nil:
 		d.log.Info("configuration reloaded", "file", d.file)
-	case errors.Is(err, errRestart):
+	case errors.Is(err, gateway.ErrRestart):
 		d.log.Info("configuration reloaded, the gateway starts anew", "file", d.file)
 		return c
 	default:
 		d.log.Error("the changed configuration is not used, the one before it stays", "error", err)
-		d.systemd.ready("the changed configuration cannot be used, the one before it stays")
+		d.what = "the changed configuration cannot be used, the one before it stays"
+		d.systemd.ready(d.status(s))
 		return nil
 	}
-	d.systemd.ready(statusText(c))
+	d.ready(s, c)
 	return nil
 }
 
@@ -179,8 +186,24 @@ func (d *daemon) complain(err error) {
 	}
 }
 
-// beat gives a sign of life, unless the service is stuck: then systemd ends it.
-func (d *daemon) beat(s service) {
+// ready tells that the service is at work with a configuration.
+func (d *daemon) ready(s health, c *config.Config) {
+	d.what = fmt.Sprintf("gateway %s, %s, %s", c.Gateway, count(len(c.Buses), "bus", "buses"), count(len(c.Devices), "device", "devices"))
+	d.systemd.ready(d.status(s))
+}
+
+// status is what systemctl status shows.
+func (d *daemon) status(s health) string {
+	if err := s.Connected(); err != nil {
+		return fmt.Sprintf("%s: %v", d.what, err)
+	}
+	return d.what + ": connected to the broker"
+}
+
+// beat tells how the service is, and gives a sign of life unless it is stuck: then
+// systemd ends it.
+func (d *daemon) beat(s health) {
+	d.systemd.status(d.status(s))
 	err := s.Live()
 	if err == nil {
 		d.systemd.isAlive()
@@ -197,9 +220,4 @@ func ticks(every time.Duration) (<-chan time.Time, func()) {
 	}
 	t := time.NewTicker(every)
 	return t.C, t.Stop
-}
-
-// statusText is what systemctl status shows.
-func statusText(c *config.Config) string {
-	return fmt.Sprintf("gateway %s, %s, %s", c.Gateway, count(len(c.Buses), "bus", "buses"), count(len(c.Devices), "device", "devices"))
 }

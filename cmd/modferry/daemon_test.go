@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"modferry/gateway"
 	"modferry/gateway/config"
 )
 
@@ -53,10 +54,10 @@ func newManager(t *testing.T) *manager {
 	return m
 }
 
-// next returns the next message other than signs of life.
+// next returns the next message other than signs of life and a new status.
 func (m *manager) next() string {
 	m.t.Helper()
-	return m.await(func(text string) bool { return text != "WATCHDOG=1" })
+	return m.await(func(text string) bool { return text != "WATCHDOG=1" && !strings.HasPrefix(text, "STATUS=") })
 }
 
 func (m *manager) await(wanted func(string) bool) string {
@@ -88,6 +89,7 @@ type fakeService struct {
 	mu     sync.Mutex
 	reload func(*config.Config) error
 	live   func() error
+	away   error // from the broker
 	end    chan error
 }
 
@@ -111,6 +113,12 @@ func (s *fakeService) Reload(c *config.Config) error {
 	var reload func(*config.Config) error
 	s.set(func() { reload = s.reload })
 	return reload(c)
+}
+
+func (s *fakeService) Connected() error {
+	var away error
+	s.set(func() { away = s.away })
+	return away
 }
 
 func (s *fakeService) Live() error {
@@ -250,7 +258,7 @@ func TestDaemonStartsAnew(t *testing.T) {
 	x := try(t)
 	x.manager.expect("READY=1")
 	x.expectStart("one")
-	x.service.set(func() { x.service.reload = func(*config.Config) error { return errRestart } })
+	x.service.set(func() { x.service.reload = func(*config.Config) error { return gateway.ErrRestart } })
 	replace(t, x.file, yamlOf("two"))
 	x.manager.expect("RELOADING=1")
 	x.manager.expect("READY=1\nSTATUS=gateway two")
@@ -315,8 +323,12 @@ func TestDaemonThatIsStuckGivesNoSignOfLife(t *testing.T) {
 	x := try(t)
 	x.service.set(func() { x.service.live = func() error { return <-asked } })
 	defer close(asked)
-	x.manager.expect("READY=1")
+	x.manager.expect("READY=1\nSTATUS=gateway one, 1 bus, 0 devices: connected to the broker")
+	x.service.set(func() { x.service.away = errors.New("no route to host\nREADY=1") })
 	asked <- nil
+	x.manager.await(func(text string) bool {
+		return text == "STATUS=gateway one, 1 bus, 0 devices: no route to host READY=1"
+	})
 	x.manager.await(m)
 	for range 5 {
 		asked <- errors.New("bus b is stuck")

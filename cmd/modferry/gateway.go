@@ -33,8 +33,7 @@ func gatewayCommand() *cobra.Command {
 			}
 			useOneCore()
 			return runDaemon(c.Context(), file, log, func(c *config.Config) (service, error) {
-				g, err := gateway.New(c, log)
-				return restarted{g}, err
+				return gateway.New(c, log)
 			})
 		},
 	}
@@ -42,12 +41,6 @@ func gatewayCommand() *cobra.Command {
 	c.Flags().StringVar(&level, "log", "info", "log `LEVEL`: debug, info, warn, error")
 	return c
 }
-
-// restarted is a gateway that takes another configuration by being started anew.
-type restarted struct{ *gateway.Gateway }
-
-func (restarted) Reload(*config.Config) error { return errRestart }
-func (restarted) Live() error                 { return nil }
 
 // stateDir is where a gateway keeps what must survive a restart: what systemd gives
 // it, or the user's state directory; "" if there is neither.
