@@ -30,9 +30,11 @@ const patience = 5 * time.Second
 // registers hold their address, writes are echoed, unit 9 never answers, and unit 8
 // answers exception 2.
 type device struct {
-	addr string
-	mu   sync.Mutex
-	seen []modbus.ADU
+	addr        string
+	mu          sync.Mutex
+	seen        []modbus.ADU
+	connections int           // accepted so far
+	hold        chan struct{} // requests to unit 7 are answered when this is closed
 }
 
 func newDevice(t *testing.T) *device {
@@ -41,7 +43,7 @@ func newDevice(t *testing.T) *device {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &device{addr: l.Addr().String()}
+	d := &device{addr: l.Addr().String(), hold: make(chan struct{})}
 	var serving sync.WaitGroup
 	serving.Go(func() {
 		for {
@@ -49,6 +51,9 @@ func newDevice(t *testing.T) *device {
 			if err != nil {
 				return
 			}
+			d.mu.Lock()
+			d.connections++
+			d.mu.Unlock()
 			stop := context.AfterFunc(t.Context(), func() { c.Close() })
 			serving.Go(func() { defer stop(); d.serve(c) })
 		}
@@ -77,7 +82,11 @@ func (d *device) serve(c net.Conn) {
 		if err != nil {
 			return
 		}
-		if reply, ok := d.answer(request); ok {
+		reply, ok := d.answer(request)
+		if request.Unit == 7 {
+			<-d.hold
+		}
+		if ok {
 			if _, err := c.Write(modbus.AppendTCP(nil, modbus.ADU{Transaction: request.Transaction, Unit: request.Unit, PDU: reply})); err != nil {
 				return
 			}
@@ -110,6 +119,12 @@ func (d *device) answer(a modbus.ADU) (modbus.PDU, bool) {
 	return a.PDU, true
 }
 
+func (d *device) accepted() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.connections
+}
+
 func (d *device) requests() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -131,10 +146,30 @@ func startAt(t *testing.T, url, yaml string) *gatewaytest.Peer {
 // startAs does the same with an app that connects in its own way.
 func startAs(t *testing.T, url, yaml string, o gatewaytest.ClientOptions) *gatewaytest.Peer {
 	t.Helper()
+	g := run(t, parse(t, yaml))
+	if url == "" {
+		url = "tcp://" + g.Addresses().MQTT.String()
+	}
+	app := gatewaytest.Client(t, url, o)
+	status := app.Subscribe("modferry/w/status", 1)
+	if m := status.Next(patience); string(m.Payload) != "online" {
+		t.Fatalf("status %q", m.Payload)
+	}
+	return app
+}
+
+func parse(t *testing.T, yaml string) *config.Config {
+	t.Helper()
 	c, err := config.Parse("test.yaml", []byte(yaml), config.Options{Profiles: configs.Files})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return c
+}
+
+// run runs a gateway until the test ends.
+func run(t *testing.T, c *config.Config) *gateway.Gateway {
+	t.Helper()
 	g, err := gateway.New(c, slog.New(slog.NewTextHandler(t.Output(), nil)))
 	if err != nil {
 		t.Fatal(err)
@@ -148,15 +183,7 @@ func startAs(t *testing.T, url, yaml string, o gatewaytest.ClientOptions) *gatew
 			t.Errorf("the gateway ended with %v", err)
 		}
 	})
-	if url == "" {
-		url = "tcp://" + g.Addresses().MQTT.String()
-	}
-	app := gatewaytest.Client(t, url, o)
-	status := app.Subscribe("modferry/w/status", 1)
-	if m := status.Next(patience); string(m.Payload) != "online" {
-		t.Fatalf("status %q", m.Payload)
-	}
-	return app
+	return g
 }
 
 func tcpGateway(d *device, extra string) string {

@@ -24,16 +24,17 @@ import (
 // binary, started again in a role.
 const roleVariable = "MODFERRY_TEST_ROLE"
 
-// echo answers on echo/response what comes on echo/request: the least a bridge can do.
+// echo answers on echo/response what comes on echo/request, with the same QoS: the
+// least a bridge can do.
 func echo(url string) {
 	o := paho.NewClientOptions().AddBroker(url).SetClientID("echo").SetOrderMatters(true)
-	o.SetDefaultPublishHandler(func(c paho.Client, m paho.Message) { c.Publish("echo/response", 0, false, m.Payload()) })
+	o.SetDefaultPublishHandler(func(c paho.Client, m paho.Message) { c.Publish("echo/response", m.Qos(), false, m.Payload()) })
 	c := paho.NewClient(o)
 	if t := c.Connect(); t.Wait() && t.Error() != nil {
 		fmt.Fprintln(os.Stderr, t.Error())
 		os.Exit(1)
 	}
-	c.Subscribe("echo/request", 0, nil).Wait()
+	c.Subscribe("echo/request", 2, nil).Wait()
 	fmt.Println("ready")
 	_, _ = io.Copy(io.Discard, os.Stdin) // until the benchmark is over
 }
@@ -41,6 +42,7 @@ func echo(url string) {
 // bench is the measured chain: app -> mosquitto -> gateway -> device, with the bare
 // echo and the raw read beside it.
 type bench struct {
+	qos     byte
 	app     *gatewaytest.Peer
 	gateway *gatewaytest.Process
 	device  net.Conn
@@ -49,16 +51,16 @@ type bench struct {
 
 const benchRequest = "010400010001600A"
 
-func newBench(b *testing.B) *bench {
+func newBench(b *testing.B, qos byte, o gatewaytest.MosquittoOptions) *bench {
 	b.Helper()
-	broker := gatewaytest.Mosquitto(b, gatewaytest.MosquittoOptions{NoDelay: true})
+	broker := gatewaytest.Mosquitto(b, o)
 	sensor := gatewaytest.Start(b, "simulator", "--profile", "xy-md02", "--tcp", "127.0.0.1:0", "--json")
 	var places struct{ TCP string }
 	if err := json.Unmarshal([]byte(sensor.Line("{")), &places); err != nil {
 		b.Fatal(err)
 	}
-	x := &bench{app: gatewaytest.Client(b, broker.URL(), gatewaytest.ClientOptions{})}
-	x.gateway = gatewaytest.Start(b, "gateway", "-c", benchConfig(b, broker.URL(), places.TCP))
+	x := &bench{qos: qos, app: gatewaytest.Client(b, broker.URL(), gatewaytest.ClientOptions{})}
+	x.gateway = gatewaytest.Start(b, "gateway", "-c", benchConfig(b, qos, broker.URL(), places.TCP))
 	startEcho(b, broker.URL())
 	var err error
 	if x.device, err = net.Dial("tcp", places.TCP); err != nil {
@@ -71,9 +73,11 @@ func newBench(b *testing.B) *bench {
 	return x
 }
 
-func benchConfig(b *testing.B, broker, device string) string {
-	file := filepath.Join(b.TempDir(), "gateway.yaml")
-	text := fmt.Sprintf("gateway: bench\nmqtt: {url: %q, qos: 0}\nbuses:\n  line: {tcp: %q}\n", strings.Replace(broker, "tcp:", "mqtt:", 1), device)
+func benchConfig(b *testing.B, qos byte, broker, device string) string {
+	dir := b.TempDir()
+	file := filepath.Join(dir, "gateway.yaml")
+	text := fmt.Sprintf("gateway: bench\ndata_dir: %q\nmqtt: {url: %q, qos: %d}\nbuses:\n  line: {tcp: %q, in_flight: 16, queue: 128}\n",
+		dir, strings.Replace(broker, "tcp:", "mqtt:", 1), qos, device)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		b.Fatal(err)
 	}
@@ -104,11 +108,11 @@ func startEcho(b *testing.B, url string) {
 func (x *bench) trip(b *testing.B, request, response, payload string, n int) []time.Duration {
 	b.Helper()
 	answered := make(chan struct{}, 1)
-	x.app.Client.Subscribe(response, 0, func(paho.Client, paho.Message) { answered <- struct{}{} }).Wait()
+	x.app.Client.Subscribe(response, x.qos, func(paho.Client, paho.Message) { answered <- struct{}{} }).Wait()
 	times := make([]time.Duration, 0, n)
 	for range n {
 		start := time.Now()
-		x.app.Client.Publish(request, 0, false, payload)
+		x.app.Client.Publish(request, x.qos, false, payload)
 		select {
 		case <-answered:
 		case <-time.After(10 * time.Second):
@@ -118,6 +122,31 @@ func (x *bench) trip(b *testing.B, request, response, payload string, n int) []t
 	}
 	x.app.Client.Unsubscribe(response).Wait()
 	return times
+}
+
+// flood has n requests answered with at most 64 of them on their way, and returns how
+// many were answered per second.
+func (x *bench) flood(b *testing.B, request, response, payload string, n int) float64 {
+	b.Helper()
+	free := make(chan struct{}, 64)
+	for range cap(free) {
+		free <- struct{}{}
+	}
+	x.app.Client.Subscribe(response, x.qos, func(paho.Client, paho.Message) { free <- struct{}{} }).Wait()
+	start := time.Now()
+	for i := range n + cap(free) { // the last round waits for all
+		select {
+		case <-free:
+		case <-time.After(10 * time.Second):
+			b.Fatalf("no answer on %s", response)
+		}
+		if i < n {
+			x.app.Client.Publish(request, x.qos, false, payload)
+		}
+	}
+	rate := float64(n) / time.Since(start).Seconds()
+	x.app.Client.Unsubscribe(response).Wait()
+	return rate
 }
 
 // read makes n raw reads on a TCP connection of its own.
@@ -147,14 +176,14 @@ func median(times []time.Duration) float64 {
 // same broker + one raw TCP read) / (request and reply through the gateway). The
 // three are measured in turns, so that noise meets all of them.
 func BenchmarkShare(b *testing.B) {
-	x := newBench(b)
+	x := newBench(b, 0, gatewaytest.MosquittoOptions{NoDelay: true})
 	const turns, n = 20, 200
 	for b.Loop() {
 		var bare, raw, through []time.Duration
 		for range turns {
 			bare = append(bare, x.trip(b, "echo/request", "echo/response", benchRequest, n)...)
 			raw = append(raw, x.read(b, n)...)
-			through = append(through, x.trip(b, "modferry/bench/bus/line/request/me", "modferry/bench/bus/line/response/me", benchRequest, n)...)
+			through = append(through, x.trip(b, toGateway, fromGateway, benchRequest, n)...)
 		}
 		b.ReportMetric(median(bare)/1e3, "echo-µs")
 		b.ReportMetric(median(raw)/1e3, "raw-µs")
@@ -163,6 +192,66 @@ func BenchmarkShare(b *testing.B) {
 		b.ReportMetric(rss(b, x.gateway.PID()), "loaded-MiB")
 	}
 	b.ReportMetric(0, "ns/op")
+}
+
+// The topics of the gateway.
+const (
+	toGateway   = "modferry/bench/bus/line/request/me"
+	fromGateway = "modferry/bench/bus/line/response/me"
+)
+
+// BenchmarkQoS1 compares request and reply at QoS 1 with the bare echo: on a broker
+// that sends at once, and on mosquitto's defaults, where the kernels of broker and
+// clients wait for each other.
+func BenchmarkQoS1(b *testing.B) {
+	for _, c := range []struct {
+		name     string
+		broker   gatewaytest.MosquittoOptions
+		turns, n int
+	}{
+		{"nodelay", gatewaytest.MosquittoOptions{NoDelay: true}, 20, 100},
+		{"defaults", gatewaytest.MosquittoOptions{}, 5, 10},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			x := newBench(b, 1, c.broker)
+			for b.Loop() {
+				var bare, through []time.Duration
+				for range c.turns {
+					bare = append(bare, x.trip(b, "echo/request", "echo/response", benchRequest, c.n)...)
+					through = append(through, x.trip(b, toGateway, fromGateway, benchRequest, c.n)...)
+				}
+				b.ReportMetric(median(bare)/1e3, "echo-µs")
+				b.ReportMetric(median(through)/1e3, "gateway-µs")
+				b.ReportMetric(median(through)/median(bare), "times-echo")
+			}
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+// BenchmarkInFlight compares the rates with 64 requests on their way, and reports the
+// gateway's memory under that load.
+func BenchmarkInFlight(b *testing.B) {
+	for qos := range byte(2) {
+		b.Run(fmt.Sprintf("QoS%d", qos), func(b *testing.B) {
+			x := newBench(b, qos, gatewaytest.MosquittoOptions{NoDelay: true})
+			const turns, n = 10, 5000
+			for b.Loop() {
+				var bare, through []float64
+				for range turns {
+					bare = append(bare, x.flood(b, "echo/request", "echo/response", benchRequest, n))
+					through = append(through, x.flood(b, toGateway, fromGateway, benchRequest, n))
+				}
+				slices.Sort(bare)
+				slices.Sort(through)
+				b.ReportMetric(bare[turns/2], "echo/s")
+				b.ReportMetric(through[turns/2], "gateway/s")
+				b.ReportMetric(through[turns/2]/bare[turns/2], "share")
+				b.ReportMetric(rss(b, x.gateway.PID()), "loaded-MiB")
+			}
+			b.ReportMetric(0, "ns/op")
+		})
+	}
 }
 
 // BenchmarkFootprint reports the size of the program and of an idle gateway with its
@@ -174,7 +263,7 @@ func BenchmarkFootprint(b *testing.B) {
 	if err := json.Unmarshal([]byte(sensor.Line("{")), &places); err != nil {
 		b.Fatal(err)
 	}
-	file := benchConfig(b, broker.URL(), places.TCP)
+	file := benchConfig(b, 0, broker.URL(), places.TCP)
 	info, err := os.Stat(gatewaytest.Binary(b))
 	if err != nil {
 		b.Fatal(err)
@@ -184,11 +273,11 @@ func BenchmarkFootprint(b *testing.B) {
 	var idle float64
 	for b.Loop() {
 		for range 5 {
-			replies := app.Subscribe("modferry/bench/bus/line/response/me", 0)
+			replies := app.Subscribe(fromGateway, 0)
 			start := time.Now()
 			g := gatewaytest.Start(b, "gateway", "-c", file)
 			for answered := false; !answered; {
-				app.Publish("modferry/bench/bus/line/request/me", 0, false, benchRequest)
+				app.Publish(toGateway, 0, false, benchRequest)
 				select {
 				case <-replies.Messages():
 					answered = true
@@ -198,7 +287,7 @@ func BenchmarkFootprint(b *testing.B) {
 			first = append(first, time.Since(start))
 			idle = max(idle, rss(b, g.PID()))
 			g.Stop()
-			app.Unsubscribe("modferry/bench/bus/line/response/me").Wait()
+			app.Unsubscribe(fromGateway).Wait()
 		}
 	}
 	b.ReportMetric(median(first)/1e6, "first-reply-ms")
