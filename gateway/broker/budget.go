@@ -33,10 +33,13 @@ func (s *session) oldestInflight() (oldest *delivery) {
 	return oldest
 }
 
-// relieve brings what the broker holds back within its budget: the session that
+// keepWithin brings what the broker holds back within its budget: the session that
 // holds most loses its oldest messages, and its connection if it has only such as
 // are being written. An eighth is freed at once, so that this is rare.
-func (h *hub) relieve() {
+func (h *hub) keepWithin() {
+	if h.used <= h.budget {
+		return
+	}
 	for target := h.budget - h.budget/8; h.used > target; {
 		var greediest *session
 		most := 0

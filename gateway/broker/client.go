@@ -159,7 +159,9 @@ func (c *client) receive(ctx context.Context, most int) (header byte, body []byt
 		_ = c.conn.SetReadDeadline(time.Now().Add(packetTimeout))
 	}
 	body = make([]byte, size)
-	_, err = io.ReadFull(c.in, body)
+	if _, err = io.ReadFull(c.in, body); err != nil {
+		free()
+	}
 	return header, body, free, err
 }
 

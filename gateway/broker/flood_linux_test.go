@@ -68,6 +68,8 @@ func together(t *testing.T, b *running, do assault) {
 	for _, c := range held {
 		_ = c.Close()
 	}
+	// What the attackers took up is free again.
+	gatewaytest.Client(t, b.tcp, gatewaytest.ClientOptions{}).Publish("large", 1, false, make([]byte, 900<<10))
 }
 
 // healthy fails the test unless an ordinary client is served.

@@ -95,6 +95,7 @@ func (h *hub) publish(from string, m *message, retain bool) (waits bool) {
 		waits = h.deliver(s, m, min(m.qos, s.hit.qos), retain && s.hit.publish, s.hit.ids) || waits
 		s.hit.ids = nil
 	}
+	h.keepWithin()
 	return waits
 }
 
@@ -142,9 +143,7 @@ func (h *hub) deliver(s *session, m *message, qos byte, retain bool, ids []uint3
 	for s.deliveries() > maxQueued || s.bytes > maxClientBytes {
 		h.dropOldest(s)
 	}
-	if h.used > h.budget {
-		h.relieve()
-	}
+	h.keepWithin()
 	if s.client != nil {
 		s.client.poke()
 		return false
@@ -260,6 +259,7 @@ func (h *hub) setWill(s *session, w *will) bool {
 	h.willBytes += w.message.size
 	h.hold(w.message)
 	h.keepWill(s)
+	h.keepWithin()
 	return true
 }
 
@@ -328,6 +328,7 @@ func (h *hub) subscribe(s *session, f packet.Filter, id uint32) (reason byte, ex
 	h.stats.Subscriptions++
 	h.tree.add(sub)
 	h.keepSubscription(sub)
+	h.keepWithin()
 	return f.QoS, old != nil
 }
 

@@ -75,6 +75,8 @@ func millis(t time.Time) int64 {
 	return t.UnixMilli()
 }
 
+// keepSession writes a session that outlives its connection; from then on everything
+// it has is written too, until it ends.
 func (h *hub) keepSession(s *session) {
 	if h.store != nil && (s.expiry > 0 || s.kept) {
 		s.kept = true
@@ -93,7 +95,7 @@ func (h *hub) dropSession(s *session) {
 }
 
 func (h *hub) keepSubscription(sub *subscription) {
-	if h.store != nil && sub.session.expiry > 0 {
+	if sub.session.kept {
 		sub.kept = true
 		h.store.put(paired(kindSubscription, sub.session.id, sub.Filter.Filter), value{bytes: sub.record()})
 	}
@@ -142,13 +144,13 @@ func (h *hub) dropRetained(topic string) {
 }
 
 func (h *hub) keepReceived(s *session, id uint16) {
-	if h.store != nil && s.expiry > 0 {
+	if s.kept {
 		h.store.put(receivedKey(s, id), value{bytes: []byte{1}})
 	}
 }
 
 func (h *hub) dropReceived(s *session, id uint16) {
-	if h.store != nil && s.kept {
+	if s.kept {
 		h.store.drop(receivedKey(s, id))
 	}
 }
@@ -159,7 +161,7 @@ func receivedKey(s *session, id uint16) string {
 
 // keepDelivery writes where a message at QoS 1 or 2 is to go, and how far it is.
 func (h *hub) keepDelivery(s *session, d *delivery) {
-	if h.store == nil || d.qos == 0 || s.expiry == 0 || d.gone {
+	if !s.kept || d.qos == 0 || d.gone {
 		return
 	}
 	if !d.kept {

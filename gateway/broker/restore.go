@@ -69,6 +69,7 @@ func (r *restoring) session(key string, v []byte) {
 		return
 	}
 	s := newSession(key[1:], record.User)
+	s.kept = r.h.store != nil
 	s.version, s.left, s.own = record.Version, r.alive, r.h.own.ClientID != "" && s.id == r.h.own.ClientID
 	if record.Left != 0 {
 		s.left = r.past(record.Left)
@@ -183,9 +184,7 @@ func (r *restoring) delivery(key string, v []byte) {
 		s.nextID = max(s.nextID, d.id)
 	}
 	r.h.keepDelivery(s, d)
-	if r.h.used > r.h.budget {
-		r.h.relieve()
-	}
+	r.h.keepWithin()
 }
 
 // will restores the will of a client. One that was connected when the process ended
@@ -233,7 +232,7 @@ func (h *hub) everything() map[string]value {
 		if s.will != nil {
 			all[string(kindWill)+s.id] = value{bytes: s.willRecord()}
 		}
-		if s.expiry == 0 {
+		if !s.kept {
 			continue
 		}
 		all[string(kindSession)+s.id] = value{bytes: s.record()}
