@@ -1,7 +1,6 @@
 package gatewaytest
 
 import (
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -135,44 +134,6 @@ func (p *Process) show() {
 		p.t.Logf("%s\nstdout:\n%s\nstderr:\n%s", strings.Join(p.cmd.Args, " "), p.stdout, p.stderr)
 	}
 }
-
-// Binary returns the path of the modferry program, built once per test process, with
-// the race detector if the tests have it. It stays in the user's cache directory,
-// replaced by the next run's.
-func Binary(t testing.TB) string {
-	t.Helper()
-	path, err := built()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
-var built = sync.OnceValues(func() (string, error) {
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		cache = os.TempDir()
-	}
-	name, args := "modferry", []string{"build"}
-	if raced {
-		name, args = "modferry-race", append(args, "-race")
-	}
-	dir := filepath.Join(cache, "modferry-test")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", fmt.Errorf("no place for the program under test: %w", err)
-	}
-	// Renamed when complete: the tests of other packages build it at the same time.
-	fresh := filepath.Join(dir, fmt.Sprintf("%s.%d", name, os.Getpid()))
-	out, err := exec.Command("go", append(args, "-o", fresh, "modferry/cmd/modferry")...).CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("cannot build modferry: %w\n%s", err, out)
-	}
-	path := filepath.Join(dir, name)
-	if err := os.Rename(fresh, path); err != nil {
-		return "", fmt.Errorf("cannot place modferry: %w", err)
-	}
-	return path, nil
-})
 
 // PID returns the process id.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
