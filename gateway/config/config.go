@@ -36,7 +36,7 @@ const (
 
 // MQTT is the connection to the broker.
 type MQTT struct {
-	URL         string // mqtt, mqtts, ws or wss
+	URL         string // mqtt, mqtts, ws or wss; "" = the embedded broker
 	Version     string // MQTT311 or MQTT5
 	ClientID    string // default modferry-<gateway>
 	Username    string

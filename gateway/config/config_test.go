@@ -170,6 +170,22 @@ func TestBrokerURL(t *testing.T) {
 	}
 }
 
+// A URL that leads to the embedded broker says the same as none.
+func TestURLOfTheEmbeddedBroker(t *testing.T) {
+	for text, want := range map[string]string{
+		"mqtt: {url: 'mqtt://localhost'}\nbroker: {}":                                                      "",
+		"mqtt: {url: 'mqtt://127.0.0.1:99'}\nbroker: {mqtt: '0.0.0.0:99', users: {a: {password: x}}}":      "",
+		"mqtt: {url: 'mqtt://127.0.0.1:98'}\nbroker: {mqtt: ':99'}":                                        "mqtt://127.0.0.1:98",
+		"mqtt: {url: 'mqtt://broker.example'}\nbroker: {}":                                                 "mqtt://broker.example:1883",
+		"mqtt: {url: 'mqtt://127.0.0.1:1883'}\nbroker: {mqtt: '10.0.0.1:1883', users: {a: {password: x}}}": "mqtt://127.0.0.1:1883",
+		"mqtt: {url: 'ws://127.0.0.1:1883'}\nbroker: {}":                                                   "ws://127.0.0.1:1883/mqtt",
+	} {
+		if c := parse(t, "gateway: w\n"+text+"\nbuses: {b: {tcp: h}}\n"); c.MQTT.URL != want {
+			t.Errorf("%s: %q, want %q", text, c.MQTT.URL, want)
+		}
+	}
+}
+
 func TestRules(t *testing.T) {
 	reads := []byte{1, 2, 3, 4, 7, 11, 12, 17, 20, 24}
 	for text, want := range map[string]policy.Rule{

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"net"
+	"net/url"
 	"strconv"
 	"strings"
 
@@ -76,6 +77,18 @@ func (d *decoder) http(n strictyaml.Node) *HTTP {
 	h.TLS = d.serverTLS(m.Get("tls"), false)
 	d.checkListener(m, listen, h.Listen)
 	return h
+}
+
+// isEmbedded reports whether a URL is that of the embedded broker, which the gateway
+// reaches without one: as itself, and with no password.
+func (b *Broker) isEmbedded(address string) bool {
+	u, err := url.Parse(address)
+	if b == nil || err != nil || u.Scheme != "mqtt" && u.Scheme != "mqtts" || !isLoopback(u.Host) {
+		return false
+	}
+	host, port, err := net.SplitHostPort(b.MQTT)
+	ip := net.ParseIP(host)
+	return err == nil && port == u.Port() && (isLoopback(b.MQTT) || ip != nil && ip.IsUnspecified())
 }
 
 // listenAddress reads where to listen; without a host it is this machine alone.

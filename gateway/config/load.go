@@ -99,6 +99,9 @@ func (d *decoder) config(n strictyaml.Node) *Config {
 	c.Requests = requests(m.Get("requests"))
 	c.Backlog = backlog(m.Get("backlog"))
 	c.Broker = d.broker(m.Get("broker"))
+	if c.Broker.isEmbedded(c.MQTT.URL) {
+		c.MQTT.URL = ""
+	}
 	c.HTTP = d.http(m.Get("http"))
 	checkHomeAssistant(m.Get("homeassistant"))
 	c.Buses = d.buses(m.Need("buses"))
