@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -141,4 +142,34 @@ func TestProcessWithoutBroker(t *testing.T) {
 	gatewaytest.Start(t, "gateway", "-c", write(t, "gateway.yaml",
 		fmt.Sprintf("gateway: shed\ndata_dir: %q\nmqtt: {url: 'mqtt://127.0.0.1:%d'}\nbuses: {b: {tcp: 127.0.0.1}}\n", t.TempDir(), gatewaytest.FreePort(t))))
 	m.expect("READY=1")
+}
+
+// TestProcessStartsAnew: what only another gateway can be, in the same process. If
+// that one cannot start, the one before it does.
+func TestProcessStartsAnew(t *testing.T) {
+	s := newSite(t)
+	s.expectReading(s.connect("old"), "first")
+
+	before := s.broker
+	s.broker = gatewaytest.FreePort(t)
+	replace(t, s.file("gateway.yaml"), s.yaml("second"))
+	s.expectReading(s.connect("old"), "second")
+	if _, err := net.DialTimeout("tcp", fmt.Sprintf("127.0.0.1:%d", before), time.Second); err == nil {
+		t.Error("the old port is still open")
+	}
+
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	good := s.broker
+	s.broker = taken.Addr().(*net.TCPAddr).Port
+	replace(t, s.file("gateway.yaml"), s.yaml("third"))
+	s.process.ErrorLine("cannot start the gateway with the changed configuration, the one before it stays")
+	s.broker = good
+	s.expectReading(s.connect("old"), "second")
+	if code := s.process.Stop(); code != exitGood {
+		t.Errorf("exit code %d", code)
+	}
 }
