@@ -128,6 +128,7 @@ func TestResumedSessionGetsWhatItMissed(t *testing.T) {
 		missed[payload] = true
 	}
 	sender.Publish("news", 0, false, "not kept at QoS 0")
+	sender.Publish("nobody", 1, false, "") // so that the one before was routed
 	again := gatewaytest.Client(t, b.ws, session)
 	for len(missed) > 0 {
 		m := again.Resumed.Next(soon)

@@ -48,10 +48,10 @@ type process struct {
 	*running
 }
 
-func start(t *testing.T, dir string) process {
+func start(t *testing.T, dir string, environment ...string) process {
 	t.Helper()
-	t.Setenv(childDir, dir)
-	p := gatewaytest.StartProgram(t, os.Args[0])
+	arguments := append([]string{childDir + "=" + dir}, environment...)
+	p := gatewaytest.StartProgram(t, gatewaytest.Need(t, "env"), append(arguments, os.Args[0])...)
 	return process{p, away(strings.TrimPrefix(p.Line("listening"), "listening "))}
 }
 

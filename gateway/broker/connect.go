@@ -173,6 +173,19 @@ func (h *hub) reload(a *access) {
 		}
 		h.dropForbidden(s)
 	}
+	h.dropOrphans()
+}
+
+// dropOrphans ends the sessions of users that are gone: nobody could ever have them again.
+func (h *hub) dropOrphans() {
+	if h.access.users == nil {
+		return
+	}
+	for _, s := range h.sessions {
+		if _, known := h.access.users[s.user]; !known && (s.user == "" || s.user != h.own.Username) {
+			h.end(s)
+		}
+	}
 }
 
 func (h *hub) holds(u credentials) bool {

@@ -102,10 +102,11 @@ func TestRestart(t *testing.T) {
 }
 
 func TestKill(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	b := start(t, dir)
 	fill(t, b.running)
-	time.Sleep(4 * storeLag) // what is promised
+	time.Sleep(4 * storeLag) // the time that is promised
 	b.Kill()
 	b = start(t, dir)
 	verify(t, b.running)
@@ -113,6 +114,7 @@ func TestKill(t *testing.T) {
 
 // What a publisher has the acknowledgement of is there after a kill, in order and once.
 func TestKillWhilePublishing(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	b := start(t, dir)
 	first := connectFive(t, b.running, "away", false, expiry(600))
@@ -167,10 +169,11 @@ func TestKillWhilePublishing(t *testing.T) {
 
 func TestWillsOverARestart(t *testing.T) {
 	for name, end := range map[string]func(process){
-		"killed":  func(p process) { time.Sleep(4 * storeLag); p.Kill() },
+		"killed":  func(p process) { time.Sleep(4 * storeLag); p.Kill() }, // the time that is promised
 		"stopped": func(p process) { p.Stop() },
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			dir := t.TempDir()
 			b := start(t, dir)
 			reader := connectFive(t, b.running, "reader", false, expiry(600))
@@ -245,6 +248,28 @@ func TestExpiryOverARestart(t *testing.T) {
 	c.nothing()
 }
 
+// A session whose user is gone after a restart keeps nobody from its client id.
+func TestUsersThatAreGoneAfterARestart(t *testing.T) {
+	dir := t.TempDir()
+	b := run(t, Options{Dir: dir, Own: own})
+	gatewaytest.Client(t, b.tcp, gatewaytest.ClientOptions{ID: "phone", Persistent: true}).Subscribe("a", 1)
+	gateway := gatewaytest.ClientOptions{ID: own.ClientID, User: own.Username, Password: own.Password, Persistent: true}
+	gatewaytest.Client(t, b.tcp, gateway).Subscribe("a", 1)
+	b.stop()
+	next := own
+	next.Password = "of the next process"
+	b = run(t, Options{Dir: dir, Own: next, Users: map[string]User{"ann": {Password: "secret", Topics: []string{"#"}}}})
+	if n := b.Stats().Sessions; n != 1 {
+		t.Errorf("%d sessions, want the gateway's", n)
+	}
+	ann := gatewaytest.Client(t, b.tcp, gatewaytest.ClientOptions{ID: "phone", User: "ann", Password: "secret"})
+	ann.Publish("a", 1, false, "for the gateway")
+	gateway.Password = next.Password
+	if m := gatewaytest.Client(t, b.tcp, gateway).Resumed.Next(soon); string(m.Payload) != "for the gateway" {
+		t.Errorf("got %+v", m)
+	}
+}
+
 func logTo(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }
 
 func TestUnusableDirectory(t *testing.T) {
@@ -294,9 +319,9 @@ func TestTwoBrokersInOneDirectory(t *testing.T) {
 
 // A full disk holds nobody up, and what did not fit is written when there is room.
 func TestFullDisk(t *testing.T) {
-	t.Setenv(childLimit, "65536")
+	t.Parallel()
 	dir := t.TempDir()
-	b := start(t, dir)
+	b := start(t, dir, childLimit+"=65536")
 	if _, err := os.Stat("/proc/self"); err != nil {
 		t.Skip("only Linux limits the size of files here")
 	}
@@ -309,7 +334,6 @@ func TestFullDisk(t *testing.T) {
 		sender.publish("in", fmt.Sprint(i, " ", strings.Repeat("x", 2000)), false)
 	}
 	b.ErrorLine("cannot write to the disk")
-	t.Setenv(childLimit, "")
 	b.Signal(usr1)
 	begin := time.Now()
 	for !strings.Contains(b.Stderr(), "writes to the disk again") {

@@ -42,6 +42,7 @@ func (h *hub) restore(records map[string][]byte) {
 		}
 	}
 	h.expire(now)
+	h.dropOrphans()
 }
 
 // keys returns the keys of a kind, numbers in their order.

@@ -233,11 +233,11 @@ func (s *store) named() error {
 
 // begin writes a new file with everything in it, and puts it in the place of the old one.
 func (s *store) begin() []chan struct{} {
+	if s.file != nil {
+		_ = s.file.Close() // synced; and no system likes to replace an open file
+	}
 	all, waiting := s.snapshot()
 	next, size, err := s.fresh(all)
-	if s.file != nil {
-		_ = s.file.Close() // synced, and what was pending is not in it
-	}
 	if s.file, s.size, s.base = next, size, size; err != nil {
 		s.file, s.failed = nil, time.Now()
 	}
@@ -245,22 +245,39 @@ func (s *store) begin() []chan struct{} {
 	return waiting
 }
 
+// fresh makes a new file with these records and returns it open, to be added to.
 func (s *store) fresh(all map[string]value) (file *os.File, size int64, err error) {
 	name := s.path + ".new"
 	if err := os.MkdirAll(filepath.Dir(s.path), 0o700); err != nil {
 		return nil, 0, err
 	}
-	if file, err = os.OpenFile(name, os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o600); err != nil {
+	if size, err = writeStore(name, all); err != nil {
+		_ = os.Remove(name)
 		return nil, 0, err
 	}
+	if err := os.Rename(name, s.path); err != nil {
+		return nil, 0, err
+	}
+	if err := syncDir(filepath.Dir(s.path)); err != nil {
+		return nil, 0, err
+	}
+	file, err = os.OpenFile(s.path, os.O_WRONLY|os.O_APPEND, 0o600)
+	return file, size, err
+}
+
+// writeStore writes a file with these records to the disk.
+func writeStore(name string, all map[string]value) (size int64, err error) {
+	file, err := os.OpenFile(name, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return 0, err
+	}
 	defer func() {
-		if err != nil {
-			_ = file.Close() // not of use
-			_ = os.Remove(name)
+		if e := file.Close(); err == nil {
+			err = e
 		}
 	}()
 	if _, err = file.WriteString(storeMagic); err != nil {
-		return nil, 0, err
+		return 0, err
 	}
 	out := frames{w: file, written: int64(len(storeMagic))}
 	out.add(string(kindAlive), value{bytes: aliveRecord()})
@@ -270,16 +287,7 @@ func (s *store) fresh(all map[string]value) (file *os.File, size int64, err erro
 	if err = out.end(); err == nil {
 		err = file.Sync()
 	}
-	if err == nil && runtime.GOOS == "windows" {
-		_ = os.Remove(s.path) // an open file cannot be replaced there
-	}
-	if err == nil {
-		err = os.Rename(name, s.path)
-	}
-	if err == nil {
-		err = syncDir(filepath.Dir(s.path))
-	}
-	return file, out.written, err
+	return out.written, err
 }
 
 func syncDir(path string) error {
