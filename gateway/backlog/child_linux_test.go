@@ -1,0 +1,8 @@
+package backlog
+
+const (
+	childDir  = "MODFERRY_BACKLOG_DIR"
+	childRole = "MODFERRY_BACKLOG_ROLE"
+)
+
+func child(string, string) int { return 1 }

@@ -1,0 +1,237 @@
+package backlog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"modferry/gateway/message"
+)
+
+// batch is records that travel together.
+type batch struct {
+	items     []*item
+	delivered bool // but not deleted yet
+}
+
+func (b *batch) payload() []byte {
+	records := make([][]byte, len(b.items))
+	for n, i := range b.items {
+		records[n] = i.record
+	}
+	return message.History(records)
+}
+
+// keys returns those that are in the file.
+func (b *batch) keys() (keys []uint64) {
+	for _, i := range b.items {
+		if i.key != 0 {
+			keys = append(keys, i.key)
+		}
+	}
+	return keys
+}
+
+// Replay delivers what is kept and what still comes, the oldest first, until ctx
+// ends or deliver fails, and returns that error. deliver gets a payload of
+// P/history and returns nil when the broker has acknowledged it: that batch is then
+// deleted, and only when that is safe on disk the next one is begun. A batch whose
+// delivery failed is the first of the next call, with the same payload. One call at
+// a time.
+func (b *Backlog) Replay(ctx context.Context, deliver func(ctx context.Context, payload []byte) error) error {
+	if !b.replaying.TryLock() {
+		return errors.New("cannot replay the backlog: it is being replayed")
+	}
+	defer b.replaying.Unlock()
+	for {
+		if b.batch == nil {
+			next, err := b.next(ctx)
+			if err != nil {
+				return err
+			}
+			b.batch = next
+		}
+		if err := b.deliver(ctx, deliver); err != nil {
+			return err
+		}
+		if err := b.settle(ctx); err != nil {
+			return err
+		}
+		b.batch = nil
+	}
+}
+
+// next waits for the oldest batch.
+func (b *Backlog) next(ctx context.Context) (*batch, error) {
+	for {
+		var found []*item
+		if err := b.do(ctx, func() { found = b.oldest() }); err != nil {
+			return nil, err
+		}
+		if len(found) > 0 {
+			return &batch{items: found}, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-b.done:
+			return nil, errClosed
+		case <-b.arrived:
+		}
+	}
+}
+
+// deliver waits for the rate, and delivers the batch unless that was done.
+func (b *Backlog) deliver(ctx context.Context, deliver func(context.Context, []byte) error) error {
+	if b.batch.delivered {
+		return nil
+	}
+	for left := len(b.batch.items); left > 0; {
+		limiter := b.limit()
+		n := min(left, limiter.Burst())
+		if err := limiter.WaitN(ctx, n); err != nil {
+			return fmt.Errorf("cannot replay the backlog: %w", err)
+		}
+		left -= n
+	}
+	if err := deliver(ctx, b.batch.payload()); err != nil {
+		return err
+	}
+	b.batch.delivered = true
+	b.mu.Lock()
+	b.kept.Replayed += uint64(len(b.batch.items))
+	b.mu.Unlock()
+	return nil
+}
+
+func (b *Backlog) limit() *rate.Limiter {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.limiter
+}
+
+// settle deletes the batch, once even if ctx has ended: it is delivered. While the
+// disk fails it tries again and again.
+func (b *Backlog) settle(ctx context.Context) error {
+	for delivered := b.batch; ; {
+		var failed error
+		if err := b.doNow(ctx, func() { failed = b.delete(delivered) }); err != nil {
+			return err
+		}
+		if failed == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-b.done:
+			return errClosed
+		case <-time.After(b.retry):
+		}
+	}
+}
+
+// do has something done by the writer. After an error it may be done nevertheless.
+func (b *Backlog) do(ctx context.Context, what func()) error {
+	done := make(chan struct{})
+	select {
+	case b.requests <- func() { what(); close(done) }:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-b.done:
+		return errClosed
+	}
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done(): // the disk may hang
+		return ctx.Err()
+	}
+}
+
+// doNow is do for what must not be left undone because ctx has ended.
+func (b *Backlog) doNow(ctx context.Context, what func()) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+	defer cancel()
+	return b.do(ctx, what)
+}
+
+// oldest returns the records of the next batch. Those in the file are older than
+// those that wait. It runs in the writer.
+func (b *Backlog) oldest() []*item {
+	const bytes = message.MaxHistoryBytes - len("[]")
+	most := b.limit().Burst()
+	if items := b.oldestInFile(most, bytes); len(items) > 0 {
+		b.writer.protected = items[len(items)-1].key
+		return items
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.waiting.first(most, bytes)
+}
+
+func (b *Backlog) oldestInFile(most, bytes int) []*item {
+	w := &b.writer
+	for range attempts {
+		if b.attach(false) != nil || w.store == nil || w.store.count == 0 {
+			return nil
+		}
+		items, bad, err := w.store.oldestRecords(most, bytes)
+		if err != nil {
+			b.reopen(err)
+			b.note(w.cause)
+			continue
+		}
+		if len(bad) > 0 && b.write(change{remove: bad}) == nil {
+			b.mu.Lock()
+			b.kept.Dropped.Disk += uint64(len(bad))
+			b.mu.Unlock()
+		}
+		if len(items) > 0 {
+			return items
+		}
+	}
+	return nil
+}
+
+// delete deletes a batch that was delivered, and writes what waits along with it.
+// It runs in the writer.
+func (b *Backlog) delete(d *batch) error {
+	b.mu.Lock()
+	b.waiting.remove(d.items)
+	b.mu.Unlock()
+	keys := d.keys()
+	if len(keys) > 0 {
+		if err := b.remove(keys); err != nil {
+			return err
+		}
+	}
+	b.writer.protected = 0
+	b.mu.Lock()
+	empty := len(b.waiting.items) == 0
+	b.mu.Unlock()
+	if empty && len(keys) > 0 && b.writer.store != nil && b.writer.store.count == 0 {
+		b.shrink()
+		b.note(b.writer.cause)
+	}
+	return nil
+}
+
+// remove deletes records from the file. If there is none any more they are gone anyway.
+func (b *Backlog) remove(keys []uint64) (err error) {
+	for range attempts {
+		if err = b.attach(false); err != nil {
+			return err
+		}
+		if b.writer.store == nil {
+			return nil
+		}
+		if err = b.write(change{remove: keys, add: b.take()}); err == nil {
+			return nil
+		}
+	}
+	return b.pause(err)
+}
