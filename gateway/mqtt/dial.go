@@ -195,7 +195,7 @@ func (d *dialer) explain(ctx context.Context, err error) error {
 	case ctx.Err() != nil, errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
 		return &trouble{fmt.Sprintf("%s did not answer in time, %s was not finished: check host, port and firewall", d.url.Host, d.stage), err}
 	case endedBy(err):
-		return endedEarly(d.stage, err)
+		return endedEarly(d.stage, false, err)
 	}
 	return dialError(err)
 }

@@ -365,6 +365,7 @@ func TestServersThatDoNotAnswer(t *testing.T) {
 	}
 	drippingHTTP := func(c net.Conn) {
 		_ = c.SetDeadline(time.Now().Add(testPatience))
+		hear(c)
 		_, err := c.Write([]byte("HTTP/1.1 101 Switching Protocols\r\n"))
 		for ; err == nil; time.Sleep(limit / 30) {
 			_, err = c.Write([]byte("X: y\r\n"))

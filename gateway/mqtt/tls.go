@@ -156,8 +156,7 @@ func authorities(content []byte) (*x509.CertPool, error) {
 func blocks(content []byte, kind string) ([][]byte, error) {
 	var out [][]byte
 	var others []string
-	rest := content
-	for {
+	for rest := content; ; {
 		var b *pem.Block
 		if b, rest = pem.Decode(rest); b == nil {
 			break
@@ -172,7 +171,7 @@ func blocks(content []byte, kind string) ([][]byte, error) {
 		}
 	}
 	switch {
-	case bytes.Contains(rest, []byte("-----BEGIN ")):
+	case bytes.Count(content, []byte("-----BEGIN ")) > len(out)+len(others): // pem.Decode passes over what it cannot read
 		return nil, errors.New("it ends in the middle, or a part of it is damaged")
 	case len(out) > 0:
 		return out, nil
@@ -182,9 +181,16 @@ func blocks(content []byte, kind string) ([][]byte, error) {
 	return nil, fmt.Errorf("there is no %s in it: it must be a PEM file, which begins with -----BEGIN", strings.ToLower(kind))
 }
 
-// TLS returns where each connection of mqtts and wss takes its configuration from: TLS 1.2 or newer, the
-// system's roots unless ca names a PEM file, a client certificate if cert and key
-// do.
+// TLS returns what gives each connection of mqtts and wss its configuration: TLS 1.2 or
+// newer, the system's roots or those of the PEM file ca alone, a client certificate if
+// cert and key name its files, and the name that the broker's certificate must have,
+// "" for the host of the URL.
+//
+// The files are read at each connection, so that renewed ones are used without a
+// restart. If they are not good at that time, the function returns both: the
+// configuration of the last time that they were, and an error that is worth a warning.
+// Without a configuration there can be no connection: the client certificate is not
+// valid at present. TLS itself fails if the files are not good.
 func TLS(ca, cert, key, serverName string) (func() (*tls.Config, error), error) {
 	c, err := newCredentials(ca, cert, key, serverName)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"syscall"
 	"time"
@@ -36,9 +37,15 @@ func dialError(err error) error {
 			return &trouble{w, err}
 		}
 	}
-	var network *net.OpError
-	if errors.As(err, &network) { // without the words of those who passed it on
+	var ( // without the words of those who passed it on
+		network *net.OpError
+		request *url.Error
+	)
+	switch {
+	case errors.As(err, &network):
 		return network
+	case errors.As(err, &request):
+		return request.Err
 	}
 	return err
 }
@@ -138,7 +145,7 @@ func protocolWords(err error) string {
 		return "no TLS is spoken at this port: begin mqtt.url with mqtt:// or ws://, or use the port with TLS (mostly 8883, or 443 for wss)"
 	case strings.Contains(err.Error(), "tls: server selected unsupported protocol version"):
 		return oldTLS
-	case strings.Contains(err.Error(), "malformed HTTP response"):
+	case strings.Contains(err.Error(), "malformed HTTP response"), strings.Contains(err.Error(), "readLoopPeekFailLocked"): // it speaks first
 		return "no HTTP is spoken at this port: begin mqtt.url with mqtt://, or wss:// if the port has TLS, or use the port of the WebSocket listener"
 	case strings.Contains(err.Error(), "unexpected Sec-WebSocket-Protocol"), strings.Contains(err.Error(), "WebSocket protocol violation"):
 		return fmt.Sprintf("what answers there is no MQTT over WebSocket: check the path in mqtt.url (%v)", err)
@@ -152,9 +159,14 @@ func endedBy(err error) bool {
 }
 
 // endedEarly is about a connection that the peer ended before it began to speak MQTT:
-// it often does so without a word when it does not understand ours.
-func endedEarly(during string, err error) error {
-	return &trouble{"the broker ended the connection during " + during + ": check that mqtt.url fits the port, mqtt:// for one without TLS, mqtts:// with it, ws:// and wss:// for WebSocket", err}
+// it often does so without a word when it does not understand ours. In TLS 1.3 the
+// handshake is over before a client certificate is looked at.
+func endedEarly(during string, secured bool, err error) error {
+	advice := "check that mqtt.url fits the port, mqtt:// for one without TLS, mqtts:// with it, ws:// and wss:// for WebSocket"
+	if secured {
+		advice = "check whether it wants a client certificate, or another one (mqtt.tls.cert and mqtt.tls.key), and whether the port is one for MQTT"
+	}
+	return &trouble{"the broker ended the connection during " + during + ": " + advice, err}
 }
 
 // networkWords is about the way to the broker.

@@ -2,6 +2,7 @@ package mqtt
 
 import (
 	"bufio"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -92,14 +93,15 @@ func (w *wire) readError(err error) error {
 	w.mu.Lock()
 	failure, closing := w.err, w.closing
 	w.mu.Unlock()
+	_, secured := w.conn.(*tls.Conn)
 	switch {
 	case closing:
 		return net.ErrClosed
-	case failure != nil:
+	case failure != nil && errors.Is(err, net.ErrClosed):
 		return failure
 	case endedBy(err) && !w.greeted:
 		w.ended.Store(true)
-		return endedEarly("the greeting", err)
+		return endedEarly("the greeting", secured, err)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		w.ended.Store(true)
 		return io.EOF
@@ -204,7 +206,8 @@ func (w *wire) send() {
 			break
 		}
 		if _, err := w.conn.Write(out); err != nil {
-			w.fail(dialError(err))
+			w.note(dialError(err))
+			w.hearOut()
 			break
 		}
 	}
@@ -230,16 +233,41 @@ func (w *wire) take(spare []byte) (out []byte, more bool) {
 	}
 }
 
-// fail ends the connection because of err.
-func (w *wire) fail(err error) {
+// note keeps the reason why nothing more can be sent.
+func (w *wire) note(err error) {
 	w.mu.Lock()
 	if w.err == nil {
 		w.err = err
 	}
 	w.mu.Unlock()
-	_ = w.tcp.Close() // ends what runs in the sender and in Read
 	rouse(w.wake)
 	rouse(w.room)
+}
+
+// fail ends the connection because of err.
+func (w *wire) fail(err error) {
+	w.note(err)
+	_ = w.tcp.Close() // ends what runs in the sender and in Read
+}
+
+// hearOut gives Read time to come to the end of what the broker said before it left:
+// an alert of TLS has the reason.
+func (w *wire) hearOut() {
+	limit := time.NewTimer(linger)
+	defer limit.Stop()
+	for {
+		select {
+		case <-limit.C:
+			return
+		case <-w.wake:
+		}
+		w.mu.Lock()
+		closing := w.closing
+		w.mu.Unlock()
+		if closing {
+			return
+		}
+	}
 }
 
 // hangUp ends the connection: in order, if it is whole.
