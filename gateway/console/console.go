@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 )
 
@@ -50,6 +51,7 @@ const (
 	idleTimeout   = time.Minute // between two requests
 	maxHeader     = 16 << 10    // bytes
 	maxBody       = 64 << 10    // bytes
+	maxOpen       = 256         // connections of all clients together
 
 	stopTimeout = time.Second
 )
@@ -85,8 +87,25 @@ func New(o Options) (*Server, error) {
 	return &Server{listener, &http.Server{
 		Handler: http.MaxBytesHandler(o.pages(view), maxBody), MaxHeaderBytes: maxHeader,
 		ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
-		ErrorLog: slog.NewLogLogger(o.logHandler(), slog.LevelDebug),
+		ErrorLog: slog.NewLogLogger(o.logHandler(), slog.LevelDebug), ConnState: bounded(maxOpen),
 	}}, nil
+}
+
+// bounded closes connections beyond a number. Those that became a WebSocket do not
+// count: the broker bounds its own.
+func bounded(most int64) func(net.Conn, http.ConnState) {
+	var open atomic.Int64
+	return func(c net.Conn, s http.ConnState) {
+		switch s {
+		case http.StateNew:
+			if open.Add(1) > most {
+				c.Close()
+			}
+		case http.StateClosed, http.StateHijacked:
+			open.Add(-1)
+		case http.StateActive, http.StateIdle: // counted already
+		}
+	}
 }
 
 func (o Options) logHandler() slog.Handler {

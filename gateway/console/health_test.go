@@ -1,15 +1,20 @@
 package console
 
 import (
+	"bufio"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 func ask(t *testing.T, url, accept string) (*http.Response, string) {
@@ -131,5 +136,39 @@ func TestTLS(t *testing.T) {
 	transport.TLSClientConfig.MaxVersion = tls.VersionTLS11
 	if _, err := client.Get(secure); err == nil {
 		t.Error("TLS 1.1 is accepted")
+	}
+}
+
+// TestIdleConnectionsAreBounded: the last one is closed at once, and another fits when one has ended.
+func TestIdleConnectionsAreBounded(t *testing.T) {
+	address := strings.TrimPrefix(serve(t, Options{}), "http://")
+	var open []net.Conn
+	dial := func() net.Conn {
+		c, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		return c
+	}
+	for range maxOpen {
+		open = append(open, dial())
+	}
+	surplus := dial()
+	_ = surplus.SetReadDeadline(time.Now().Add(headerTimeout / 2))
+	if _, err := surplus.Read(make([]byte, 1)); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("one connection too many stays: %v", err)
+	}
+	open[0].Close()
+	for end := time.Now().Add(headerTimeout / 2); ; {
+		c := dial()
+		fmt.Fprintf(c, "GET /healthz HTTP/1.0\r\n\r\n")
+		if r, err := http.ReadResponse(bufio.NewReader(c), nil); err == nil {
+			r.Body.Close()
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatal("nobody can connect any more")
+		}
 	}
 }
