@@ -5,8 +5,10 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"net"
+	"runtime/debug"
 	"time"
 
 	"modferry/gateway/broker/packet"
@@ -82,9 +84,21 @@ func newClient(h *hub, conn net.Conn, p *place) *client {
 // serve speaks MQTT until the connection has ended.
 func (c *client) serve(ctx context.Context) {
 	go c.write()
-	err := c.read(ctx)
+	err := c.guarded(ctx)
 	c.hub.leave(c, err)
 	<-c.done
+}
+
+// guarded reads until the connection ends. The gateway, which lives in the same
+// process, must not end with a mistake here.
+func (c *client) guarded(ctx context.Context) (err error) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			err = fmt.Errorf("the broker failed: %v", cause)
+			c.hub.log.Error("mqtt connection closed: the broker failed", "remote", c.remote, "error", err, "stack", string(debug.Stack()))
+		}
+	}()
+	return c.read(ctx)
 }
 
 // read is the reading goroutine.

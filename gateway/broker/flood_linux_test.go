@@ -22,7 +22,7 @@ const mostRSS = 128 << 10 // KiB on top of the normal footprint
 // means nothing, and everything takes much longer.
 func attackers() int {
 	if raced {
-		return 100
+		return 40
 	}
 	return 500
 }
@@ -182,6 +182,7 @@ func TestMemoryUnderAttack(t *testing.T) {
 	}
 	for name, attack := range attacks {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			b := start(t, t.TempDir())
 			healthy(t, b.running)
 			normal, _ := memoryOf(t, b.PID())

@@ -248,6 +248,29 @@ func TestExpiryOverARestart(t *testing.T) {
 	c.nothing()
 }
 
+// A crash can make the broker forget that a QoS 2 message was released. A new message
+// of that packet id is taken all the same: a repeated one would say so.
+func TestPacketIDThatIsUsedAgainAfterARestart(t *testing.T) {
+	dir := t.TempDir()
+	b := run(t, Options{Dir: dir})
+	c := connectFive(t, b, "phone", false, expiry(600))
+	c.send(t, 0x34, str("a"), u16(44), []byte{0}, []byte("old"))
+	c.expect(t, 5)
+	b.stop()
+	b = run(t, Options{Dir: dir})
+	watch := connectFive(t, b, "", true)
+	watch.subscribe(nil, "a", 0)
+	c = connectFive(t, b, "phone", false, expiry(600))
+	for _, header := range []byte{0x3C, 0x34, 0x3C} { // repeated, new, repeated
+		c.send(t, header, str("a"), u16(44), []byte{0}, []byte("new"))
+		c.expect(t, 5)
+	}
+	if m := watch.receive(); m.payload != "new" {
+		t.Errorf("got %+v", m)
+	}
+	watch.nothing()
+}
+
 // A session whose user is gone after a restart keeps nobody from its client id.
 func TestUsersThatAreGoneAfterARestart(t *testing.T) {
 	dir := t.TempDir()

@@ -10,9 +10,8 @@ type Properties struct {
 	MaximumPacket  uint32  // bytes, 0 = none given
 	TopicAlias     bool    // one was given
 	SubscriptionID uint32  // 0 = none
-	NoProblemInfo  bool
-	AuthMethod     bool   // one was given
-	Forward        []byte // those of a message that its receivers get as they are, encoded
+	AuthMethod     bool    // one was given
+	Forward        []byte  // those of a message that its receivers get as they are, encoded
 }
 
 // Property identifiers [MQTT 5, 2.2.2.2].
@@ -105,7 +104,7 @@ func forwarded(id byte) bool {
 
 func (r *reader) property(p *Properties, id byte) {
 	switch id {
-	case propPayloadFormat:
+	case propPayloadFormat, propProblemInfo, propResponseInfo:
 		r.flag()
 	case propMessageExpiry:
 		n := r.uint32()
@@ -128,10 +127,6 @@ func (r *reader) property(p *Properties, id byte) {
 	case propAuthMethod:
 		r.string()
 		p.AuthMethod = true
-	case propProblemInfo:
-		p.NoProblemInfo = !r.flag()
-	case propResponseInfo:
-		r.flag()
 	case propWillDelay:
 		p.WillDelay = r.uint32()
 	case propReceiveMaximum:
