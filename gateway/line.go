@@ -26,7 +26,7 @@ type line struct {
 	rules   policy.Rules
 	limit   *limiter // nil = none
 	journal *journal.Journal
-	own     *own                            // nil unless request and response topic are the same
+	own     *own                            // nil unless the gateway hears itself
 	allows  func(client, topic string) bool // whether a reply may be asked for there, by MQTT 5
 	publish func(mqtt.Event)
 	log     *slog.Logger
@@ -41,7 +41,7 @@ func (g *Gateway) newLine(b *bus.Bus, c config.Bus, all *config.Config, before *
 	}
 	l.allows = func(client, topic string) bool { return g.mayAnswer(l.topics, client, topic) }
 	switch {
-	case l.topics.Request("") != l.topics.Response(""):
+	case !isShared(l.topics) || all.MQTT.Version == config.MQTT5:
 	case before != nil && before.own != nil && before.topics == l.topics:
 		l.own = before.own
 	default:
@@ -49,6 +49,9 @@ func (g *Gateway) newLine(b *bus.Bus, c config.Bus, all *config.Config, before *
 	}
 	return l
 }
+
+// isShared reports whether requests and replies have the same topic.
+func isShared(t message.Bus) bool { return t.Request("") == t.Response("") }
 
 // decodeOptions is what a bus takes.
 func decodeOptions(c config.Bus) message.Options {

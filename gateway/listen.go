@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net"
 	"path/filepath"
+	"slices"
 
 	"modferry/gateway/broker"
 	"modferry/gateway/certificate"
@@ -154,6 +155,8 @@ func (g *Gateway) sessionOptions(c *config.Config) (mqtt.Options, error) {
 	}
 	if m.Version == config.MQTT5 {
 		o.Version = mqtt.V5
+	} else if g.hearsItself(c) {
+		o.ResumeWithin = 0
 	}
 	if c.DataDir != "" {
 		o.State = filepath.Join(c.DataDir, "session")
@@ -168,6 +171,13 @@ func (g *Gateway) sessionOptions(c *config.Config) (mqtt.Options, error) {
 	var err error
 	o.TLS, err = mqtt.TLS(m.TLS.CA, m.TLS.Cert, m.TLS.Key, m.TLS.ServerName)
 	return o, err
+}
+
+// hearsItself reports whether a bus has one topic for both directions. With MQTT 3.1.1
+// the gateway must recognise what it said there, which it can over one connection
+// only; so its session does not outlive one. MQTT 5 does not give a client its own messages.
+func (g *Gateway) hearsItself(c *config.Config) bool {
+	return slices.ContainsFunc(c.Buses, func(b config.Bus) bool { return isShared(busTopics(g.topics, b)) })
 }
 
 // brokerAddress is where the embedded broker speaks plain MQTT.

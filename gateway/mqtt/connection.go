@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"time"
-
-	paho "github.com/eclipse/paho.mqtt.golang"
 )
 
 // maxFlying bounds the publications that wait for their acknowledgement.
@@ -16,58 +14,103 @@ const maxFlying = 64
 // connection is one visit to the broker.
 type connection struct {
 	session *Session
-	client  paho.Client
-	lost    chan error // one error when the connection ends by itself
-	flying  []flight   // oldest first; QoS 1 and 2 only
+	o       *Options
+	client  client
+	over    context.Context // ends with the connection
+	end     context.CancelFunc
+	flying  []flight // oldest first; QoS 1 and 2 only
+	topics  []string // subscribed
+	epoch   int      // of the session's topics that these are
 }
 
-// flight is a publication that the broker has not acknowledged yet.
+// flight is a publication that the broker has not acknowledged yet. receipt is nil if
+// the client did not take it.
 type flight struct {
-	what  publication
-	token paho.Token
+	what    *publication
+	receipt receipt
 }
 
+// handedOver tells Deliver that its publication is on its way.
+type handedOver struct {
+	receipt receipt
+	over    context.Context // of the connection
+	err     error           // why it is not
+}
+
+// subscribe brings the subscriptions to what the session wants.
 func (c *connection) subscribe(ctx context.Context) error {
-	o := c.session.o
-	filters := make(map[string]byte, len(o.Topics)+len(o.Optional))
-	for _, t := range slices.Concat(o.Topics, o.Optional) {
-		filters[t] = 2
-	}
-	if len(filters) == 0 {
-		return nil
-	}
-	token := c.client.SubscribeMultiple(filters, nil)
-	if err := wait(ctx, token, ackTimeout); err != nil {
-		return fmt.Errorf("cannot subscribe: %w", err)
-	}
-	if granted, ok := token.(*paho.SubscribeToken); ok {
-		for topic, qos := range granted.Result() {
-			if qos > 2 && slices.Contains(o.Topics, topic) {
-				return fmt.Errorf("the broker refuses the subscription to %q: check its access rules", topic)
+	must, may, epoch := c.session.wanted()
+	want := slices.Concat(must, may)
+	ctx, cancel := context.WithTimeout(ctx, ackTimeout)
+	defer cancel()
+	missing := slices.DeleteFunc(slices.Clone(want), func(t string) bool { return slices.Contains(c.topics, t) })
+	if len(missing) > 0 {
+		refused, err := c.client.subscribe(ctx, missing)
+		if err != nil {
+			return fmt.Errorf("cannot subscribe: %w", timely(ctx, err))
+		}
+		for _, r := range refused {
+			if slices.Contains(must, r.topic) {
+				return fmt.Errorf("cannot subscribe: %w", &r)
 			}
 		}
 	}
+	surplus := slices.DeleteFunc(slices.Clone(c.topics), func(t string) bool { return slices.Contains(want, t) })
+	if len(surplus) > 0 {
+		if err := c.client.unsubscribe(ctx, surplus); err != nil {
+			return fmt.Errorf("cannot unsubscribe: %w", timely(ctx, err))
+		}
+	}
+	c.topics, c.epoch = want, epoch
 	return nil
 }
 
-// deliver publishes from the outbox until the connection or ctx ends.
+// timely replaces the end of a deadline by words.
+func timely(ctx context.Context, err error) error {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return errors.New("the broker did not answer in time")
+	}
+	return err
+}
+
+// deliver acknowledges and publishes until the connection or ctx ends.
 func (c *connection) deliver(ctx context.Context) error {
+	alive := time.NewTicker(c.o.aliveEvery())
+	defer alive.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case err := <-c.lost:
+		case err := <-c.client.lost():
 			return lostError(err)
+		case <-alive.C:
+			c.session.life.note(c.client.lastAlive())
+		case <-c.session.contradiction.C:
+			c.session.announce(online)
 		case <-c.session.outbox.wake:
 		}
-		for {
-			p, more := c.session.outbox.take()
-			if !more {
-				break
-			}
-			if err := c.publish(p, ackTimeout); err != nil {
+		if c.epoch != c.session.topicsEpoch() {
+			if err := c.subscribe(ctx); err != nil {
 				return err
 			}
+		}
+		if err := c.empty(); err != nil {
+			return err
+		}
+	}
+}
+
+// empty publishes all that waits, each time after what is to be acknowledged: so an
+// acknowledgement and the reply after it leave together.
+func (c *connection) empty() error {
+	for {
+		c.session.held.Load().flush()
+		p := c.session.outbox.take()
+		if p == nil {
+			return nil
+		}
+		if err := c.publish(p, ackTimeout); err != nil {
+			return err
 		}
 	}
 }
@@ -76,29 +119,35 @@ func lostError(err error) error {
 	if err == nil {
 		err = errors.New("closed by the broker")
 	}
-	return fmt.Errorf("connection lost: %w", err)
+	return fmt.Errorf("connection lost: %w", dialError(err))
 }
 
 // publish hands one publication to the broker. When it fails the publication is
-// kept among the flying ones, to go back to the outbox.
-func (c *connection) publish(p publication, limit time.Duration) error {
+// kept among the flying ones, for the end of the connection to decide about.
+func (c *connection) publish(p *publication, limit time.Duration) error {
 	if err := c.makeRoom(limit); err != nil {
 		c.flying = append(c.flying, flight{what: p})
 		return err
 	}
-	c.session.o.Publishing(p.topic, p.payload)
-	token := c.client.Publish(p.topic, c.session.o.QoS, p.retain, p.payload)
-	if c.session.o.QoS > 0 {
-		c.flying = append(c.flying, flight{p, token})
-		return nil
+	p.qos = c.o.QoS
+	if p.delivery != nil {
+		p.qos = max(1, p.qos)
 	}
-	select {
-	case <-token.Done(): // QoS 0: done when written; only a refusal is of interest
-		if err := token.Error(); err != nil {
-			c.flying = append(c.flying, flight{what: p})
-			return fmt.Errorf("cannot publish: %w", err)
-		}
-	default:
+	c.o.Publishing(p.topic, p.payload)
+	r, err := c.client.publish(p)
+	if p.delivery != nil { // its end is the caller's
+		p.delivery <- handedOver{r, c.over, err}
+		r = sent{}
+	}
+	var refused *refusal
+	switch {
+	case errors.As(err, &refused):
+		c.session.refused(refused)
+	case err != nil:
+		c.flying = append(c.flying, flight{what: p})
+		return fmt.Errorf("cannot publish: %w", err)
+	case r != receipt(sent{}):
+		c.flying = append(c.flying, flight{p, r})
 	}
 	return nil
 }
@@ -106,18 +155,22 @@ func (c *connection) publish(p publication, limit time.Duration) error {
 // makeRoom forgets what was acknowledged and, with all places taken, waits for the oldest.
 func (c *connection) makeRoom(limit time.Duration) error {
 	for len(c.flying) > 0 {
-		oldest := c.flying[0].token
-		select {
-		case <-oldest.Done():
-		default:
+		done, err := c.flying[0].receipt.poll()
+		if !done {
 			if len(c.flying) < maxFlying {
 				return nil
 			}
-			if err := wait(context.Background(), oldest, limit); err != nil {
-				return fmt.Errorf("no acknowledgement from the broker: %w", err)
-			}
+			ctx, cancel := context.WithTimeout(context.Background(), limit)
+			err = c.flying[0].receipt.wait(ctx)
+			cancel()
 		}
-		if err := oldest.Error(); err != nil {
+		var refused *refusal
+		switch {
+		case errors.As(err, &refused):
+			c.session.refused(refused)
+		case errors.Is(err, context.DeadlineExceeded):
+			return errors.New("no acknowledgement came from the broker")
+		case err != nil:
 			return fmt.Errorf("cannot publish: %w", err)
 		}
 		c.flying = c.flying[1:]
@@ -129,35 +182,37 @@ func (c *connection) makeRoom(limit time.Duration) error {
 func (c *connection) farewell() {
 	deadline := time.Now().Add(goodbye)
 	for time.Now().Before(deadline) {
-		p, more := c.session.outbox.take()
-		if !more {
+		c.session.held.Load().flush()
+		p := c.session.outbox.take()
+		if p == nil {
 			break
 		}
 		if c.publish(p, time.Until(deadline)) != nil {
 			return
 		}
 	}
+	ctx, cancel := context.WithDeadline(context.Background(), deadline)
+	defer cancel()
 	for _, f := range c.flying {
-		if f.token == nil || wait(context.Background(), f.token, time.Until(deadline)) != nil {
+		var refused *refusal
+		if err := f.receipt.wait(ctx); err != nil && !errors.As(err, &refused) {
 			return
 		}
 	}
+	c.flying = nil
 }
 
-// unacknowledged returns what the broker may not have. The connection is over.
-func (c *connection) unacknowledged() []publication {
-	var rest []publication
+// rest returns what the broker may not have: what the client took and may publish
+// itself over the next connection, and what it did not take.
+func (c *connection) rest() (taken, untaken []*publication) {
 	for _, f := range c.flying {
-		if f.token != nil {
-			select {
-			case <-f.token.Done():
-				if f.token.Error() == nil {
-					continue
-				}
-			default:
-			}
+		if f.receipt == nil {
+			untaken = append(untaken, f.what)
+			continue
 		}
-		rest = append(rest, f.what)
+		if done, err := f.receipt.poll(); !done || err != nil {
+			taken = append(taken, f.what)
+		}
 	}
-	return rest
+	return taken, untaken
 }

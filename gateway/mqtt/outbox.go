@@ -7,10 +7,14 @@ import (
 
 // publication is one message to be published.
 type publication struct {
-	flow    string // of an event
-	topic   string
-	payload []byte
-	retain  bool
+	flow        string // of an event
+	topic       string
+	payload     []byte
+	correlation []byte
+	retain      bool
+	qos         byte
+	missed      func()            // of a state: to be called if the broker does not get it; nil = nobody asks
+	delivery    chan<- handedOver // of what Deliver publishes: one place; nil = of others
 }
 
 // outbox holds what waits for the broker: of each state topic the newest payload
@@ -18,7 +22,8 @@ type publication struct {
 // does not hold up the others.
 type outbox struct {
 	mu      sync.Mutex
-	newest  map[string][]byte // of every state topic, also after it was published
+	newest  map[string]stated // of every state topic, also after it was published
+	online  bool              // states set now are about to be published
 	topics  []string          // state topics in the order they were first set
 	states  []string          // state topics that wait
 	waiting map[string]bool   // which those are
@@ -26,10 +31,17 @@ type outbox struct {
 	of      map[string]*flow  // by name
 	events  int               // in all flows
 	limit   int               // of events
-	dropped int
-	first   int           // states to be taken before any event
-	event   bool          // after those: whether an event is next
-	wake    chan struct{} // one token: there is something to take
+	dropped uint64
+	bulk    []*publication // of Deliver
+	first   int            // states to be taken before any event
+	event   bool           // after those: whether an event is next
+	wake    chan struct{}  // one token: there is something to take
+}
+
+// stated is the newest payload of a state topic, and whom to tell if it is missed.
+type stated struct {
+	payload []byte
+	missed  func()
 }
 
 // flow is events that keep their order and take turns with others, those of one
@@ -41,15 +53,16 @@ type flow struct {
 
 func newOutbox(limit int) *outbox {
 	return &outbox{
-		newest: map[string][]byte{}, waiting: map[string]bool{}, of: map[string]*flow{},
+		newest: map[string]stated{}, waiting: map[string]bool{}, of: map[string]*flow{},
 		limit: max(1, limit), wake: make(chan struct{}, 1),
 	}
 }
 
-// add queues an event of the named flow. If the outbox is full, the flow with the
+// add queues an event. If the outbox is full, the flow with the
 // most events loses its newest, so that who floods drives out nobody else; the
 // number dropped so far is returned.
-func (o *outbox) add(name, topic string, payload []byte) (dropped int) {
+func (o *outbox) add(p publication) (dropped uint64) {
+	name := p.flow
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.events >= o.limit {
@@ -63,7 +76,7 @@ func (o *outbox) add(name, topic string, payload []byte) (dropped int) {
 		o.less(greedy)
 	}
 	f := o.flow(name)
-	f.events = append(f.events, publication{flow: name, topic: topic, payload: payload})
+	f.events = append(f.events, p)
 	o.events++
 	o.rouse()
 	return dropped
@@ -88,16 +101,53 @@ func (o *outbox) less(f *flow) {
 	}
 }
 
-// state sets the payload of a retained topic and queues it if it does not wait already.
-func (o *outbox) state(topic string, payload []byte) {
+// state sets the payload of a retained topic and queues it if it does not wait
+// already. It reports whether the broker is away, so that the payload may be missed.
+func (o *outbox) state(st State) (away bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if _, known := o.newest[topic]; !known {
-		o.topics = append(o.topics, topic)
+	if _, known := o.newest[st.Topic]; !known {
+		o.topics = append(o.topics, st.Topic)
 	}
-	o.newest[topic] = payload
-	o.enqueue(topic)
+	missed := st.Missed
+	if !o.online {
+		missed = nil // told already, by the caller
+	}
+	o.newest[st.Topic] = stated{st.Payload, missed}
+	o.enqueue(st.Topic)
 	o.rouse()
+	return !o.online
+}
+
+// setOnline says whether states are about to be published. When they are no more, it
+// returns whom to tell of those that still wait.
+func (o *outbox) setOnline(online bool) (missed []func()) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.online = online; online {
+		return nil
+	}
+	for _, topic := range o.states {
+		if s := o.newest[topic]; s.missed != nil {
+			missed = append(missed, s.missed)
+			o.newest[topic] = stated{s.payload, nil}
+		}
+	}
+	return missed
+}
+
+// deliver queues what is less urgent than everything else; withdraw takes it back.
+func (o *outbox) deliver(p *publication) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.bulk = append(o.bulk, p)
+	o.rouse()
+}
+
+func (o *outbox) withdraw(p *publication) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.bulk = slices.DeleteFunc(o.bulk, func(other *publication) bool { return other == p })
 }
 
 func (o *outbox) enqueue(topic string) {
@@ -126,42 +176,48 @@ func (o *outbox) restate(first string) {
 // restore puts events that were taken but not acknowledged back in front of those of
 // their flow, in their order. States need no restoring: every connect states them
 // again. It may pass the limit by what was in flight.
-func (o *outbox) restore(unacknowledged []publication) {
+func (o *outbox) restore(unacknowledged []*publication) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, p := range slices.Backward(unacknowledged) {
-		if !p.retain {
+		if !p.retain && p.delivery == nil {
 			f := o.flow(p.flow)
-			f.events = slices.Insert(f.events, 0, p)
+			f.events = slices.Insert(f.events, 0, *p)
 			o.events++
 		}
 	}
 	o.rouse()
 }
 
-// take returns the next publication.
-func (o *outbox) take() (p publication, ok bool) {
+// take returns the next publication, nil if there is none.
+func (o *outbox) take() *publication {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	switch {
-	case len(o.states) == 0 && len(o.flows) == 0:
-		return publication{}, false
-	case len(o.flows) == 0, len(o.states) > 0 && (o.first > 0 || !o.event):
-		return o.takeState(), true
+	case len(o.states) > 0 && (len(o.flows) == 0 || o.first > 0 || !o.event):
+		return o.takeState()
+	case len(o.flows) > 0:
+		return o.takeEvent()
+	case len(o.bulk) > 0:
+		p := o.bulk[0]
+		o.bulk = slices.Delete(o.bulk, 0, 1)
+		return p
 	}
-	return o.takeEvent(), true
+	return nil
 }
 
-func (o *outbox) takeState() publication {
+func (o *outbox) takeState() *publication {
 	topic := o.states[0]
 	o.states = o.states[1:]
 	delete(o.waiting, topic)
 	o.first = max(0, o.first-1)
 	o.event = true
-	return publication{topic: topic, payload: o.newest[topic], retain: true}
+	s := o.newest[topic]
+	o.newest[topic] = stated{s.payload, nil}
+	return &publication{topic: topic, payload: s.payload, retain: true, missed: s.missed}
 }
 
-func (o *outbox) takeEvent() publication {
+func (o *outbox) takeEvent() *publication {
 	f := o.flows[0]
 	p := f.events[0]
 	f.events[0] = publication{}
@@ -169,12 +225,8 @@ func (o *outbox) takeEvent() publication {
 	o.flows = append(o.flows[1:], f)
 	o.less(f)
 	o.event = false
-	return p
+	return &p
 }
 
-func (o *outbox) rouse() {
-	select {
-	case o.wake <- struct{}{}:
-	default:
-	}
-}
+// rouse says that there is something to do.
+func (o *outbox) rouse() { rouse(o.wake) }

@@ -1,9 +1,3 @@
-// Package mqtt keeps the gateway's session with its broker: it connects and
-// reconnects, subscribes at every connect, announces itself, and publishes. What
-// is said is of two kinds: events (replies, errors), which queue in order and are
-// bounded, and states (readings, statuses), of which only the newest of each topic
-// counts and which are all published again after every reconnect.
-// It is the only package of the gateway that imports an MQTT client library.
 package mqtt
 
 import (
@@ -13,28 +7,28 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"net"
+	"sync"
 	"sync/atomic"
 	"time"
 
-	paho "github.com/eclipse/paho.mqtt.golang"
+	"modferry/gateway/message"
 )
 
 // Options describe a session.
 type Options struct {
 	URL          string // mqtt, mqtts, ws or wss
+	Version      Version
 	ClientID     string
 	Username     string
 	Password     string
-	Version      Version
-	TLS          func() (*tls.Config, error) // for mqtts and wss
-	ResumeWithin time.Duration
-	State        string
+	TLS          func() (*tls.Config, error) // asked at each connect, for mqtts and wss; nil = the system's roots
 	KeepAlive    time.Duration
 	QoS          byte                               // of what is published
 	Status       string                             // topic of the retained online/offline, also the will; "" = none
 	Topics       []string                           // subscribed at QoS 2
 	Optional     []string                           // likewise, but the broker may refuse them
+	ResumeWithin time.Duration                      // a session that was away longer is discarded with what waited in it; 0 = every connection begins a new one
+	State        string                             // file that remembers for the next process when the session was alive; "" = a new process begins a new session
 	Handle       func(Message)                      // called in order for each message; must not block
 	Connecting   func()                             // called before each try to connect; may be nil
 	Online       func()                             // called when a connection is made and subscribed; may be nil
@@ -44,43 +38,9 @@ type Options struct {
 	Logger       *slog.Logger
 }
 
-// Message is one that arrived.
-type Message struct {
-	Topic       string
-	Payload     []byte // Handle may keep it
-	Retained    bool
-	Duplicate   bool
-	Response    string
-	Correlation []byte
-	Expires     time.Time
-	Ack         func()
-}
-
-// What the status topic says.
-const (
-	online  = "online"
-	offline = "offline"
-)
-
-const (
-	connectTimeout = 10 * time.Second
-	ackTimeout     = 10 * time.Second // for a SUBACK, and for the acknowledgement that makes room in flight
-	goodbye        = 2 * time.Second  // for the last publications when the session ends
-	complainEvery  = 10 * time.Second
-	minBackoff     = 100 * time.Millisecond
-	flapBackoff    = 500 * time.Millisecond // at most, after a connection that was made and lost
-	maxBackoff     = 15 * time.Second
-)
-
-// Session is a lasting connection to one broker.
-type Session struct {
-	o          Options
-	outbox     *outbox
-	complained atomic.Int64 // when, in nanoseconds since 1970
-}
-
-// New returns a session that connects when it is run. Publications queue from now on.
-func New(o Options) *Session {
+// withDefaults fills in what may be nil, and asks for signs of life often enough to
+// know how long the session was away.
+func (o Options) withDefaults() *Options {
 	for _, f := range []*func(){&o.Connecting, &o.Online} {
 		if *f == nil {
 			*f = func() {}
@@ -92,145 +52,378 @@ func New(o Options) *Session {
 	if o.Publishing == nil {
 		o.Publishing = func(string, []byte) {}
 	}
-	return &Session{o: o, outbox: newOutbox(o.Events)}
+	if o.ResumeWithin > 0 && (o.KeepAlive == 0 || o.KeepAlive > o.ResumeWithin/4) {
+		o.KeepAlive = max(o.ResumeWithin/4, time.Second)
+	}
+	return &o
 }
 
-// PublishApart queues an event in a flow of its own name, that no flood of other
-// events on the same topic holds up or drives out.
-func (s *Session) PublishApart(flow, topic string, payload []byte) {
-	if dropped := s.outbox.add(flow, topic, payload); dropped > 0 {
-		s.complain(topic, dropped)
+// aliveEvery is how often it is written down that the session is alive.
+func (o *Options) aliveEvery() time.Duration {
+	if o.ResumeWithin <= 0 {
+		return time.Hour // for nobody
+	}
+	return max(o.ResumeWithin/6, time.Second)
+}
+
+// Message is one that arrived.
+type Message struct {
+	Topic       string
+	Payload     []byte // Handle may keep it
+	Retained    bool
+	Duplicate   bool
+	Response    string    // MQTT 5: where the reply shall go; "" = it does not say
+	Correlation []byte    // MQTT 5: what the reply shall carry
+	Expires     time.Time // MQTT 5: when the message is of no use any more; zero = never
+	Ack         func()    // tells the broker that it need not deliver the message again; from any goroutine, any number of times
+}
+
+// Event is something that is published once.
+type Event struct {
+	Topic       string
+	Flow        string // events of one flow keep their order, and no flood in another holds them up; "" = that of the topic
+	Payload     []byte
+	Correlation []byte // MQTT 5
+}
+
+// State is what a topic says until it says something else.
+type State struct {
+	Topic   string
+	Payload []byte
+	Missed  func() // called at most once, if the broker was away or the connection ended before it had the payload; must not block; may be nil
+}
+
+// Status is how the session is.
+type Status struct {
+	Connected bool
+	Since     time.Time // of the present connection, or of its loss; zero = there was none
+	Connects  uint64
+	Dropped   uint64 // events that found no place, or that the broker did not want
+	Err       error  // why there is no connection; nil = not known yet
+}
+
+// What the status topic says.
+const (
+	online  = "online"
+	offline = "offline"
+)
+
+const (
+	connectTimeout = 10 * time.Second
+	writeTimeout   = 5 * time.Second
+	pingTimeout    = 5 * time.Second
+	ackTimeout     = 10 * time.Second // for a SUBACK, and for the acknowledgement that makes room in flight
+	goodbye        = 2 * time.Second  // for the last publications when the session ends
+	complainEvery  = 10 * time.Second
+	minBackoff     = 100 * time.Millisecond
+	flapBackoff    = 500 * time.Millisecond // at most, after a connection that was made and lost
+	maxBackoff     = 15 * time.Second
+)
+
+// Session is a lasting connection to one broker.
+type Session struct {
+	outbox        *outbox
+	contradiction *contradiction
+	held          atomic.Pointer[held] // of the present connection
+	life          *lifeline            // used by Run alone, as are client and pending
+	client        client
+	pending       []*publication // taken by the client over an ended connection
+	complained    atomic.Int64   // when, in nanoseconds since 1970
+
+	mu     sync.Mutex
+	o      *Options
+	next   *Options // to go over to
+	change context.CancelCauseFunc
+	epoch  int // of the topics
+	status Status
+}
+
+var errReconfigured = errors.New("the configuration has changed")
+
+// New returns a session that connects when it is run. Publications queue from now on.
+func New(o Options) *Session {
+	return &Session{o: o.withDefaults(), outbox: newOutbox(o.Events), contradiction: newContradiction(), change: func(error) {}}
+}
+
+// Publish queues an event.
+func (s *Session) Publish(e Event) {
+	if e.Flow == "" {
+		e.Flow = e.Topic
+	}
+	if !message.ValidTopic(e.Topic) { // a broker would end the connection, again and again
+		s.drop(e.Topic, "no message can be published on this topic")
+		return
+	}
+	p := publication{flow: e.Flow, topic: e.Topic, payload: e.Payload, correlation: e.Correlation}
+	if dropped := s.outbox.add(p); dropped > 0 {
+		s.complain("the broker is away or slow: replies are dropped", "topic", e.Topic, "dropped", dropped)
 	}
 }
 
-// complain says now and then that events were dropped.
-func (s *Session) complain(topic string, dropped int) {
+// refused drops what the broker does not want.
+func (s *Session) refused(r *refusal) { s.drop(r.topic, r.Error()) }
+
+func (s *Session) drop(topic, why string) {
+	s.mu.Lock()
+	s.status.Dropped++
+	s.mu.Unlock()
+	s.complain("a message is not published", "topic", topic, "error", why)
+}
+
+// complain says now and then that something is dropped.
+func (s *Session) complain(what string, args ...any) {
 	now := time.Now().UnixNano()
 	if last := s.complained.Load(); now-last > int64(complainEvery) && s.complained.CompareAndSwap(last, now) {
-		s.o.Logger.Warn("the broker is away or slow: replies are dropped", "topic", topic, "dropped", dropped)
+		s.options().Logger.Warn(what, args...)
 	}
+}
+
+// Retain sets the state of a topic: published retained, now and after each reconnect.
+func (s *Session) Retain(st State) {
+	if away := s.outbox.state(st); away && st.Missed != nil {
+		st.Missed()
+	}
+}
+
+// Forget clears what is retained on a topic.
+func (s *Session) Forget(topic string) { s.outbox.state(State{Topic: topic}) }
+
+// Deliver publishes at QoS 1, or 2 if Options say so, when nothing more urgent waits,
+// and returns when the broker has it. It waits for a connection. An error says that
+// the broker may not have it: the connection ended, or ctx.
+func (s *Session) Deliver(ctx context.Context, topic string, payload []byte) error {
+	handed := make(chan handedOver, 1)
+	p := &publication{topic: topic, payload: payload, delivery: handed}
+	s.outbox.deliver(p)
+	defer s.outbox.withdraw(p)
+	var h handedOver
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case h = <-handed:
+	}
+	if h.err != nil {
+		return h.err
+	}
+	limited, cancel := context.WithTimeout(ctx, ackTimeout)
+	defer cancel()
+	defer context.AfterFunc(h.over, cancel)()
+	if err := h.receipt.wait(limited); err != nil && h.over.Err() != nil {
+		return errors.New("the connection to the broker ended before it acknowledged the message")
+	} else if err != nil {
+		return timely(limited, err)
+	}
+	return nil
+}
+
+// SetTopics replaces Options.Topics and Optional, without another connection.
+func (s *Session) SetTopics(topics, optional []string) {
+	s.mu.Lock()
+	o := *s.o
+	o.Topics, o.Optional = topics, optional
+	s.o = &o
+	s.epoch++
+	s.mu.Unlock()
+	s.outbox.rouse()
+}
+
+// Reconfigure ends the connection in order and goes on with other options. What is
+// queued and all states stay.
+func (s *Session) Reconfigure(o Options) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.next = o.withDefaults()
+	s.change(errReconfigured)
+}
+
+// Status returns how the session is now.
+func (s *Session) Status() Status {
+	s.outbox.mu.Lock()
+	dropped := s.outbox.dropped
+	s.outbox.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	status := s.status
+	status.Dropped += dropped
+	return status
+}
+
+func (s *Session) options() *Options {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.o
+}
+
+// wanted returns the topics to subscribe. The session listens to its own status, too.
+func (s *Session) wanted() (must, may []string, epoch int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	may = s.o.Optional
+	if s.o.Status != "" {
+		may = append(may[:len(may):len(may)], s.o.Status)
+	}
+	return s.o.Topics, may, s.epoch
+}
+
+func (s *Session) topicsEpoch() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.epoch
 }
 
 // Run keeps the session until ctx ends; then it publishes what is queued and
 // offline, within two seconds, and disconnects.
 func (s *Session) Run(ctx context.Context) {
+	defer s.lost(nil)
+	defer s.contradiction.stop()
 	backoff := minBackoff
 	var last string
 	for ctx.Err() == nil {
-		connected, err := s.visit(ctx)
+		visit, o := s.begin(ctx)
+		connected, err := s.visit(visit, o)
 		if ctx.Err() != nil {
 			return
 		}
-		s.o.Failed(err)
+		if visit.Err() != nil { // reconfigured
+			backoff, last = minBackoff, ""
+			continue
+		}
+		o.Failed(err)
+		s.lost(err)
 		if connected { // the broker is there; what ended the connection may happen again at once
 			backoff, last = min(backoff, flapBackoff), ""
 		}
 		if err.Error() != last { // say each trouble once, not at every try
 			last = err.Error()
-			s.o.Logger.Warn("no connection to the broker, trying again", "broker", s.o.URL, "error", err)
+			o.Logger.Warn("no connection to the broker, trying again", "broker", o.URL, "error", err)
 		}
 		pause := backoff/2 + rand.N(backoff/2)
 		backoff = min(2*backoff, maxBackoff)
 		select {
-		case <-ctx.Done():
+		case <-visit.Done():
 		case <-time.After(pause):
 		}
 	}
 }
 
+// begin takes over new options, if there are some. The context ends with the next ones.
+func (s *Session) begin(ctx context.Context) (context.Context, *Options) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.next != nil || s.client == nil {
+		if s.next != nil {
+			s.o, s.next = s.next, nil
+			s.epoch++
+		}
+		s.outbox.restore(s.pending)
+		s.pending = nil
+		s.client = newClient(s.o, s.arrived)
+		s.life = newLifeline(s.o).after(s.life)
+	}
+	s.change(nil) // of the last visit
+	ctx, s.change = context.WithCancelCause(ctx)
+	return ctx, s.o
+}
+
+func (s *Session) lost(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.status.Connected {
+		s.status.Since = time.Now()
+	}
+	s.status.Connected, s.status.Err = false, err
+}
+
 // visit is one connection from the first try to its end, with the reason for that.
-func (s *Session) visit(ctx context.Context) (connected bool, err error) {
-	c, err := s.connect(ctx)
-	if err != nil {
+func (s *Session) visit(ctx context.Context, o *Options) (connected bool, err error) {
+	s.held.Store(&held{rouse: s.outbox.rouse})
+	o.Connecting()
+	over, end := context.WithCancel(context.Background())
+	c := &connection{session: s, o: o, client: s.client, over: over, end: end}
+	if err := c.open(ctx); err != nil {
+		end()
 		return false, err
 	}
-	s.o.Logger.Info("connected to the broker", "broker", s.o.URL)
-	s.o.Online()
+	o.Logger.Info("connected to the broker", "broker", o.URL)
+	if w := s.client.warning(); w != nil {
+		o.Logger.Warn("the connection to the broker needs attention", "error", w)
+	}
+	s.mu.Lock()
+	s.status.Connected, s.status.Since, s.status.Err = true, time.Now(), nil
+	s.status.Connects++
+	s.mu.Unlock()
+	o.Online()
 	s.announce(online)
-	s.outbox.restate(s.o.Status)
+	s.outbox.restate(o.Status)
+	s.outbox.setOnline(true)
 	err = c.deliver(ctx)
 	if ctx.Err() != nil {
 		s.announce(offline)
 		c.farewell()
 	}
-	c.client.Disconnect(uint(goodbye.Milliseconds()))
-	s.outbox.restore(c.unacknowledged())
+	s.life.note(s.client.lastAlive())
+	c.close()
 	return true, err
+}
+
+// open connects and subscribes.
+func (c *connection) open(ctx context.Context) error {
+	s := c.session
+	fresh := s.life.isOver()
+	limited, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	resumed, err := s.client.connect(limited, fresh)
+	if err != nil {
+		return fmt.Errorf("cannot connect: %w", err)
+	}
+	if !resumed {
+		s.outbox.restore(s.pending)
+	}
+	s.pending = nil
+	s.life.connected()
+	if err := c.subscribe(ctx); err != nil {
+		c.close()
+		return err
+	}
+	return nil
+}
+
+// close ends the connection and sees to what the broker may not have.
+func (c *connection) close() {
+	s := c.session
+	c.client.disconnect()
+	c.end()
+	taken, untaken := c.rest()
+	for _, p := range append(taken, untaken...) {
+		if p.missed != nil {
+			p.missed()
+		}
+	}
+	for _, missed := range s.outbox.setOnline(false) {
+		missed()
+	}
+	s.pending = append(s.pending, taken...)
+	s.outbox.restore(untaken)
+}
+
+// arrived takes a message from the client to its handler.
+func (s *Session) arrived(a arrival) {
+	o := s.options()
+	m := a.Message
+	m.Ack = s.held.Load().add(a.ack)
+	if o.Status != "" && m.Topic == o.Status {
+		m.Ack()
+		if !m.Retained && string(m.Payload) != online {
+			s.contradiction.heard()
+		}
+		return
+	}
+	o.Handle(m)
 }
 
 // announce sets the status topic, if there is one.
 func (s *Session) announce(status string) {
-	if s.o.Status != "" {
-		s.outbox.state(s.o.Status, []byte(status))
-	}
-}
-
-func (s *Session) connect(ctx context.Context) (*connection, error) {
-	c := &connection{session: s, lost: make(chan error, 1)}
-	c.client = paho.NewClient(s.options(c))
-	s.o.Connecting()
-	token := c.client.Connect()
-	if err := wait(ctx, token, connectTimeout); err != nil {
-		c.client.Disconnect(0) // ends an attempt that still runs
-		return nil, fmt.Errorf("cannot connect: %w", plain(err))
-	}
-	if err := c.subscribe(ctx); err != nil {
-		c.client.Disconnect(0)
-		return nil, err
-	}
-	return c, nil
-}
-
-func (s *Session) options(c *connection) *paho.ClientOptions {
-	o := paho.NewClientOptions().
-		AddBroker(s.o.URL).
-		SetClientID(s.o.ClientID).
-		SetUsername(s.o.Username).
-		SetPassword(s.o.Password).
-		SetKeepAlive(s.o.KeepAlive).
-		SetCleanSession(true).
-		SetProtocolVersion(4).
-		SetAutoReconnect(false). // Run reconnects, with jitter and without a second store
-		SetConnectRetry(false).
-		SetConnectTimeout(connectTimeout).
-		SetPingTimeout(5 * time.Second).
-		SetWriteTimeout(5 * time.Second).
-		SetOrderMatters(true).
-		SetStore(paho.NewOrderedMemoryStore()).
-		SetDefaultPublishHandler(func(_ paho.Client, m paho.Message) {
-			s.o.Handle(Message{Topic: m.Topic(), Payload: m.Payload(), Retained: m.Retained(), Duplicate: m.Duplicate(), Ack: func() {}})
-		}).
-		SetConnectionLostHandler(func(_ paho.Client, err error) { c.lost <- err })
-	if s.o.Status != "" {
-		o.SetWill(s.o.Status, offline, 1, true)
-	}
-	if s.o.TLS != nil {
-		if c, err := s.o.TLS(); err == nil {
-			o.SetTLSConfig(c)
-		}
-	}
-	return o
-}
-
-// plain takes off the library's own words before the network's reason.
-func plain(err error) error {
-	var network *net.OpError
-	if errors.As(err, &network) {
-		return network
-	}
-	return err
-}
-
-// wait waits for a token until ctx ends or limit has passed.
-func wait(ctx context.Context, token paho.Token, limit time.Duration) error {
-	timer := time.NewTimer(limit)
-	defer timer.Stop()
-	select {
-	case <-token.Done():
-		return token.Error()
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return errors.New("the broker did not answer in time")
+	if topic := s.options().Status; topic != "" {
+		s.outbox.state(State{Topic: topic, Payload: []byte(status)})
 	}
 }

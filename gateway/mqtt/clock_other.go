@@ -1,0 +1,7 @@
+//go:build !linux
+
+package mqtt
+
+import "time"
+
+func readClock() (boot string, now time.Duration) { return readWallClock() }

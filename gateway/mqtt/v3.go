@@ -1,0 +1,246 @@
+package mqtt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"sync"
+	"time"
+
+	paho "github.com/eclipse/paho.mqtt.golang"
+	"github.com/eclipse/paho.mqtt.golang/packets"
+)
+
+// v3 speaks MQTT 3.1.1. The library keeps what is unacknowledged in memory and, with
+// the client used again for the next connection, goes on with it under the same packet
+// ids; so a handshake of QoS 2 ends as it should. A new process has no memory of one:
+// its first publication at QoS 2 could then be taken for the repetition of an old one.
+type v3 struct {
+	o       *Options
+	arrived func(arrival)
+	client  paho.Client // nil before the first connection, and to begin afresh
+	ended   chan error
+
+	mu      sync.Mutex
+	ctx     context.Context // of the connection that is being made
+	wire    *wire           // of the present connection, or the last
+	dialing error
+}
+
+func newV3(o *Options, arrived func(arrival)) *v3 {
+	return &v3{o: o, arrived: arrived, ended: make(chan error, 1)}
+}
+
+func (v *v3) connect(ctx context.Context, fresh bool) (resumed bool, err error) {
+	keep := v.o.ResumeWithin > 0
+	if fresh {
+		v.client = nil
+		if keep { // only a clean session discards the last one, and only an unclean one lasts [MQTT-3.1.2-6]
+			sweeper := paho.NewClient(v.options().SetCleanSession(true).UnsetWill())
+			if err := v.open(ctx, sweeper); err != nil {
+				return false, err
+			}
+			sweeper.Disconnect(uint(goodbye.Milliseconds()))
+		}
+	}
+	resumed = v.client != nil
+	if v.client == nil {
+		v.client = paho.NewClient(v.options().SetCleanSession(!keep))
+	}
+	select {
+	case <-v.ended: // of the last connection
+	default:
+	}
+	return resumed && keep, v.open(ctx, v.client)
+}
+
+func (v *v3) open(ctx context.Context, c paho.Client) error {
+	v.mu.Lock()
+	v.ctx, v.dialing = ctx, nil
+	v.mu.Unlock()
+	token := c.Connect()
+	err := waitToken(ctx, token)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	switch {
+	case v.dialing != nil:
+		return v.dialing
+	case err == nil:
+		return nil
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		if v.wire != nil {
+			_ = v.wire.Close() // ends the attempt
+		}
+		<-token.Done()
+		if errors.Is(err, context.DeadlineExceeded) {
+			return errors.New("the broker accepts the connection and does not answer: check that the port speaks MQTT")
+		}
+		return err
+	}
+	return refusedConnection(err, v.o)
+}
+
+// refusedConnection puts the library's reasons into words.
+func refusedConnection(err error, o *Options) error {
+	switch {
+	case errors.Is(err, packets.ErrorRefusedBadProtocolVersion):
+		return errors.New("the broker does not speak MQTT 3.1.1: set mqtt.version to \"5\"")
+	case errors.Is(err, packets.ErrorRefusedIDRejected):
+		return fmt.Errorf("the broker refuses the client id %q: set another with mqtt.client_id", o.ClientID)
+	case errors.Is(err, packets.ErrorRefusedServerUnavailable):
+		return errors.New("the broker says that it is not available now")
+	case errors.Is(err, packets.ErrorRefusedBadUsernameOrPassword):
+		return errors.New("bad user name or password, says the broker: check mqtt.username and mqtt.password_file")
+	case errors.Is(err, packets.ErrorRefusedNotAuthorised):
+		return errors.New("not authorized, says the broker: check mqtt.username and mqtt.password_file, and whether the client id is allowed")
+	}
+	return dialError(err)
+}
+
+func (v *v3) options() *paho.ClientOptions {
+	o := v.o
+	options := paho.NewClientOptions().
+		AddBroker(o.URL).
+		SetClientID(o.ClientID).
+		SetUsername(o.Username).
+		SetPassword(o.Password).
+		SetKeepAlive(o.KeepAlive).
+		SetProtocolVersion(4).
+		SetAutoReconnect(false). // the session reconnects, with jitter and one queue
+		SetConnectRetry(false).
+		SetConnectTimeout(connectTimeout).
+		SetPingTimeout(pingTimeout).
+		SetWriteTimeout(writeTimeout).
+		SetOrderMatters(true).
+		SetAutoAckDisabled(true).
+		SetResumeSubs(false).
+		SetStore(paho.NewOrderedMemoryStore()).
+		SetCustomOpenConnectionFn(v.dial).
+		SetDefaultPublishHandler(v.receive).
+		SetConnectionLostHandler(func(_ paho.Client, err error) {
+			select {
+			case v.ended <- err:
+			default:
+			}
+		})
+	if o.Status != "" {
+		options.SetWill(o.Status, offline, 1, true)
+	}
+	return options
+}
+
+func (v *v3) dial(*url.URL, paho.ClientOptions) (net.Conn, error) {
+	v.mu.Lock()
+	ctx := v.ctx
+	v.mu.Unlock()
+	w, err := dial(ctx, v.o.URL, v.o.TLS)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.dialing = err; err != nil {
+		return nil, err
+	}
+	v.wire = w
+	return w, nil
+}
+
+func (v *v3) receive(_ paho.Client, m paho.Message) {
+	a := arrival{Message: Message{Topic: m.Topic(), Payload: m.Payload(), Retained: m.Retained(), Duplicate: m.Duplicate()}, qos: m.Qos()}
+	if a.qos > 0 {
+		a.ack = m.Ack
+	}
+	v.arrived(a)
+}
+
+func (v *v3) subscribe(ctx context.Context, topics []string) (refused []refusal, err error) {
+	filters := make(map[string]byte, len(topics))
+	for _, t := range topics {
+		filters[t] = 2
+	}
+	token := v.client.SubscribeMultiple(filters, nil)
+	if err := waitToken(ctx, token); err != nil {
+		return nil, err
+	}
+	if granted, ok := token.(*paho.SubscribeToken); ok {
+		for topic, qos := range granted.Result() {
+			if qos > 2 {
+				refused = append(refused, refusal{topic: topic})
+			}
+		}
+	}
+	return refused, nil
+}
+
+func (v *v3) unsubscribe(ctx context.Context, topics []string) error {
+	return waitToken(ctx, v.client.Unsubscribe(topics...))
+}
+
+func (v *v3) publish(p *publication) (receipt, error) {
+	token := v.client.Publish(p.topic, p.qos, p.retain, p.payload)
+	if p.qos > 0 {
+		if done, err := (v3Receipt{token}).poll(); done && errors.Is(err, paho.ErrNotConnected) {
+			return nil, errNotTaken
+		}
+		return v3Receipt{token}, nil
+	}
+	select {
+	case <-token.Done(): // done when written; only a failure is of interest
+		if token.Error() != nil {
+			return nil, errNotTaken
+		}
+	default:
+	}
+	return sent{}, nil
+}
+
+func (v *v3) lost() <-chan error { return v.ended }
+
+func (v *v3) lastAlive() time.Time {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return lastAlive(v.wire)
+}
+
+func (v *v3) warning() error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.wire.warning
+}
+
+func (v *v3) disconnect() { v.client.Disconnect(uint(goodbye.Milliseconds())) }
+
+// v3Receipt is a token of the library.
+type v3Receipt struct{ paho.Token }
+
+func (r v3Receipt) poll() (bool, error) {
+	select {
+	case <-r.Done():
+		return true, r.Error()
+	default:
+		return false, nil
+	}
+}
+
+func (r v3Receipt) wait(ctx context.Context) error { return waitToken(ctx, r.Token) }
+
+func waitToken(ctx context.Context, token paho.Token) error {
+	select {
+	case <-token.Done():
+		return token.Error()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// lastAlive is when bytes came last over w, or when the broker ended it in order, for
+// until then it would have sent what it had.
+func lastAlive(w *wire) time.Time {
+	switch {
+	case w == nil:
+		return time.Time{}
+	case w.eof():
+		return time.Now()
+	}
+	return w.lastReceived()
+}

@@ -1,0 +1,277 @@
+package mqtt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"sync"
+	"time"
+
+	"github.com/eclipse/paho.golang/packets"
+	"github.com/eclipse/paho.golang/paho"
+	"github.com/eclipse/paho.golang/paho/session"
+	"github.com/eclipse/paho.golang/paho/session/state"
+)
+
+const (
+	receiveMaximum  = 64                 // messages that the broker may send ahead of acknowledgements
+	maximumPacket   = 1<<20 + 128<<10    // bytes; larger messages the broker keeps to itself
+	expiryMargin    = 30 * time.Second   // that the broker keeps a session beyond ResumeWithin, whose end the session judges itself
+	mostExpiry      = math.MaxUint32 - 1 // seconds; the next one means for ever
+	unspecifiedFrom = 0x80               // reason codes from here on are failures
+)
+
+// v5 speaks MQTT 5. A connection is a client of the library; what outlives it is in
+// the library's session state, wrapped by [v5session].
+type v5 struct {
+	o       *Options
+	arrived func(arrival)
+	session *v5session
+	client  *paho.Client
+	wire    *wire
+	ended   chan error // of the present connection
+	most    limits
+}
+
+// limits are what the broker allows.
+type limits struct {
+	qos    byte
+	retain bool
+	packet int // bytes; 0 = any
+}
+
+func newV5(o *Options, arrived func(arrival)) *v5 { return &v5{o: o, arrived: arrived} }
+
+func (v *v5) connect(ctx context.Context, fresh bool) (resumed bool, err error) {
+	if fresh || v.session == nil {
+		v.session = &v5session{State: state.NewInMemory(), arrived: v.arrived}
+	}
+	if v.wire, err = dial(ctx, v.o.URL, v.o.TLS); err != nil {
+		return false, err
+	}
+	ended := make(chan error, 1)
+	end := func(err error) {
+		select {
+		case ended <- err:
+		default:
+		}
+	}
+	v.ended = ended
+	v.client = paho.NewClient(paho.ClientConfig{
+		ClientID: v.o.ClientID, Conn: v.wire, Session: v.session, PacketTimeout: connectTimeout,
+		OnPublishReceived:  []func(paho.PublishReceived) (bool, error){func(paho.PublishReceived) (bool, error) { return true, nil }}, // see v5session.Ack
+		OnClientError:      end,
+		OnServerDisconnect: func(d *paho.Disconnect) { end(v.sentAway(d)) },
+	})
+	answer, err := v.client.Connect(ctx, v.hello(fresh))
+	switch {
+	case err == nil:
+	case answer != nil && answer.ReasonCode >= unspecifiedFrom:
+		return false, v.refusedConnection(answer)
+	case ctx.Err() != nil && !errors.Is(ctx.Err(), context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return false, errors.New("the broker accepts the connection and does not answer: check that the port speaks MQTT 5")
+	default:
+		return false, dialError(err)
+	}
+	v.most = allowed(answer)
+	return answer.SessionPresent, nil
+}
+
+// hello is the CONNECT packet.
+func (v *v5) hello(fresh bool) *paho.Connect {
+	o := v.o
+	expiry, most, size := uint32(0), uint16(receiveMaximum), uint32(maximumPacket)
+	if o.ResumeWithin > 0 {
+		expiry = uint32(min((o.ResumeWithin+expiryMargin)/time.Second, mostExpiry))
+	}
+	c := &paho.Connect{
+		ClientID: o.ClientID, KeepAlive: uint16(o.KeepAlive / time.Second), CleanStart: fresh || expiry == 0,
+		Username: o.Username, UsernameFlag: o.Username != "", Password: []byte(o.Password), PasswordFlag: o.Password != "",
+		Properties: &paho.ConnectProperties{SessionExpiryInterval: &expiry, ReceiveMaximum: &most, MaximumPacketSize: &size, RequestProblemInfo: true},
+	}
+	if o.Status != "" {
+		c.WillMessage = &paho.WillMessage{Topic: o.Status, Payload: []byte(offline), QoS: 1, Retain: true}
+	}
+	return c
+}
+
+func allowed(answer *paho.Connack) limits {
+	most := limits{qos: 2, retain: true}
+	if p := answer.Properties; p != nil {
+		most.retain = p.RetainAvailable
+		if p.MaximumQoS != nil {
+			most.qos = *p.MaximumQoS
+		}
+		if p.MaximumPacketSize != nil {
+			most.packet = int(*p.MaximumPacketSize)
+		}
+	}
+	return most
+}
+
+func (v *v5) subscribe(ctx context.Context, topics []string) (refused []refusal, err error) {
+	s := &paho.Subscribe{}
+	for _, t := range topics {
+		s.Subscriptions = append(s.Subscriptions, paho.SubscribeOptions{Topic: t, QoS: 2, NoLocal: true})
+	}
+	answer, err := v.client.Subscribe(ctx, s)
+	if answer == nil {
+		return nil, err
+	}
+	words := ""
+	if answer.Properties != nil {
+		words = answer.Properties.ReasonString
+	}
+	for i, code := range answer.Reasons {
+		if code >= unspecifiedFrom && i < len(topics) {
+			refused = append(refused, refusal{topics[i], reason(code, words)})
+		}
+	}
+	return refused, nil
+}
+
+func (v *v5) unsubscribe(ctx context.Context, topics []string) error {
+	_, err := v.client.Unsubscribe(ctx, &paho.Unsubscribe{Topics: topics})
+	return err
+}
+
+func (v *v5) publish(p *publication) (receipt, error) {
+	switch {
+	case p.retain && !v.most.retain:
+		return nil, &refusal{p.topic, "it keeps no retained messages"}
+	case v.most.packet > 0 && len(p.topic)+len(p.payload)+len(p.correlation)+64 > v.most.packet:
+		return nil, &refusal{p.topic, fmt.Sprintf("its packets have at most %d bytes", v.most.packet)}
+	}
+	out := &paho.Publish{Topic: p.topic, QoS: min(p.qos, v.most.qos), Retain: p.retain, Payload: p.payload}
+	if p.correlation != nil {
+		out.Properties = &paho.PublishProperties{CorrelationData: p.correlation}
+	}
+	r := &v5Receipt{topic: p.topic, answer: make(chan packets.ControlPacket, 1)}
+	v.session.expect(r.answer)
+	ctx, cancel := context.WithTimeout(context.Background(), ackTimeout)
+	defer cancel()
+	_, err := v.client.PublishWithOptions(ctx, out, paho.PublishOptions{Method: paho.PublishMethod_AsyncSend})
+	switch {
+	case err == nil && out.QoS == 0:
+		return sent{}, nil
+	case err == nil, errors.Is(err, paho.ErrNetworkErrorAfterStored):
+		return r, nil
+	case errors.Is(err, context.DeadlineExceeded):
+		return nil, errNoRoom
+	case errors.Is(err, paho.ErrInvalidArguments):
+		return nil, &refusal{p.topic, err.Error()}
+	}
+	return nil, errNotTaken
+}
+
+// errNoRoom: the broker acknowledged nothing for so long that no more may be sent.
+var errNoRoom = fmt.Errorf("%w: no acknowledgement came", errNotTaken)
+
+func (v *v5) lost() <-chan error { return v.ended }
+
+func (v *v5) lastAlive() time.Time { return lastAlive(v.wire) }
+
+func (v *v5) warning() error { return v.wire.warning }
+
+func (v *v5) disconnect() {
+	_ = v.client.Disconnect(&paho.Disconnect{}) // fails only if the connection has ended
+}
+
+// v5session is the session state of the library, but that messages are acknowledged
+// when the gateway has taken care of them, in its own order of time (the library's way
+// looks every 50 ms), and that acknowledgements of publications go to their receipts.
+type v5session struct {
+	*state.State
+	arrived func(arrival)
+
+	mu   sync.Mutex
+	next chan packets.ControlPacket // for the answer to the next publication
+}
+
+func (s *v5session) expect(answer chan packets.ControlPacket) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.next = answer
+}
+
+// AddToSession is called by the library for what it sends.
+func (s *v5session) AddToSession(ctx context.Context, p session.Packet, answer chan<- packets.ControlPacket) error {
+	if p.Type() == packets.PUBLISH {
+		s.mu.Lock()
+		answer = s.next
+		s.mu.Unlock()
+	}
+	return s.State.AddToSession(ctx, p, answer)
+}
+
+// Ack is called by the library, in order, for what it received.
+func (s *v5session) Ack(p *packets.Publish) error {
+	a := arrival{Message: Message{Topic: p.Topic, Payload: p.Payload, Retained: p.Retain, Duplicate: p.Duplicate}, qos: p.QoS}
+	if q := p.Properties; q != nil {
+		a.Response, a.Correlation = q.ResponseTopic, q.CorrelationData
+		if q.MessageExpiry != nil {
+			a.Expires = time.Now().Add(time.Duration(*q.MessageExpiry) * time.Second)
+		}
+	}
+	if p.QoS > 0 {
+		a.ack = func() { _ = s.State.Ack(p) } // fails only with the connection, and the broker repeats the message
+	}
+	s.arrived(a)
+	return nil
+}
+
+// v5Receipt is where the library puts the answer to a publication.
+type v5Receipt struct {
+	topic  string
+	answer chan packets.ControlPacket
+	done   bool
+	err    error
+}
+
+func (r *v5Receipt) poll() (bool, error) {
+	if !r.done {
+		select {
+		case p := <-r.answer:
+			r.settle(p)
+		default:
+		}
+	}
+	return r.done, r.err
+}
+
+func (r *v5Receipt) wait(ctx context.Context) error {
+	if r.done {
+		return r.err
+	}
+	select {
+	case p := <-r.answer:
+		r.settle(p)
+		return r.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (r *v5Receipt) settle(p packets.ControlPacket) {
+	r.done = true
+	code, words := byte(0), ""
+	switch c := p.Content.(type) {
+	case *packets.Puback:
+		code, words = c.ReasonCode, reasonString(c.Properties)
+	case *packets.Pubrec:
+		code, words = c.ReasonCode, reasonString(c.Properties)
+	case *packets.Pubcomp:
+		return // 0x92, packet id not found, says only that the handshake was over already
+	}
+	if code >= unspecifiedFrom {
+		r.err = &refusal{r.topic, reason(code, words)}
+	}
+}
+
+func reasonString(p *packets.Properties) string {
+	if p == nil {
+		return ""
+	}
+	return p.ReasonString
+}
