@@ -79,6 +79,7 @@ func (c *Cluster) text(n *node) string {
 		"server_name: " + n.name,
 		"listen: " + n.client,
 		"http: " + n.monitor,
+		"reconnect_error_reports: 3600, connect_error_reports: 3600", // a try a second to reach a killed node is no news
 		fmt.Sprintf("jetstream {store_dir: %q, max_memory_store: 64MB, max_file_store: 256MB}", n.dir),
 		"websocket {listen: " + n.websocket + ", no_tls: true}",
 		fmt.Sprintf("mqtt {listen: %s, stream_replicas: %d}", n.mqtt, min(len(c.nodes), 3)),
