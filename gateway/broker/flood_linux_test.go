@@ -95,6 +95,7 @@ func (r *raw) shout(packets ...[]byte) {
 }
 
 func TestMemoryUnderAttack(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("takes some 20 s")
 	}
