@@ -24,10 +24,9 @@ const testPatience = 10 * time.Second
 
 // brokers is a mosquitto with a listener of each kind, behind an nginx too.
 type brokers struct {
-	server                           *gatewaytest.Server
-	authority                        *authority
-	tls, mutual, secureWeb, old, web string // addresses
-	nginx                            string
+	server                      *gatewaytest.Server
+	authority                   *authority
+	tls, mutual, secureWeb, web string // addresses
 }
 
 func startBrokers(t testing.TB) *brokers {

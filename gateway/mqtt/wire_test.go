@@ -12,6 +12,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -266,7 +267,10 @@ func TestCloseLosesNothing(t *testing.T) {
 			got := make(chan []byte, 1)
 			w := connect(func(c net.Conn) {
 				_, _ = c.Write(bytes.Repeat([]byte{0x20}, 20000))
-				b, _ := io.ReadAll(c)
+				b, err := io.ReadAll(c)
+				if err != nil {
+					t.Errorf("not ended in order: %v", err)
+				}
 				got <- b
 			})
 			last := make([]byte, maxPending)
@@ -319,6 +323,64 @@ func TestCloseIsBounded(t *testing.T) {
 			t.Error("Write after Close")
 		}
 	})
+}
+
+func TestCloseDoesNotWaitForABrokerThatStays(t *testing.T) {
+	eachCarrier(t, func(t *testing.T, connect func(peer func(net.Conn)) *wire) {
+		end := make(chan struct{})
+		defer close(end)
+		w := connect(func(c net.Conn) {
+			_, _ = io.ReadFull(c, make([]byte, 1))
+			<-end
+		})
+		write(t, w, "x")
+		began := time.Now()
+		_ = w.Close()
+		if took := time.Since(began); took > linger+time.Second/2 {
+			t.Errorf("Close took %v", took)
+		}
+	})
+}
+
+// leaver is a broker that left: writing fails, and what it said last comes a little later.
+type leaver struct {
+	net.Conn
+	failed, closed chan struct{}
+	last           error
+}
+
+func (l *leaver) Write([]byte) (int, error) {
+	close(l.failed)
+	return 0, syscall.EPIPE
+}
+
+func (l *leaver) Read([]byte) (int, error) {
+	<-l.failed
+	select {
+	case <-l.closed:
+		return 0, net.ErrClosed
+	case <-time.After(linger / 5):
+		return 0, l.last
+	}
+}
+
+func (l *leaver) Close() error {
+	close(l.closed)
+	return nil
+}
+
+func TestWhatTheBrokerSaidLastIsHeard(t *testing.T) {
+	near, _ := tcpPair(t)
+	alert := &net.OpError{Op: "remote error", Err: errors.New("tls: certificate required")}
+	w := newWire(&leaver{near, make(chan struct{}), make(chan struct{}), alert}, near, nil)
+	write(t, w, "x")
+	if _, err := w.Read(make([]byte, 1)); !errors.Is(err, alert) || !strings.Contains(err.Error(), "mqtt.tls.cert") {
+		t.Errorf("Read: %v", err)
+	}
+	if _, err := w.Write([]byte("y")); !errors.Is(err, syscall.EPIPE) {
+		t.Errorf("Write: %v", err)
+	}
+	_ = w.Close()
 }
 
 func TestReadAfterCloseSaysThatWeClosed(t *testing.T) {
@@ -439,4 +501,22 @@ func TestCloseInAllDirectionsAtOnce(t *testing.T) {
 			running.Wait()
 		}
 	})
+}
+
+func TestAMessageInEachDirectionAllocatesNothing(t *testing.T) {
+	near, far := tcpPair(t)
+	w := newWire(near, near, nil)
+	defer func() { far.Close(); w.Close() }()
+	message := bytes.Repeat([]byte{0x20}, 100)
+	buffer := make([]byte, len(message))
+	n := testing.AllocsPerRun(200, func() {
+		_ = w.SetWriteDeadline(time.Now().Add(testPatience))
+		_, _ = w.Write(message)
+		_, _ = io.ReadFull(far, buffer)
+		_, _ = far.Write(message)
+		_, _ = io.ReadFull(w, buffer)
+	})
+	if n >= 1 {
+		t.Errorf("%v allocations", n)
+	}
 }
