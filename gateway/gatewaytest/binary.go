@@ -32,6 +32,12 @@ var (
 	})
 )
 
+// NATSServer returns the path of the nats-server program, likewise.
+func NATSServer(t testing.TB) string {
+	t.Helper()
+	return must(t, natsServer)
+}
+
 func must(t testing.TB, program func() (string, error)) string {
 	t.Helper()
 	path, err := program()

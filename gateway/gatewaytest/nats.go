@@ -21,7 +21,7 @@ const (
 type Cluster struct {
 	t       testing.TB
 	program string
-	lines   []string
+	mqtt    []string // further settings of MQTT
 	nodes   []*node
 }
 
@@ -34,10 +34,10 @@ type node struct {
 
 // NATS starts a cluster of n nodes, each a process of its own with JetStream below
 // the test's temporary directory, that works when NATS returns, and ends with the
-// test. Further configuration lines are added to each node's.
-func NATS(t testing.TB, n int, lines ...string) *Cluster {
+// test. Settings such as "ack_wait: 5s" are added to each node's for MQTT.
+func NATS(t testing.TB, n int, settings ...string) *Cluster {
 	t.Helper()
-	c := &Cluster{t: t, program: must(t, natsServer), lines: lines}
+	c := &Cluster{t: t, program: NATSServer(t), mqtt: settings}
 	_ = t.TempDir() // so that it is removed after the nodes have ended
 	t.Cleanup(c.end)
 	var err error
@@ -82,8 +82,9 @@ func (c *Cluster) text(n *node) string {
 		"reconnect_error_reports: 3600, connect_error_reports: 3600", // a try a second to reach a killed node is no news
 		fmt.Sprintf("jetstream {store_dir: %q, max_memory_store: 64MB, max_file_store: 256MB}", n.dir),
 		"websocket {listen: " + n.websocket + ", no_tls: true}",
-		fmt.Sprintf("mqtt {listen: %s, stream_replicas: %d}", n.mqtt, min(len(c.nodes), 3)),
+		"mqtt {", "listen: " + n.mqtt, fmt.Sprint("stream_replicas: ", min(len(c.nodes), 3)),
 	}
+	lines = append(append(lines, c.mqtt...), "}")
 	if len(c.nodes) > 1 {
 		var routes []string
 		for _, other := range c.nodes {
@@ -91,7 +92,7 @@ func (c *Cluster) text(n *node) string {
 		}
 		lines = append(lines, "cluster {name: test, listen: "+n.route+", routes: ["+strings.Join(routes, ", ")+"]}")
 	}
-	return strings.Join(append(lines, c.lines...), "\n") + "\n"
+	return strings.Join(lines, "\n") + "\n"
 }
 
 // start runs every node and waits until they are one.
