@@ -38,7 +38,7 @@ func (v *v3) connect(ctx context.Context, fresh bool) (resumed bool, err error) 
 	if fresh {
 		v.client = nil
 		if keep { // only a clean session discards the last one, and only an unclean one lasts [MQTT-3.1.2-6]
-			sweeper := paho.NewClient(v.options().SetCleanSession(true).UnsetWill())
+			sweeper := paho.NewClient(v.options().SetCleanSession(true))
 			if err := v.open(ctx, sweeper); err != nil {
 				return false, err
 			}
@@ -47,7 +47,7 @@ func (v *v3) connect(ctx context.Context, fresh bool) (resumed bool, err error) 
 	}
 	resumed = v.client != nil
 	if v.client == nil {
-		v.client = paho.NewClient(v.options().SetCleanSession(!keep))
+		v.client = paho.NewClient(v.withWill(v.options()).SetCleanSession(!keep))
 	}
 	select {
 	case <-v.ended: // of the last connection
@@ -101,7 +101,7 @@ func refusedConnection(err error, o *Options) error {
 
 func (v *v3) options() *paho.ClientOptions {
 	o := v.o
-	options := paho.NewClientOptions().
+	return paho.NewClientOptions().
 		AddBroker(o.URL).
 		SetClientID(o.ClientID).
 		SetUsername(o.Username).
@@ -125,8 +125,11 @@ func (v *v3) options() *paho.ClientOptions {
 			default:
 			}
 		})
-	if o.Status != "" {
-		options.SetWill(o.Status, offline, 1, true)
+}
+
+func (v *v3) withWill(options *paho.ClientOptions) *paho.ClientOptions {
+	if v.o.Status != "" {
+		options.SetWill(v.o.Status, offline, 1, true)
 	}
 	return options
 }
