@@ -100,17 +100,24 @@ func (c *connection) deliver(ctx context.Context) error {
 	}
 }
 
-// empty publishes all that waits, each time after what is to be acknowledged: so an
-// acknowledgement and the reply after it leave together.
+// acknowledgeAfter is how many publications may go before an acknowledgement.
+const acknowledgeAfter = 16
+
+// empty publishes all that waits, and acknowledges what can be at once after it: a
+// reply does not wait, and its acknowledgement leaves together with it.
 func (c *connection) empty() error {
-	for {
-		c.session.held.Load().flush()
+	held := c.session.held.Load()
+	defer held.flush()
+	for n := 1; ; n++ {
 		p := c.session.outbox.take()
 		if p == nil {
 			return nil
 		}
 		if err := c.publish(p, ackTimeout); err != nil {
 			return err
+		}
+		if n%acknowledgeAfter == 0 {
+			held.flush()
 		}
 	}
 }
