@@ -14,6 +14,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"modferry/gateway/backlog"
 	"modferry/gateway/broker"
 	"modferry/gateway/config"
 	"modferry/gateway/console"
@@ -30,6 +31,7 @@ type Gateway struct {
 	own     broker.Own      // how the gateway connects to its embedded broker
 	console *console.Server // nil = none
 	journal *journal.Journal
+	backlog *backlog.Backlog
 	session *mqtt.Session
 	plant   *plant
 	changed chan struct{} // one token: the state of a bus changed
@@ -116,6 +118,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	g.serve(servers, &serving, func(err error) { stopServers(err); stopWork() })
 	g.start(work)
 	talking.Go(func() { g.session.Run(session) })
+	talking.Go(func() { g.replay(session) })
 	working.Go(func() { g.reportBuses(work) })
 
 	<-work.Done()
@@ -164,5 +167,8 @@ func (g *Gateway) serve(ctx context.Context, serving *sync.WaitGroup, failed fun
 func (g *Gateway) close() {
 	if err := g.journal.Close(); err != nil {
 		g.log.Warn("some replies are not kept over the restart", "error", err)
+	}
+	if err := g.backlog.Close(); err != nil {
+		g.log.Warn("some readings are not kept over the restart", "error", err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"modferry/gateway/backlog"
 	"modferry/gateway/broker"
 	"modferry/gateway/certificate"
 	"modferry/gateway/config"
@@ -105,7 +106,8 @@ func (g *Gateway) remember(c *config.Config) error {
 	if g.journal, err = journal.Open(journal.Options{Dir: c.DataDir, Logger: g.log}); err != nil {
 		return err
 	}
-	return nil
+	g.backlog, err = backlog.Open(backlog.Options{Dir: c.DataDir, Max: c.Backlog.Max, Rate: c.Backlog.Rate, Logger: g.log})
+	return err
 }
 
 // unlisten frees what was opened for a gateway that is not going to run.
@@ -119,7 +121,10 @@ func (g *Gateway) unlisten() {
 		_ = g.broker.Run(done) // closes it
 	}
 	if g.journal != nil {
-		g.close()
+		_ = g.journal.Close() // nothing is in it
+	}
+	if g.backlog != nil {
+		_ = g.backlog.Close() // nothing was added
 	}
 }
 

@@ -123,8 +123,8 @@ func (p *plant) addDevice(ctx context.Context, c config.Device) {
 	poller := poll.New(poll.Options{
 		Device: c, Log: g.log.With("device", c.Name, "bus", c.Bus, "unit", c.Unit),
 		Client: func(ctx context.Context) modbus.Client { return b.Client(ctx, c.Unit, 0) },
-		Publish: func(reading string, _ message.Sample, payload []byte) {
-			g.session.Retain(mqtt.State{Topic: topics.Reading(reading), Payload: payload})
+		Publish: func(reading string, s message.Sample, payload []byte) {
+			g.session.Retain(mqtt.State{Topic: topics.Reading(reading), Payload: payload, Missed: g.missed(c.Name, reading, s)})
 		},
 		Group:  func(payload []byte) { g.retain(topics.Group(), payload) },
 		Status: func(payload []byte) { g.retain(topics.Status(), payload) },

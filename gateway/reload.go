@@ -40,6 +40,7 @@ func (g *Gateway) Reload(c *config.Config) error {
 	} else {
 		g.session.Reconfigure(options)
 	}
+	g.backlog.SetLimits(c.Backlog.Max, c.Backlog.Rate)
 	g.forget(old, c)
 	g.busChanged()
 	return nil
