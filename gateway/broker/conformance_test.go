@@ -302,16 +302,17 @@ func TestWillDelay(t *testing.T) {
 		return c
 	}
 	start := time.Now()
-	_ = connectWith("back", 2, 60).Close()
+	_ = connectWith("back", 1, 60).Close()
 	_ = connectWith("away", 1, 60).Close()
 	_ = connectWith("ends", 60, 0).Close() // its session ends at once, and its will with it
 	if m := watch.receive(); m.topic != "w/ends" {
 		t.Errorf("got %+v, want the will of the session that ended", m)
 	}
-	connectWith("back", 60, 60)
+	connectFive(t, b, "back", false, expiry(60))
 	if m := watch.receive(); m.topic != "w/away" || time.Since(start) < time.Second {
 		t.Errorf("got %+v after %v", m, time.Since(start))
 	}
+	until(t, func() bool { return time.Since(start) > 2200*time.Millisecond })
 	watch.nothing()
 }
 
