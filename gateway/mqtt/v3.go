@@ -63,17 +63,18 @@ func (v *v3) open(ctx context.Context, c paho.Client) error {
 	token := c.Connect()
 	err := waitToken(ctx, token)
 	v.mu.Lock()
-	defer v.mu.Unlock()
+	wire, dialing := v.wire, v.dialing
+	v.mu.Unlock()
 	switch {
-	case v.dialing != nil:
-		return v.dialing
+	case dialing != nil:
+		return dialing
 	case err == nil:
 		return nil
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		if v.wire != nil {
-			_ = v.wire.Close() // ends the attempt
+		if wire != nil {
+			_ = wire.Close() // ends the attempt
 		}
-		<-token.Done()
+		<-token.Done() // the dial ends with ctx
 		if errors.Is(err, context.DeadlineExceeded) {
 			return errors.New("the broker accepts the connection and does not answer: check that the port speaks MQTT")
 		}
