@@ -6,8 +6,6 @@ import (
 	"slices"
 	"sync"
 	"time"
-
-	"modferry/gateway/broker/packet"
 )
 
 // hub is the state that all connections share: sessions, subscriptions, what is
@@ -238,42 +236,6 @@ func (h *hub) detach(c *client) {
 	h.keepSession(s)
 }
 
-func (h *hub) publishWill(s *session) {
-	w := s.will
-	if w == nil {
-		return
-	}
-	h.dropWill(s)
-	if !h.access.allows(s.user, w.message.topic) {
-		return
-	}
-	h.publish(s.id, w.publication(time.Now()), w.retain)
-}
-
-// setWill keeps the will of a client that connects; false if there is no room for it.
-func (h *hub) setWill(s *session, w *will) bool {
-	if !s.own && h.willBytes+w.message.size > h.budget/4 {
-		return false
-	}
-	s.will = w
-	h.willBytes += w.message.size
-	h.hold(w.message)
-	h.keepWill(s)
-	h.keepWithin()
-	return true
-}
-
-// dropWill takes the will back.
-func (h *hub) dropWill(s *session) {
-	if s.will == nil {
-		return
-	}
-	h.willBytes -= s.will.message.size
-	h.letGo(s.will.message)
-	s.will = nil
-	h.keepWill(s)
-}
-
 // end removes a session with everything it has. A will that waited goes out now [MQTT 5, 3.1.2.5].
 func (h *hub) end(s *session) {
 	if h.sessions[s.id] != s {
@@ -301,69 +263,6 @@ func (h *hub) empty(s *session) {
 	}
 	for _, d := range s.inflight {
 		h.forget(s, d)
-	}
-}
-
-// subscribe adds or replaces a subscription and returns its reason code.
-func (h *hub) subscribe(s *session, f packet.Filter, id uint32) (reason byte, existed bool) {
-	name, rest := inner(f.Filter)
-	switch {
-	case checkSubscription(f.Filter) != nil:
-		return packet.BadFilter, false
-	case !h.access.allows(s.user, rest):
-		return packet.NotAuthorized, false
-	}
-	old := s.subs[f.Filter]
-	sub := &subscription{Filter: f, session: s, id: id, group: name, cost: costOf(f.Filter)}
-	if old == nil && !s.own && (len(s.subs) >= maxSubscriptions || s.subCost+sub.cost > maxClientSubBytes || h.subCost+sub.cost > maxSubBytes) {
-		return packet.QuotaExceeded, false
-	}
-	if old != nil {
-		h.unsubscribe(old)
-	}
-	s.subs[f.Filter] = sub
-	s.subCost += sub.cost
-	h.subCost += sub.cost
-	h.used += sub.cost
-	h.stats.Subscriptions++
-	h.tree.add(sub)
-	h.keepSubscription(sub)
-	h.keepWithin()
-	return f.QoS, old != nil
-}
-
-func (h *hub) unsubscribe(sub *subscription) {
-	s := sub.session
-	if s.subs[sub.Filter.Filter] != sub {
-		return
-	}
-	delete(s.subs, sub.Filter.Filter)
-	s.subCost -= sub.cost
-	h.subCost -= sub.cost
-	h.used -= sub.cost
-	h.stats.Subscriptions--
-	h.tree.remove(sub)
-	h.dropSubscription(sub)
-}
-
-// sendRetained gives a new subscriber what is retained [MQTT 5, 3.3.1.3].
-func (h *hub) sendRetained(s *session, f packet.Filter, id uint32, existed bool) {
-	group, _ := inner(f.Filter)
-	if group != "" || f.RetainHandling == 2 || f.RetainHandling == 1 && existed {
-		return
-	}
-	var ids []uint32
-	if id != 0 {
-		ids = []uint32{id}
-	}
-	now := time.Now()
-	for _, m := range h.retained.matching(f.Filter) {
-		if s.deliveries() >= maxQueued {
-			return
-		}
-		if !m.expired(now) {
-			h.deliver(s, m, min(m.qos, f.QoS), true, ids)
-		}
 	}
 }
 

@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"slices"
 	"time"
-
-	"modferry/gateway/broker/packet"
 )
 
 // session is what a client id has at the broker. The hub's lock guards it.
@@ -77,34 +75,3 @@ func (s *session) freeID() uint16 {
 
 // endsAt is when the session of a client that is away ends.
 func (s *session) endsAt() time.Time { return s.left.Add(s.expiry) }
-
-// will is a message that waits for the end of a connection.
-type will struct {
-	message *message
-	retain  bool
-	delay   time.Duration
-	expiry  *uint32   // of the message, from its publication on
-	due     time.Time // zero while the client is connected
-}
-
-func newWill(w *packet.Will) *will {
-	p := w.Properties
-	expiry := p.MessageExpiry
-	p.MessageExpiry = nil
-	return &will{
-		message: newMessage(w.Topic, w.Payload, w.QoS, p, time.Time{}),
-		retain:  w.Retain,
-		delay:   time.Duration(p.WillDelay) * time.Second,
-		expiry:  expiry,
-	}
-}
-
-// publication is the will as a message of its own, whose time begins now.
-func (w *will) publication(now time.Time) *message {
-	m := *w.message
-	m.number, m.refs, m.kept = 0, 0, 0
-	if w.expiry != nil {
-		m.expires = now.Add(time.Duration(*w.expiry) * time.Second)
-	}
-	return &m
-}
