@@ -18,7 +18,8 @@ const copyBytes = 256 << 10 // of records in one transaction
 // files makes, checks and replaces the file of a backlog.
 type files struct {
 	path string
-	step int // bytes by which a file grows
+	step int  // bytes by which a file grows
+	ours bool // the file is locked by this process for good, so that a copy must take its place
 }
 
 // fresh is the name under which the next file is written until it is complete.
@@ -92,7 +93,7 @@ func (f files) open(anew bool) (taken, error) {
 	if err != nil {
 		return taken{}, err
 	}
-	if found.damaged != nil || anew {
+	if found.damaged != nil || anew || f.ours {
 		return f.replace(found, func(s *store) error { return f.copy(info.Size(), s) })
 	}
 	s, err := openStore(f.path, f.step)
@@ -114,11 +115,13 @@ func (f files) look(size int64, visit func(uint64, []byte) error) (report, error
 		return report{}, err
 	}
 	defer file.Close()
-	unlock, err := lock(f.path)
-	if err != nil {
-		return report{}, err
+	if !f.ours {
+		unlock, err := lock(f.path)
+		if err != nil {
+			return report{}, err
+		}
+		defer unlock()
 	}
-	defer unlock()
 	return inspect(file, size, visit)
 }
 

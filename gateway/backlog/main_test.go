@@ -161,6 +161,11 @@ func wantRange(t testing.TB, got []int, from, to int) {
 // synced waits until nothing waits in memory.
 func synced(t testing.TB, b *Backlog) {
 	t.Helper()
+	defer func() {
+		if t.Failed() {
+			t.Logf("%+v", b.Stats())
+		}
+	}()
 	eventually(t, "all is on disk", func() bool { s := b.Stats(); return s.Waiting == 0 && s.Err == nil })
 }
 
@@ -183,9 +188,9 @@ func within(t testing.TB) context.Context {
 // eventually waits until something is so.
 func eventually(t testing.TB, what string, is func() bool) {
 	t.Helper()
-	for end := time.Now().Add(30 * time.Second); !is(); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(10 * time.Second); !is(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("not so after 30 s: %s", what)
+			t.Fatalf("not so after 10 s: %s", what)
 		}
 	}
 }

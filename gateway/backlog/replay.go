@@ -11,6 +11,10 @@ import (
 	"modferry/gateway/message"
 )
 
+// patience is how often a file that cannot be read is tried before the newer records
+// in memory are delivered ahead of it.
+const patience = 6
+
 // batch is records that travel together.
 type batch struct {
 	items     []*item
@@ -80,6 +84,7 @@ func (b *Backlog) next(ctx context.Context) (*batch, error) {
 		case <-b.done:
 			return nil, errClosed
 		case <-b.arrived:
+		case <-time.After(b.retry): // the disk may work again
 		}
 	}
 }
@@ -164,26 +169,34 @@ func (b *Backlog) doNow(ctx context.Context, what func()) error {
 func (b *Backlog) oldest() []*item {
 	const bytes = message.MaxHistoryBytes - len("[]")
 	most := b.limit().Burst()
-	if items := b.oldestInFile(most, bytes); len(items) > 0 {
-		b.writer.protected = items[len(items)-1].key
+	items, err := b.oldestInFile(most, bytes)
+	if len(items) > 0 {
+		b.writer.protected, b.writer.held = items[len(items)-1].key, int64(len(items))
 		return items
+	}
+	if err != nil && time.Since(b.writer.failing) < patience*b.retry {
+		return nil // there may be older ones
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.waiting.first(most, bytes)
 }
 
-func (b *Backlog) oldestInFile(most, bytes int) []*item {
+// oldestInFile returns an error if there may be records in the file.
+func (b *Backlog) oldestInFile(most, bytes int) (items []*item, err error) {
 	w := &b.writer
-	for range attempts {
-		if b.attach(false) != nil || w.store == nil || w.store.count == 0 {
-			return nil
+	for n := range attempts {
+		if err = b.attach(false); err != nil || w.store == nil || w.store.count == 0 {
+			return nil, err
 		}
-		items, bad, err := w.store.oldestRecords(most, bytes)
-		if err != nil {
+		var bad []uint64
+		if items, bad, err = w.store.oldestRecords(most, bytes); err != nil {
 			b.reopen(err)
 			b.note(w.cause)
 			continue
+		}
+		if n > 0 {
+			b.note(nil)
 		}
 		if len(bad) > 0 && b.write(change{remove: bad}) == nil {
 			b.mu.Lock()
@@ -191,10 +204,10 @@ func (b *Backlog) oldestInFile(most, bytes int) []*item {
 			b.mu.Unlock()
 		}
 		if len(items) > 0 {
-			return items
+			return items, nil
 		}
 	}
-	return nil
+	return nil, err
 }
 
 // delete deletes a batch that was delivered, and writes what waits along with it.
@@ -209,7 +222,7 @@ func (b *Backlog) delete(d *batch) error {
 			return err
 		}
 	}
-	b.writer.protected = 0
+	b.writer.protected, b.writer.held = 0, 0
 	b.mu.Lock()
 	empty := len(b.waiting.items) == 0
 	b.mu.Unlock()

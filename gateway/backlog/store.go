@@ -33,6 +33,7 @@ type store struct {
 	count int64  // records in the file
 	bytes int64  // in those
 	seen  int    // bytes that were looked at since the file was mapped
+	crash bool   // bbolt panicked: the file stays mapped, and with that locked, while the process lives
 }
 
 // change is what one transaction does, in this order.
@@ -249,7 +250,7 @@ type crash struct{ cause any }
 func (c *crash) Error() string { return fmt.Sprintf("the database failed: %v", c.cause) }
 
 // guard works on the database. After a panic bbolt may hold its locks, so that its
-// Close would wait for ever: without the file nobody is locked out.
+// Close would wait for ever.
 func (s *store) guard(do func() error) error {
 	if s.db == nil {
 		return errGone
@@ -257,7 +258,7 @@ func (s *store) guard(do func() error) error {
 	err := guard(do)
 	var panicked *crash
 	if errors.As(err, &panicked) {
-		s.db = nil
+		s.db, s.crash = nil, true
 		_ = s.file.Close()
 	}
 	return err

@@ -1,6 +1,7 @@
 package backlog
 
 import (
+	"errors"
 	"os"
 	"time"
 )
@@ -14,14 +15,18 @@ const attempts = 2
 
 // writer is what belongs to the goroutine that writes.
 type writer struct {
-	path      string // "" = memory only
-	store     *store // nil while there is none
-	loaded    bool   // the file that lies there was looked at, so that a missing one may be made
-	known     int64  // records that the file had when it failed
-	protected uint64 // the highest key of the batch that is being delivered
-	cause     error  // of the last attempt; nil = it was good
-	failed    time.Time
-	told      bool // the log says last that the disk cannot be used
+	path      string    // "" = memory only
+	store     *store    // nil while there is none
+	loaded    bool      // the file that lies there was looked at, so that a missing one may be made
+	known     int64     // records that the file had when it failed
+	last      uint64    // the highest key so far: no key is used twice, not even in another file
+	crashed   bool      // bbolt panicked with the file that lies there
+	protected uint64    // the highest key of the batch that is being delivered
+	held      int64     // records of that batch that are in the file: they are in memory too
+	cause     error     // of the last attempt; nil = it was good
+	failed    time.Time // when that was; zero = another attempt may be made
+	failing   time.Time // since when no attempt was good
+	told      bool      // the log says last that the disk cannot be used
 	warned    time.Time
 }
 
@@ -133,7 +138,9 @@ func (b *Backlog) write(c change) error {
 	w := &b.writer
 	err := b.attach(false)
 	if err == nil && w.store == nil {
-		w.store, err = b.files().create()
+		if w.store, err = b.files().create(); err == nil {
+			w.store.last = w.last
+		}
 	}
 	dropped := 0
 	if err == nil {
@@ -148,12 +155,22 @@ func (b *Backlog) write(c change) error {
 		b.reopen(err)
 		return err
 	}
+	for _, i := range c.add {
+		w.hold(i)
+	}
 	b.mu.Lock()
-	b.writing, b.writingCost = nil, 0
 	b.kept.Dropped.Full += uint64(dropped)
 	b.mu.Unlock()
 	b.note(nil)
 	return nil
+}
+
+// hold notes that a record that has come into the file is being delivered.
+func (w *writer) hold(i *item) {
+	if i.taken {
+		w.protected = max(w.protected, i.key)
+		w.held++
+	}
 }
 
 // excess returns what the oldest must give way with, for add to find room, as far
@@ -202,6 +219,7 @@ func (b *Backlog) reconcile() {
 	for _, i := range b.waiting.items {
 		if i.key != 0 && i.key <= last {
 			there = append(there, i)
+			b.writer.hold(i)
 		} else {
 			i.key = 0
 		}
@@ -213,13 +231,17 @@ func (b *Backlog) reconcile() {
 
 func (w *writer) forget() {
 	if w.store != nil {
-		w.known = w.store.count
+		w.known = max(w.store.count-w.held, 0)
+		w.last = max(w.last, w.store.last)
 		w.store.close()
+		w.crashed = w.crashed || w.store.crash
 		w.store = nil
 	}
 }
 
-func (b *Backlog) files() files { return files{path: b.writer.path, step: b.sizes().step} }
+func (b *Backlog) files() files {
+	return files{path: b.writer.path, step: b.sizes().step, ours: b.writer.crashed}
+}
 
 // attach opens the file if it is not open. A missing one is made when there is
 // something to write. An attempt that failed is not made again at once.
@@ -247,6 +269,8 @@ func (b *Backlog) attach(anew bool) error {
 func (b *Backlog) open(anew bool) error {
 	w := &b.writer
 	found, err := b.files().open(anew)
+	var panicked *crash
+	w.crashed = err != nil && (w.crashed || errors.As(err, &panicked))
 	if err != nil {
 		return err
 	}
@@ -266,6 +290,9 @@ func (b *Backlog) open(anew bool) error {
 	b.kept.Dropped.Disk += uint64(lost)
 	b.mu.Unlock()
 	b.reconcile()
+	if w.store != nil {
+		w.store.last = max(w.store.last, w.last)
+	}
 	return nil
 }
 
@@ -314,8 +341,14 @@ func (b *Backlog) shrink() {
 // of the first that works again, but not of every change of a disk that is nearly full.
 func (b *Backlog) note(err error) {
 	w := &b.writer
+	if err == nil {
+		w.failing = time.Time{}
+	} else if w.failing.IsZero() {
+		w.failing = time.Now()
+	}
 	w.cause = err
 	b.mu.Lock()
+	b.writing, b.writingCost = nil, 0
 	b.kept.Err = err
 	b.kept.Count, b.kept.Bytes, b.kept.File = 0, 0, 0
 	if w.store != nil {
