@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 )
@@ -96,6 +97,14 @@ func (m *model) replay(t *rapid.T, batches int, fail error) {
 	enough := errors.New("enough")
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
+	go func() { // what is left may be delivered, or be dropped, before there are so many batches
+		for ctx.Err() == nil {
+			if s := m.b.Stats(); s.Count+int64(s.Waiting) == 0 {
+				cancel()
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}()
 	err := m.b.Replay(ctx, func(_ context.Context, payload []byte) error {
 		if fail != nil {
 			return fail
@@ -114,9 +123,6 @@ func (m *model) replay(t *rapid.T, batches int, fail error) {
 			m.got = append(m.got, n)
 		}
 		batches--
-		if s := m.b.Stats(); int(s.Count)+s.Waiting <= len(got) {
-			cancel() // no more will come
-		}
 		return nil
 	})
 	if !errors.Is(err, enough) && !errors.Is(err, context.Canceled) && !(fail != nil && errors.Is(err, fail)) {
