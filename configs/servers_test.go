@@ -20,50 +20,6 @@ import (
 
 const patience = 10 * time.Second
 
-// TestMosquittoACL: an app reaches its own topics and no other app's.
-func TestMosquittoACL(t *testing.T) {
-	var lines []string // settings without addresses and files, which the test has of its own
-	for line := range strings.Lines(text(t, "mosquitto.conf", "")) {
-		key, _, _ := strings.Cut(line, " ")
-		if strings.TrimSpace(line) != "" && key != "#" && key != "listener" && !strings.HasSuffix(key, "_file") {
-			lines = append(lines, strings.TrimSpace(line))
-		}
-	}
-	if len(lines) < 3 {
-		t.Fatalf("lines of mosquitto.conf: %q", lines)
-	}
-	users := map[string]string{"workshop": "a", "panel": "b", "other": "c"}
-	m := gatewaytest.Mosquitto(t, gatewaytest.MosquittoOptions{Users: users, ACL: text(t, "mosquitto.acl", ""), Lines: lines})
-	connect := func(user string) *gatewaytest.Peer {
-		return gatewaytest.Client(t, m.URL(), gatewaytest.ClientOptions{User: user, Password: users[user]})
-	}
-	gateway, panel, other := connect("workshop"), connect("panel"), connect("other")
-
-	const bus = "modferry/workshop/bus/rs485"
-	requests := gateway.Subscribe("modferry/workshop/bus/+/request/+", 1)
-	panel.Publish(bus+"/request/other", 1, false, "in another's name")
-	other.Publish(bus+"/request/other", 1, false, "from a stranger")
-	panel.Publish(bus+"/request/panel", 1, false, "mine")
-	if m := requests.Next(patience); string(m.Payload) != "mine" {
-		t.Errorf("the gateway got %q on %s", m.Payload, m.Topic)
-	}
-
-	replies := panel.Subscribe(bus+"/response/panel", 1)
-	readings := panel.Subscribe("modferry/workshop/device/#", 1)
-	gateway.Publish(bus+"/response/other", 1, false, "for another")
-	gateway.Publish(bus+"/response/panel", 1, false, "for me")
-	gateway.Publish("modferry/workshop/device/d/temperature", 1, true, "21.5")
-	if m := replies.Next(patience); string(m.Payload) != "for me" {
-		t.Errorf("the app got %q on %s", m.Payload, m.Topic)
-	}
-	if m := readings.Next(patience); string(m.Payload) != "21.5" {
-		t.Errorf("the app got %q on %s", m.Payload, m.Topic)
-	}
-	if _, err := gatewaytest.Connect(t, m.URL(), gatewaytest.ClientOptions{}); err == nil {
-		t.Error("a client without a password is let in")
-	}
-}
-
 // TestNginx: the WebSocket gets through with TLS 1.2 and newer, and the page asks for a password.
 func TestNginx(t *testing.T) {
 	program := gatewaytest.Need(t, "nginx")
