@@ -136,6 +136,44 @@ func subscription(filter, topic string) string {
 	return filter
 }
 
+// TestMosquittoKeepsMessages: what waits for an app that is away is all there later, as
+// it is not with mosquitto's defaults.
+func TestMosquittoKeepsMessages(t *testing.T) {
+	const messages = 3000
+	for name, c := range map[string]struct {
+		lines []string
+		whole bool
+	}{"mosquitto.conf": {mosquittoLines(t), true}, "defaults": {nil, false}} {
+		t.Run(name, func(t *testing.T) {
+			lines := append([]string{"allow_anonymous true"}, c.lines...)
+			lines = slices.DeleteFunc(lines, func(line string) bool { return line == "allow_anonymous false" })
+			m := gatewaytest.Mosquitto(t, gatewaytest.MosquittoOptions{Lines: lines, NoDelay: true})
+			o := gatewaytest.ClientOptions{ID: "app", Version: 4, Persistent: true}
+			away := gatewaytest.Client(t, m.URL(), o)
+			away.Subscribe("a", 1)
+			away.Close()
+			sender := gatewaytest.Client(t, m.URL(), gatewaytest.ClientOptions{Version: 4})
+			for range messages {
+				sender.Publish("a", 1, false, "x")
+			}
+			back := gatewaytest.Client(t, m.URL(), o).Resumed
+			got := 0
+			for waiting := true; waiting; {
+				select {
+				case <-back.Messages():
+					got++
+				case <-time.After(300 * time.Millisecond):
+					waiting = false
+				}
+			}
+			t.Logf("%d of %d messages came later", got, messages)
+			if (got == messages) != c.whole {
+				t.Errorf("of %d messages %d came later", messages, got)
+			}
+		})
+	}
+}
+
 // emqxRule is a line of an EMQX 5 acl.conf.
 type emqxRule struct {
 	allow  bool

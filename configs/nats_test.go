@@ -76,7 +76,10 @@ func TestNATS(t *testing.T) {
 		}
 	}
 	for _, topic := range []string{bus + "/request/bob", bus + "/request", bus + "/response/ann", device + "/temperature"} {
-		connect("ann").Client.Publish(topic, 0, false, "forbidden")
+		token := connect("ann").Client.Publish(topic, 1, false, "forbidden")
+		if !token.WaitTimeout(patience) || token.Error() != nil {
+			t.Errorf("publishing to %s is not acknowledged", topic)
+		}
 	}
 	requests.Quiet(200 * time.Millisecond)
 	replies.Quiet(0)

@@ -187,6 +187,23 @@ func TestClusterKeepsReadingsAtEveryNode(t *testing.T) {
 	}
 }
 
+// One node of three that is left takes no message that it would have to keep.
+func TestClusterNeedsItsMajority(t *testing.T) {
+	if testing.Short() {
+		t.Skip("three servers")
+	}
+	nats := gatewaytest.NATS(t, 3)
+	app := gatewaytest.Client(t, nats.URL(0), gatewaytest.ClientOptions{Version: 4})
+	in := app.Subscribe("a", 1)
+	app.Publish("a", 1, false, "with three")
+	in.Next(patience)
+	nats.Kill(1)
+	nats.Kill(2)
+	if app.Client.Publish("a", 1, false, "with one").WaitTimeout(3 * time.Second) {
+		t.Error("a publication at QoS 1 is acknowledged by one node of three")
+	}
+}
+
 // caller sends numbered writes at a steady rate, each once as its MQTT library does
 // it: what is not acknowledged is published again after a reconnect.
 type caller struct {
