@@ -71,7 +71,7 @@ func (c *childGateway) prepare() (err error) {
 	if c.b, err = prepare(Options{Dir: c.dir, Max: mib, Rate: 100_000}); err != nil {
 		return err
 	}
-	c.b.lag, c.b.retry = time.Millisecond, 5*time.Millisecond
+	c.b.lag, c.b.retry = time.Millisecond, 50*time.Millisecond
 	lines, err := lines(filepath.Join(c.logs, "began"))
 	if err != nil {
 		return err

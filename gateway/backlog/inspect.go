@@ -227,15 +227,20 @@ func (in *inspector) branch(id uint64, b []byte, depth int, low, high []byte, vi
 		if i+1 < count {
 			to = key(i + 1)
 		}
-		in.ordered(id, low, from, high)
+		in.ordered(id, i == 0, low, from, high)
 		in.tree(binary.NativeEndian.Uint64(b[pageHeader+elementSize*i+8:]), depth+1, from, to, visit)
 		low = from
 	}
 }
 
-// ordered checks that key is not below low, and below high.
-func (in *inspector) ordered(id uint64, low, key, high []byte) {
-	if low != nil && bytes.Compare(key, low) < 0 || high != nil && bytes.Compare(key, high) >= 0 {
+// ordered checks that key is below high, and above low or, for the first of a page,
+// low itself: the key that the page above has for this one.
+func (in *inspector) ordered(id uint64, first bool, low, key, high []byte) {
+	up := 1
+	if first {
+		up = 0
+	}
+	if low != nil && bytes.Compare(key, low) != up || high != nil && bytes.Compare(key, high) >= 0 {
 		in.wrong("the order", id)
 	}
 }
@@ -261,9 +266,7 @@ func (in *inspector) leaf(id uint64, b, low, high []byte, visit visitor) {
 			in.wrong("an element", id)
 			continue
 		}
-		if in.ordered(id, low, b[key:value], high); i > 0 && bytes.Equal(low, b[key:value]) {
-			in.wrong("the order", id)
-		}
+		in.ordered(id, i == 0, low, b[key:value], high)
 		low = b[key:value]
 		visit(order.Uint32(b[at:]), low, b[value:end])
 	}

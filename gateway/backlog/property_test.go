@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -82,6 +83,9 @@ func (m *model) open(t *rapid.T) {
 func (m *model) close(t *rapid.T) {
 	if err := m.b.Close(); err != nil {
 		t.Fatal(err)
+	}
+	if broken, _ := filepath.Glob(filepath.Join(m.dir, "*.broken-*")); m.dir != "" && len(broken) > 0 {
+		t.Fatalf("set aside: %v", broken)
 	}
 	m.dropped += m.b.Stats().Dropped.Total()
 	if other := m.b.Stats().Dropped; other.Disk > 0 {
