@@ -212,8 +212,11 @@ func rtu(t *testing.T, text string) string {
 }
 
 func TestRepliesComeInTheFormOfTheRequest(t *testing.T) {
-	d := newDevice(t)
-	app := start(t, tcpGateway(d, ""))
+	repliesInForm(t, start(t, tcpGateway(newDevice(t), "")))
+}
+
+func repliesInForm(t *testing.T, app *gatewaytest.Peer) {
+	t.Helper()
 	in := app.Subscribe("modferry/w/bus/b/+/me", 2)
 	for _, c := range []struct{ name, request, want string }{
 		{"hex", "010400010002200B", "010404000100022B85"},
