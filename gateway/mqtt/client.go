@@ -29,15 +29,19 @@ type client interface {
 	// publish hands a publication over. Its error is [errNotTaken], a *refusal, or
 	// that of a connection which has ended; then the client has the publication
 	// and will publish it if it resumes.
-	publish(p *publication) (receipt, error)
+	publish(ctx context.Context, p *publication) (receipt, error)
 	// lost returns the reason when the connection has ended by itself.
 	lost() <-chan error
 	// lastAlive is when the broker was surely there last, on this machine's clock.
 	lastAlive() time.Time
 	// warning is what the user should know of the present connection; nil = nothing.
 	warning() error
-	// disconnect ends the connection, in order if it is still there.
+	// disconnect ends the connection, in order if it is still there: the broker does
+	// not publish the will then.
 	disconnect()
+	// cut ends the connection at once, from any goroutine, with all that waits on it;
+	// disconnect must follow.
+	cut()
 }
 
 // receipt is where the acknowledgement of a publication arrives.

@@ -17,10 +17,26 @@ type connection struct {
 	o       *Options
 	client  client
 	over    context.Context // ends with the connection
-	end     context.CancelFunc
-	flying  []flight // oldest first; QoS 1 and 2 only
-	topics  []string // subscribed
-	epoch   int      // of the session's topics that these are
+	hurry   context.Context // ends with the connection, or when the goodbye has taken too long
+	end     func()
+	uncut   func() bool // stops what the end of hurry would begin
+	flying  []flight    // oldest first; QoS 1 and 2 only
+	topics  []string    // subscribed
+	epoch   int         // of the session's topics that these are
+}
+
+// newConnection is for a visit that goes on until ctx ends.
+func newConnection(ctx context.Context, s *Session, o *Options) *connection {
+	over, end := context.WithCancel(context.Background())
+	hurry, cancel := context.WithCancel(over)
+	stop := context.AfterFunc(ctx, func() {
+		defer cancel()
+		select {
+		case <-time.After(goodbye):
+		case <-over.Done():
+		}
+	})
+	return &connection{session: s, o: o, client: s.client, over: over, hurry: hurry, end: func() { stop(); end() }}
 }
 
 // flight is a publication that the broker has not acknowledged yet. receipt is nil if
@@ -43,7 +59,8 @@ func (c *connection) subscribe(ctx context.Context) error {
 	want := slices.Concat(must, may)
 	ctx, cancel := context.WithTimeout(ctx, ackTimeout)
 	defer cancel()
-	missing := slices.DeleteFunc(slices.Clone(want), func(t string) bool { return slices.Contains(c.topics, t) })
+	missing := without(want, c.topics)
+	c.session.subscribed = append(c.session.subscribed, without(want, c.session.subscribed)...)
 	if len(missing) > 0 {
 		refused, err := c.client.subscribe(ctx, missing)
 		if err != nil {
@@ -55,14 +72,19 @@ func (c *connection) subscribe(ctx context.Context) error {
 			}
 		}
 	}
-	surplus := slices.DeleteFunc(slices.Clone(c.topics), func(t string) bool { return slices.Contains(want, t) })
-	if len(surplus) > 0 {
+	if surplus := without(c.session.subscribed, want); len(surplus) > 0 {
 		if err := c.client.unsubscribe(ctx, surplus); err != nil {
 			return fmt.Errorf("cannot unsubscribe: %w", timely(ctx, err))
 		}
 	}
+	c.session.subscribed = slices.Clone(want)
 	c.topics, c.epoch = want, epoch
 	return nil
+}
+
+// without returns a new list of those topics that are not among the others.
+func without(topics, others []string) []string {
+	return slices.DeleteFunc(slices.Clone(topics), func(t string) bool { return slices.Contains(others, t) })
 }
 
 // timely replaces the end of a deadline by words.
@@ -80,7 +102,7 @@ func (c *connection) deliver(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return errEnding
 		case err := <-c.client.lost():
 			return lostError(err)
 		case <-alive.C:
@@ -94,21 +116,30 @@ func (c *connection) deliver(ctx context.Context) error {
 				return err
 			}
 		}
-		if err := c.empty(); err != nil {
+		if err := c.empty(ctx); err != nil {
 			return err
 		}
 	}
 }
+
+// errEnding: the session shall end, or change, while the connection is there.
+var errEnding = errors.New("the session ends")
+
+// errCut: the session ended the connection without the words of MQTT.
+var errCut = errors.New("the session has ended the connection")
 
 // acknowledgeAfter is how many publications may go before an acknowledgement.
 const acknowledgeAfter = 16
 
 // empty publishes all that waits, and acknowledges what can be at once after it: a
 // reply does not wait, and its acknowledgement leaves together with it.
-func (c *connection) empty() error {
+func (c *connection) empty(ctx context.Context) error {
 	held := c.session.held.Load()
 	defer held.flush()
 	for n := 1; ; n++ {
+		if ctx.Err() != nil {
+			return errEnding
+		}
 		p := c.session.outbox.take()
 		if p == nil {
 			return nil
@@ -133,7 +164,7 @@ func lostError(err error) error {
 // kept among the flying ones, for the end of the connection to decide about.
 func (c *connection) publish(p *publication, limit time.Duration) error {
 	if err := c.makeRoom(limit); err != nil {
-		c.flying = append(c.flying, flight{what: p})
+		c.keep(p, nil, err)
 		return err
 	}
 	p.qos = c.o.QoS
@@ -141,34 +172,47 @@ func (c *connection) publish(p *publication, limit time.Duration) error {
 		p.qos = max(1, p.qos)
 	}
 	c.o.Publishing(p.topic, p.payload)
-	r, err := c.client.publish(p)
-	if p.delivery != nil { // its end is the caller's
-		p.delivery <- handedOver{r, c.over, err}
-		r = sent{}
-	}
+	r, err := c.client.publish(c.hurry, p)
+	c.keep(p, r, err)
 	var refused *refusal
 	switch {
 	case errors.As(err, &refused):
 		c.session.refused(refused)
 	case err != nil:
-		c.flying = append(c.flying, flight{what: p})
 		return fmt.Errorf("cannot publish: %w", err)
-	case r != receipt(sent{}):
-		c.flying = append(c.flying, flight{p, r})
 	}
 	return nil
+}
+
+// keep takes note of what became of a publication. The end of what Deliver publishes
+// is its caller's.
+func (c *connection) keep(p *publication, r receipt, err error) {
+	var refused *refusal
+	switch {
+	case p.delivery != nil:
+		p.delivery <- handedOver{r, c.over, err}
+	case errors.As(err, &refused):
+	case err != nil || r != receipt(sent{}):
+		c.flying = append(c.flying, flight{p, r})
+	default:
+		c.session.outbox.done(p)
+	}
 }
 
 // makeRoom forgets what was acknowledged and, with all places taken, waits for the oldest.
 func (c *connection) makeRoom(limit time.Duration) error {
 	for len(c.flying) > 0 {
-		done, err := c.flying[0].receipt.poll()
+		oldest := c.flying[0]
+		if oldest.receipt == nil {
+			return errNotTaken
+		}
+		done, err := oldest.receipt.poll()
 		if !done {
-			if len(c.flying) < maxFlying {
+			if len(c.flying) < max(1, maxFlying-len(c.session.pending)) {
 				return nil
 			}
-			ctx, cancel := context.WithTimeout(context.Background(), limit)
-			err = c.flying[0].receipt.wait(ctx)
+			ctx, cancel := context.WithTimeout(c.hurry, limit)
+			err = oldest.receipt.wait(ctx)
 			cancel()
 		}
 		var refused *refusal
@@ -180,13 +224,17 @@ func (c *connection) makeRoom(limit time.Duration) error {
 		case err != nil:
 			return fmt.Errorf("cannot publish: %w", err)
 		}
+		c.flying[0] = flight{}
 		c.flying = c.flying[1:]
+		c.session.outbox.done(oldest.what)
+		c.session.pending = nil // went out before it, and acknowledgements keep the order [MQTT-4.6.0-5]
 	}
 	return nil
 }
 
-// farewell publishes what is still queued and waits for the broker to have it.
-func (c *connection) farewell() {
+// farewell publishes what is still queued and waits for the broker to have it. It
+// reports whether the broker has it.
+func (c *connection) farewell() bool {
 	deadline := time.Now().Add(goodbye)
 	for time.Now().Before(deadline) {
 		c.session.held.Load().flush()
@@ -195,7 +243,7 @@ func (c *connection) farewell() {
 			break
 		}
 		if c.publish(p, time.Until(deadline)) != nil {
-			return
+			return false
 		}
 	}
 	ctx, cancel := context.WithDeadline(context.Background(), deadline)
@@ -203,10 +251,11 @@ func (c *connection) farewell() {
 	for _, f := range c.flying {
 		var refused *refusal
 		if err := f.receipt.wait(ctx); err != nil && !errors.As(err, &refused) {
-			return
+			return false
 		}
 	}
 	c.flying = nil
+	return time.Now().Before(deadline)
 }
 
 // rest returns what the broker may not have: what the client took and may publish

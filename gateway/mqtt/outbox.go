@@ -150,6 +150,19 @@ func (o *outbox) withdraw(p *publication) {
 	o.bulk = slices.DeleteFunc(o.bulk, func(other *publication) bool { return other == p })
 }
 
+// done says that the broker has p. A topic that it cleared is forgotten.
+func (o *outbox) done(p *publication) {
+	if !p.retain || len(p.payload) > 0 {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if s, known := o.newest[p.topic]; known && len(s.payload) == 0 && !o.waiting[p.topic] {
+		delete(o.newest, p.topic)
+		o.topics = slices.DeleteFunc(o.topics, func(t string) bool { return t == p.topic })
+	}
+}
+
 func (o *outbox) enqueue(topic string) {
 	if !o.waiting[topic] {
 		o.waiting[topic] = true

@@ -1,6 +1,7 @@
 package mqtt
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/eclipse/paho.golang/paho"
@@ -73,7 +74,7 @@ func (v *v5) refusedConnection(answer *paho.Connack) error {
 	}
 	said := reason(answer.ReasonCode, words)
 	switch answer.ReasonCode {
-	case badVersion, 0x01: // a broker of MQTT 3.1.1 answers in its own way
+	case badVersion:
 		return fmt.Errorf("the broker does not speak MQTT 5 (%s): set mqtt.version to \"3.1.1\"", said)
 	case badID:
 		return fmt.Errorf("the broker refuses the client id %q (%s): set another with mqtt.client_id", v.o.ClientID, said)
@@ -83,6 +84,8 @@ func (v *v5) refusedConnection(answer *paho.Connack) error {
 	return fmt.Errorf("the broker refuses the connection: %s", said)
 }
 
+var errTakenOver = errors.New("session taken over")
+
 // sentAway is why the broker ended the connection.
 func (v *v5) sentAway(d *paho.Disconnect) error {
 	words := ""
@@ -90,7 +93,8 @@ func (v *v5) sentAway(d *paho.Disconnect) error {
 		words = d.Properties.ReasonString
 	}
 	if d.ReasonCode == takenOver {
-		return fmt.Errorf("another client uses the client id %q: give each its own with mqtt.client_id", v.o.ClientID)
+		words = fmt.Sprintf("another client uses the client id %q: give each its own with mqtt.client_id", v.o.ClientID)
+		return &trouble{words, errTakenOver}
 	}
 	return fmt.Errorf("the broker ends it: %s", reason(d.ReasonCode, words))
 }

@@ -125,9 +125,10 @@ type Session struct {
 	outbox        *outbox
 	contradiction *contradiction
 	held          atomic.Pointer[held] // of the present connection
-	life          *lifeline            // used by Run alone, as are client and pending
+	life          *lifeline            // used by Run alone, as are those below
 	client        client
-	pending       []*publication // taken by the client over an ended connection
+	pending       []*publication // taken by the client over an ended connection, and perhaps not acknowledged since
+	subscribed    []string       // what the broker may have subscribed for the session
 	complained    atomic.Int64   // when, in nanoseconds since 1970
 
 	mu     sync.Mutex
@@ -222,6 +223,11 @@ func (s *Session) SetTopics(topics, optional []string) {
 	o := *s.o
 	o.Topics, o.Optional = topics, optional
 	s.o = &o
+	if s.next != nil {
+		next := *s.next
+		next.Topics, next.Optional = topics, optional
+		s.next = &next
+	}
 	s.epoch++
 	s.mu.Unlock()
 	s.outbox.rouse()
@@ -290,7 +296,7 @@ func (s *Session) Run(ctx context.Context) {
 		}
 		o.Failed(err)
 		s.lost(err)
-		if connected { // the broker is there; what ended the connection may happen again at once
+		if connected && !errors.Is(err, errTakenOver) { // the broker is there; what ended the connection may happen again at once
 			backoff, last = min(backoff, flapBackoff), ""
 		}
 		if err.Error() != last { // say each trouble once, not at every try
@@ -338,10 +344,9 @@ func (s *Session) lost(err error) {
 func (s *Session) visit(ctx context.Context, o *Options) (connected bool, err error) {
 	s.held.Store(&held{rouse: s.outbox.rouse})
 	o.Connecting()
-	over, end := context.WithCancel(context.Background())
-	c := &connection{session: s, o: o, client: s.client, over: over, end: end}
+	c := newConnection(ctx, s, o)
+	defer c.end()
 	if err := c.open(ctx); err != nil {
-		end()
 		return false, err
 	}
 	o.Logger.Info("connected to the broker", "broker", o.URL)
@@ -357,12 +362,13 @@ func (s *Session) visit(ctx context.Context, o *Options) (connected bool, err er
 	s.outbox.restate(o.Status)
 	s.outbox.setOnline(true)
 	err = c.deliver(ctx)
-	if ctx.Err() != nil {
+	inOrder := false
+	if errors.Is(err, errEnding) {
 		s.announce(offline)
-		c.farewell()
+		inOrder = c.farewell()
 	}
 	s.life.note(s.client.lastAlive())
-	c.close()
+	c.close(inOrder)
 	return true, err
 }
 
@@ -378,19 +384,28 @@ func (c *connection) open(ctx context.Context) error {
 	}
 	if !resumed {
 		s.outbox.restore(s.pending)
+		s.pending = nil
 	}
-	s.pending = nil
+	if fresh {
+		s.subscribed = nil
+	}
 	s.life.connected()
+	c.uncut = context.AfterFunc(c.hurry, c.client.cut)
 	if err := c.subscribe(ctx); err != nil {
-		c.close()
+		c.close(false)
 		return err
 	}
 	return nil
 }
 
-// close ends the connection and sees to what the broker may not have.
-func (c *connection) close() {
+// close ends the connection and sees to what the broker may not have. If it is not in
+// order, the broker shall publish the will.
+func (c *connection) close(inOrder bool) {
 	s := c.session
+	c.uncut()
+	if !inOrder {
+		c.client.cut()
+	}
 	c.client.disconnect()
 	c.end()
 	taken, untaken := c.rest()

@@ -21,17 +21,16 @@ type v3 struct {
 	o       *Options
 	arrived func(arrival)
 	client  paho.Client // nil before the first connection, and to begin afresh
-	ended   chan error
 
 	mu      sync.Mutex
 	ctx     context.Context // of the connection that is being made
 	wire    *wire           // of the present connection, or the last
+	ended   chan error      // of that
+	gone    chan struct{}   // closed when the library is done with a connection that it lost
 	dialing error
 }
 
-func newV3(o *Options, arrived func(arrival)) *v3 {
-	return &v3{o: o, arrived: arrived, ended: make(chan error, 1)}
-}
+func newV3(o *Options, arrived func(arrival)) *v3 { return &v3{o: o, arrived: arrived} }
 
 func (v *v3) connect(ctx context.Context, fresh bool) (resumed bool, err error) {
 	keep := v.o.ResumeWithin > 0
@@ -48,10 +47,6 @@ func (v *v3) connect(ctx context.Context, fresh bool) (resumed bool, err error) 
 	resumed = v.client != nil
 	if v.client == nil {
 		v.client = paho.NewClient(v.withWill(v.options()).SetCleanSession(!keep))
-	}
-	select {
-	case <-v.ended: // of the last connection
-	default:
 	}
 	return resumed && keep, v.open(ctx, v.client)
 }
@@ -75,6 +70,9 @@ func (v *v3) open(ctx context.Context, c paho.Client) error {
 			_ = wire.Close() // ends the attempt
 		}
 		<-token.Done() // the dial ends with ctx
+		if token.Error() == nil {
+			v.awaitGone()
+		}
 		if errors.Is(err, context.DeadlineExceeded) {
 			return errors.New("the broker accepts the connection and does not answer: check that the port speaks MQTT")
 		}
@@ -120,12 +118,21 @@ func (v *v3) options() *paho.ClientOptions {
 		SetStore(paho.NewOrderedMemoryStore()).
 		SetCustomOpenConnectionFn(v.dial).
 		SetDefaultPublishHandler(v.receive).
-		SetConnectionLostHandler(func(_ paho.Client, err error) {
-			select {
-			case v.ended <- err:
-			default:
-			}
-		})
+		SetConnectionLostHandler(v.end)
+}
+
+// end is called by the library when a connection was lost, perhaps so late that
+// there is another one already.
+func (v *v3) end(_ paho.Client, err error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.wire.over() {
+		select {
+		case v.ended <- err:
+			close(v.gone)
+		default:
+		}
+	}
 }
 
 func (v *v3) withWill(options *paho.ClientOptions) *paho.ClientOptions {
@@ -145,7 +152,7 @@ func (v *v3) dial(*url.URL, paho.ClientOptions) (net.Conn, error) {
 	if v.dialing = err; err != nil {
 		return nil, err
 	}
-	v.wire = w
+	v.wire, v.gone, v.ended = w, make(chan struct{}), make(chan error, 1)
 	return w, nil
 }
 
@@ -180,7 +187,8 @@ func (v *v3) unsubscribe(ctx context.Context, topics []string) error {
 	return waitToken(ctx, v.client.Unsubscribe(topics...))
 }
 
-func (v *v3) publish(p *publication) (receipt, error) {
+// publish takes at most writeTimeout, whatever ctx says.
+func (v *v3) publish(_ context.Context, p *publication) (receipt, error) {
 	token := v.client.Publish(p.topic, p.qos, p.retain, p.payload)
 	if p.qos > 0 {
 		if done, err := (v3Receipt{token}).poll(); done && errors.Is(err, paho.ErrNotConnected) {
@@ -198,7 +206,11 @@ func (v *v3) publish(p *publication) (receipt, error) {
 	return sent{}, nil
 }
 
-func (v *v3) lost() <-chan error { return v.ended }
+func (v *v3) lost() <-chan error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.ended
+}
 
 func (v *v3) lastAlive() time.Time {
 	v.mu.Lock()
@@ -212,7 +224,35 @@ func (v *v3) warning() error {
 	return v.wire.warning
 }
 
-func (v *v3) disconnect() { v.client.Disconnect(uint(goodbye.Milliseconds())) }
+// disconnect lets the library find out itself about a connection that is lost: if told
+// to disconnect, it would forget which packet ids are in use, and those of handshakes
+// of QoS 2 that go on over the next connection would be used twice.
+func (v *v3) disconnect() {
+	if v.present().over() {
+		v.awaitGone()
+	}
+	v.client.Disconnect(uint(goodbye.Milliseconds()))
+	_ = v.present().Close() // the library may still be at it; there is no error
+}
+
+func (v *v3) cut() { v.present().fail(errCut) }
+
+// awaitGone waits until the library knows that the connection is lost.
+func (v *v3) awaitGone() {
+	v.mu.Lock()
+	gone := v.gone
+	v.mu.Unlock()
+	select {
+	case <-gone:
+	case <-time.After(goodbye):
+	}
+}
+
+func (v *v3) present() *wire {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.wire
+}
 
 // v3Receipt is a token of the library.
 type v3Receipt struct{ paho.Token }

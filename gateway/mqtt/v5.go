@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/eclipse/paho.golang/packets"
@@ -29,8 +30,8 @@ type v5 struct {
 	arrived func(arrival)
 	session *v5session
 	client  *paho.Client
-	wire    *wire
-	ended   chan error // of the present connection
+	wire    atomic.Pointer[wire] // of the present connection, or the last
+	ended   chan error           // of the present connection
 	most    limits
 }
 
@@ -47,9 +48,11 @@ func (v *v5) connect(ctx context.Context, fresh bool) (resumed bool, err error) 
 	if fresh || v.session == nil {
 		v.session = &v5session{State: state.NewInMemory(), arrived: v.arrived}
 	}
-	if v.wire, err = dial(ctx, v.o.URL, v.o.TLS); err != nil {
+	w, err := dial(ctx, v.o.URL, v.o.TLS)
+	if err != nil {
 		return false, err
 	}
+	v.wire.Store(w)
 	ended := make(chan error, 1)
 	end := func(err error) {
 		select {
@@ -59,7 +62,7 @@ func (v *v5) connect(ctx context.Context, fresh bool) (resumed bool, err error) 
 	}
 	v.ended = ended
 	v.client = paho.NewClient(paho.ClientConfig{
-		ClientID: v.o.ClientID, Conn: v.wire, Session: v.session, PacketTimeout: connectTimeout,
+		ClientID: v.o.ClientID, Conn: w, Session: v.session, PacketTimeout: connectTimeout,
 		OnPublishReceived:  []func(paho.PublishReceived) (bool, error){func(paho.PublishReceived) (bool, error) { return true, nil }}, // see v5session.Ack
 		OnClientError:      end,
 		OnServerDisconnect: func(d *paho.Disconnect) { end(v.sentAway(d)) },
@@ -71,6 +74,8 @@ func (v *v5) connect(ctx context.Context, fresh bool) (resumed bool, err error) 
 		return false, v.refusedConnection(answer)
 	case ctx.Err() != nil && !errors.Is(ctx.Err(), context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return false, errors.New("the broker accepts the connection and does not answer: check that the port speaks MQTT 5")
+	case w.refusesVersion():
+		return false, errors.New("the broker does not speak MQTT 5: set mqtt.version to \"3.1.1\"")
 	default:
 		return false, dialError(err)
 	}
@@ -136,7 +141,7 @@ func (v *v5) unsubscribe(ctx context.Context, topics []string) error {
 	return err
 }
 
-func (v *v5) publish(p *publication) (receipt, error) {
+func (v *v5) publish(ctx context.Context, p *publication) (receipt, error) {
 	switch {
 	case p.retain && !v.most.retain:
 		return nil, &refusal{p.topic, "it keeps no retained messages"}
@@ -149,13 +154,17 @@ func (v *v5) publish(p *publication) (receipt, error) {
 	}
 	r := &v5Receipt{topic: p.topic, answer: make(chan packets.ControlPacket, 1)}
 	v.session.expect(r.answer)
-	ctx, cancel := context.WithTimeout(context.Background(), ackTimeout)
+	ctx, cancel := context.WithTimeout(ctx, ackTimeout)
 	defer cancel()
+	_ = v.wire.Load().SetWriteDeadline(time.Now().Add(writeTimeout)) // never fails
 	_, err := v.client.PublishWithOptions(ctx, out, paho.PublishOptions{Method: paho.PublishMethod_AsyncSend})
 	switch {
 	case err == nil && out.QoS == 0:
 		return sent{}, nil
-	case err == nil, errors.Is(err, paho.ErrNetworkErrorAfterStored):
+	case err == nil:
+		return r, nil
+	case errors.Is(err, paho.ErrNetworkErrorAfterStored): // the library goes on, without this one
+		v.cut()
 		return r, nil
 	case errors.Is(err, context.DeadlineExceeded):
 		return nil, errNoRoom
@@ -170,9 +179,11 @@ var errNoRoom = fmt.Errorf("%w: no acknowledgement came", errNotTaken)
 
 func (v *v5) lost() <-chan error { return v.ended }
 
-func (v *v5) lastAlive() time.Time { return lastAlive(v.wire) }
+func (v *v5) lastAlive() time.Time { return lastAlive(v.wire.Load()) }
 
-func (v *v5) warning() error { return v.wire.warning }
+func (v *v5) warning() error { return v.wire.Load().warning }
+
+func (v *v5) cut() { v.wire.Load().fail(errCut) }
 
 func (v *v5) disconnect() {
 	_ = v.client.Disconnect(&paho.Disconnect{}) // fails only if the connection has ended

@@ -33,7 +33,8 @@ type wire struct {
 	tcp     *socket  // below it
 	leave   func()   // ends the stream in order; nil = as TCP does
 	in      *bufio.Reader
-	greeted bool // Read has seen how the broker begins
+	greeted bool   // Read has seen how the broker begins
+	begin   []byte // the first four bytes of that
 	ended   atomic.Bool
 	warning error // that the user should know of, though the connection was made
 
@@ -54,7 +55,7 @@ type wire struct {
 // newWire takes over conn and the TCP connection below it. leave ends conn in order.
 func newWire(conn net.Conn, tcp *socket, leave func()) *wire {
 	w := &wire{
-		conn: conn, tcp: tcp, leave: leave, in: bufio.NewReaderSize(conn, readAhead), whole: true,
+		conn: conn, tcp: tcp, leave: leave, in: bufio.NewReaderSize(conn, readAhead), whole: true, begin: make([]byte, 0, 4),
 		room: make(chan struct{}, 1), wake: make(chan struct{}, 1), sent: make(chan struct{}),
 	}
 	go w.send()
@@ -83,10 +84,26 @@ func (w *wire) Read(p []byte) (int, error) {
 		}
 	}
 	n, err := w.in.Read(p)
+	if more := min(n, cap(w.begin)-len(w.begin)); more > 0 {
+		w.begin = append(w.begin, p[:more]...)
+	}
 	if err != nil {
 		err = w.readError(err)
 	}
 	return n, err
+}
+
+// refusesVersion reports whether the broker answered as MQTT 3.1.1 wants it when the
+// version is not the right one. Read must not run.
+func (w *wire) refusesVersion() bool {
+	return len(w.begin) == 4 && w.begin[0] == 0x20 && w.begin[1] == 2 && w.begin[3] == 1
+}
+
+// over reports whether the connection has ended at this side.
+func (w *wire) over() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.closing || w.err != nil
 }
 
 func (w *wire) readError(err error) error {
