@@ -75,6 +75,20 @@ type cable struct {
 	to    string
 	mu    sync.Mutex
 	conns []net.Conn
+	held  bool // no new connections
+}
+
+// hold refuses connections, or stops refusing them.
+func (c *cable) hold(on bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.held = on
+}
+
+func (c *cable) refuses() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.held
 }
 
 func newCable(t *testing.T, to string) *cable {
@@ -92,7 +106,10 @@ func newCable(t *testing.T, to string) *cable {
 				return
 			}
 			far, err := net.Dial("tcp", to)
-			if err != nil {
+			if err != nil || c.refuses() {
+				if err == nil {
+					far.Close()
+				}
 				near.Close()
 				continue
 			}

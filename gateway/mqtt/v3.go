@@ -2,6 +2,7 @@ package mqtt
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -21,6 +22,7 @@ type v3 struct {
 	o       *Options
 	arrived func(arrival)
 	client  paho.Client // nil before the first connection, and to begin afresh
+	store   paho.Store  // of client
 
 	mu      sync.Mutex
 	ctx     context.Context // of the connection that is being made
@@ -32,11 +34,42 @@ type v3 struct {
 
 func newV3(o *Options, arrived func(arrival)) *v3 { return &v3{o: o, arrived: arrived} }
 
+// handOver is how long the library may take to pass a publication on to the goroutine
+// that writes it. It takes as long as that only if the connection ends just then, as
+// the session waits for that goroutine to be free.
+const handOver = time.Second
+
+// v3Wire is a wire as the library uses it.
+type v3Wire struct {
+	*wire
+	store paho.Store
+}
+
+// Write stores a PUBREL, which the library does not: without it, the library would
+// repeat the PUBLISH over the next connection, for the broker a new message [MQTT-4.4.0-1].
+func (w v3Wire) Write(p []byte) (int, error) {
+	if len(p) == 4 && p[0] == packets.Pubrel<<4|2 {
+		release := packets.NewControlPacket(packets.Pubrel).(*packets.PubrelPacket)
+		release.MessageID = binary.BigEndian.Uint16(p[2:])
+		w.store.Put(fmt.Sprint("o.", release.MessageID), release)
+	}
+	return w.wire.Write(p)
+}
+
+// SetWriteDeadline gives the broker more time than the library, which sets one before a PUBLISH.
+func (w v3Wire) SetWriteDeadline(t time.Time) error {
+	if !t.IsZero() {
+		t = time.Now().Add(writeTimeout)
+	}
+	return w.wire.SetWriteDeadline(t)
+}
+
 func (v *v3) connect(ctx context.Context, fresh bool) (resumed bool, err error) {
 	keep := v.o.ResumeWithin > 0
 	if fresh {
 		v.client = nil
 		if keep { // only a clean session discards the last one, and only an unclean one lasts [MQTT-3.1.2-6]
+			v.store = paho.NewOrderedMemoryStore()
 			sweeper := paho.NewClient(v.options().SetCleanSession(true))
 			if err := v.open(ctx, sweeper); err != nil {
 				return false, err
@@ -46,6 +79,7 @@ func (v *v3) connect(ctx context.Context, fresh bool) (resumed bool, err error) 
 	}
 	resumed = v.client != nil
 	if v.client == nil {
+		v.store = paho.NewOrderedMemoryStore()
 		v.client = paho.NewClient(v.withWill(v.options()).SetCleanSession(!keep))
 	}
 	return resumed && keep, v.open(ctx, v.client)
@@ -111,11 +145,11 @@ func (v *v3) options() *paho.ClientOptions {
 		SetConnectRetry(false).
 		SetConnectTimeout(connectTimeout).
 		SetPingTimeout(pingTimeout).
-		SetWriteTimeout(writeTimeout).
+		SetWriteTimeout(handOver).
 		SetOrderMatters(true).
 		SetAutoAckDisabled(true).
 		SetResumeSubs(false).
-		SetStore(paho.NewOrderedMemoryStore()).
+		SetStore(v.store).
 		SetCustomOpenConnectionFn(v.dial).
 		SetDefaultPublishHandler(v.receive).
 		SetConnectionLostHandler(v.end)
@@ -153,7 +187,7 @@ func (v *v3) dial(*url.URL, paho.ClientOptions) (net.Conn, error) {
 		return nil, err
 	}
 	v.wire, v.gone, v.ended = w, make(chan struct{}), make(chan error, 1)
-	return w, nil
+	return v3Wire{w, v.store}, nil
 }
 
 func (v *v3) receive(_ paho.Client, m paho.Message) {
@@ -187,8 +221,12 @@ func (v *v3) unsubscribe(ctx context.Context, topics []string) error {
 	return waitToken(ctx, v.client.Unsubscribe(topics...))
 }
 
-// publish takes at most writeTimeout, whatever ctx says.
-func (v *v3) publish(_ context.Context, p *publication) (receipt, error) {
+func (v *v3) publish(ctx context.Context, p *publication) (receipt, error) {
+	ctx, cancel := context.WithTimeout(ctx, writeTimeout)
+	defer cancel()
+	if v.present().calm(ctx) != nil {
+		return nil, errNotTaken
+	}
 	token := v.client.Publish(p.topic, p.qos, p.retain, p.payload)
 	if p.qos > 0 {
 		if done, err := (v3Receipt{token}).poll(); done && errors.Is(err, paho.ErrNotConnected) {

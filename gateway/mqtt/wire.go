@@ -2,6 +2,7 @@ package mqtt
 
 import (
 	"bufio"
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -42,6 +43,7 @@ type wire struct {
 	turn   sync.Mutex    // held by the Write that adds to pending
 	room   chan struct{} // one token: pending has become shorter, or the deadline has changed
 	wake   chan struct{} // one token: the sender should look
+	eased  chan struct{} // one token: a Write has ended that had to wait, or pending has become shorter
 	sent   chan struct{} // closed when the sender has ended, and the connection with it
 
 	mu       sync.Mutex
@@ -50,13 +52,14 @@ type wire struct {
 	deadline time.Time // of Write
 	err      error     // why nothing can be sent any more
 	closing  bool
+	blocked  bool // a Write waits for room
 }
 
 // newWire takes over conn and the TCP connection below it. leave ends conn in order.
 func newWire(conn net.Conn, tcp *socket, leave func()) *wire {
 	w := &wire{
 		conn: conn, tcp: tcp, leave: leave, in: bufio.NewReaderSize(conn, readAhead), whole: true, begin: make([]byte, 0, 4),
-		room: make(chan struct{}, 1), wake: make(chan struct{}, 1), sent: make(chan struct{}),
+		room: make(chan struct{}, 1), wake: make(chan struct{}, 1), eased: make(chan struct{}, 1), sent: make(chan struct{}),
 	}
 	go w.send()
 	return w
@@ -133,12 +136,14 @@ func (w *wire) readError(err error) error {
 func (w *wire) Write(p []byte) (n int, err error) {
 	w.turn.Lock()
 	defer w.turn.Unlock()
+	defer w.ease(false)
 	for {
 		added, deadline, err := w.add(p[n:])
 		n += added
 		if n == len(p) {
 			return n, nil
 		}
+		w.ease(true)
 		if err == nil && w.awaitRoom(deadline) {
 			continue
 		}
@@ -149,6 +154,37 @@ func (w *wire) Write(p []byte) (n int, err error) {
 			w.fail(fmt.Errorf("cannot send: %w", err))
 		}
 		return n, err
+	}
+}
+
+// ease takes note of whether a Write waits.
+func (w *wire) ease(blocked bool) {
+	w.mu.Lock()
+	changed := w.blocked != blocked
+	w.blocked = blocked
+	w.mu.Unlock()
+	if changed {
+		rouse(w.eased)
+	}
+}
+
+// calm waits until a Write would not have to wait. One goroutine calls it.
+func (w *wire) calm(ctx context.Context) error {
+	for {
+		w.mu.Lock()
+		free, over := !w.blocked && len(w.pending) < maxPending, w.closing || w.err != nil
+		w.mu.Unlock()
+		switch {
+		case over:
+			return net.ErrClosed
+		case free:
+			return nil
+		}
+		select {
+		case <-w.eased:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 }
 
@@ -243,6 +279,7 @@ func (w *wire) take(spare []byte) (out []byte, more bool) {
 			out, w.pending = w.pending, spare
 			w.mu.Unlock()
 			rouse(w.room)
+			rouse(w.eased)
 			return out, true
 		}
 		w.mu.Unlock()
@@ -259,6 +296,7 @@ func (w *wire) note(err error) {
 	w.mu.Unlock()
 	rouse(w.wake)
 	rouse(w.room)
+	rouse(w.eased)
 }
 
 // fail ends the connection because of err.
@@ -327,6 +365,7 @@ func (w *wire) Close() error {
 	w.mu.Unlock()
 	rouse(w.wake)
 	rouse(w.room)
+	rouse(w.eased)
 	<-w.sent
 	return nil
 }
