@@ -59,6 +59,7 @@ func fill(t *testing.T, dir string, free int) {
 // Row 27: the disk is full before the gateway starts, with no place or little, or it
 // becomes full while the broker is away. Polls go on, and requests and writes are answered.
 func TestRow27FullDisk(t *testing.T) {
+	t.Parallel()
 	for free, name := range map[int]string{0: "full", 20 << 10: "20 KiB free", 64 << 10: "64 KiB free"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -73,15 +74,15 @@ func TestRow27FullDisk(t *testing.T) {
 			const every = 100 * time.Millisecond
 			newProgram(t, app, fmt.Sprintf("gateway: w\ndata_dir: %q\nmqtt: {url: \"mqtt://%s\"}\nbuses: {b: {tcp: %q, allow: [{}]}}\n"+
 				"devices: {d: {bus: b, unit: 1, every: %s, readings: {count: {input: 1, type: uint16}}}}\n", dir, proxy.Addr, countingDevice(t, &reads), every))
-			in := app.Subscribe("modferry/w/bus/b/+/me", 2)
+			in := app.Subscribe("modferry/w/bus/b/response/me", 2)
 			answered := 0
 			began, before := time.Now(), reads.Load()
 			for round := range 3 {
 				for i := range 100 {
 					request := fmt.Sprintf("0106%04X%04X", round, i)
-					if kind, reply := ask(t, app, in, request); kind == "response" && reply == request {
-						answered++
-					}
+					app.Publish("modferry/w/bus/b/request/me", 2, false, request)
+					in.Await(patience, func(m gatewaytest.Message) bool { return string(m.Payload) == request }) // one may come twice after the cut
+					answered++
 				}
 				if round == 0 {
 					proxy.Disable()
@@ -92,8 +93,8 @@ func TestRow27FullDisk(t *testing.T) {
 			}
 			want := int64(time.Since(began) / every)
 			missed := max(0, want-1-(reads.Load()-before))
-			if missed > 0 || answered != 300 {
-				t.Errorf("%d polls are missing, %d of 300 writes answered", missed, answered)
+			if missed > 0 {
+				t.Errorf("%d of %d polls are missing", missed, want)
 			}
 			t.Logf("%s: %d of %d polls missed, %d of 300 writes answered", name, missed, want, answered)
 		})

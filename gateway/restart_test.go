@@ -163,6 +163,7 @@ func (r *resuming) expect(n, written int) {
 // Requests that wait at the broker while the gateway's process is gone are executed
 // once when it is back in time, and not at all when it is not.
 func TestRequestsWaitForTheNextProcess(t *testing.T) {
+	t.Parallel()
 	for _, version := range versions {
 		t.Run("MQTT "+version, func(t *testing.T) {
 			t.Parallel()
@@ -218,6 +219,7 @@ func (r *resuming) expectAnswers(n int) {
 
 // The same while the connection is a black hole.
 func TestRequestsWaitBehindABlackHole(t *testing.T) {
+	t.Parallel()
 	for _, version := range versions {
 		t.Run("MQTT "+version, func(t *testing.T) {
 			t.Parallel()

@@ -312,6 +312,7 @@ func writtenValue(t *testing.T, reply []byte) string {
 // Row 20: a device does not answer for several times the keepalive, and more requests
 // wait for it than mosquitto delivers ahead of acknowledgements.
 func TestRow20StalledBusCostsNoConnection(t *testing.T) {
+	t.Parallel()
 	for _, version := range versions {
 		t.Run("MQTT "+version, func(t *testing.T) {
 			t.Parallel()
