@@ -37,7 +37,7 @@ func newCaller(t *testing.T, f *front) *caller {
 		o.SetResumeSubs(true)
 		o.SetConnectTimeout(patience)
 	}})
-	token := c.app.Client.Subscribe("modferry/w/bus/b/response/me", 1, c.reply)
+	token := c.app.Client.Subscribe("modferry/cluster/bus/b/response/me", 1, c.reply)
 	if !token.WaitTimeout(patience) || token.Error() != nil {
 		t.Fatalf("cannot subscribe: %v", token.Error())
 	}
@@ -53,7 +53,7 @@ func (c *caller) send(stop <-chan struct{}) error {
 		c.mu.Lock()
 		c.sent[n] = time.Now()
 		c.mu.Unlock()
-		tokens = append(tokens, c.app.Client.Publish("modferry/w/bus/b/request/me", 1, false,
+		tokens = append(tokens, c.app.Client.Publish("modferry/cluster/bus/b/request/me", 1, false,
 			fmt.Sprintf(`{"id":%d,"unit":1,"function":6,"address":1,"values":[%d]}`, n, n)))
 		select {
 		case <-tick.C:

@@ -23,12 +23,12 @@ func startProgram(t *testing.T, url, yaml string) {
 	gatewaytest.Start(t, "gateway", "-c", file)
 	app := gatewaytest.Client(t, url, gatewaytest.ClientOptions{Version: 4})
 	defer app.Close()
-	app.Subscribe("modferry/w/status", 1).Await(clusterPatience, func(m gatewaytest.Message) bool { return string(m.Payload) == "online" })
+	app.Subscribe("modferry/cluster/status", 1).Await(clusterPatience, func(m gatewaytest.Message) bool { return string(m.Payload) == "online" })
 }
 
 func clusterGateway(t *testing.T, broker string, device *ledger) string {
 	return fmt.Sprintf(`
-gateway: w
+gateway: cluster
 data_dir: %q
 mqtt: {url: "mqtt://%s", client_id: gateway}
 buses: {b: {tcp: %q, queue: 1024, allow: [{}]}}
@@ -44,7 +44,7 @@ func TestClusterKeepsReadingsAtEveryNode(t *testing.T) {
 	nats := gatewaytest.NATS(t, 3)
 	device := newLedger(t)
 	startProgram(t, nats.URL(0), clusterGateway(t, nats.Addr(0), device))
-	first := gatewaytest.Client(t, nats.URL(0), gatewaytest.ClientOptions{Version: 4}).Subscribe("modferry/w/device/d/count", 1)
+	first := gatewaytest.Client(t, nats.URL(0), gatewaytest.ClientOptions{Version: 4}).Subscribe("modferry/cluster/device/d/count", 1)
 	for range 3 { // from now on one is kept
 		first.Next(clusterPatience)
 	}
@@ -53,7 +53,7 @@ func TestClusterKeepsReadingsAtEveryNode(t *testing.T) {
 		for range 10 {
 			app := gatewaytest.Client(t, nats.URL(i), gatewaytest.ClientOptions{Version: 4})
 			begin := time.Now()
-			m := app.Subscribe("modferry/w/device/d/count", 1).Await(clusterPatience, func(m gatewaytest.Message) bool { return m.Retained })
+			m := app.Subscribe("modferry/cluster/device/d/count", 1).Await(clusterPatience, func(m gatewaytest.Message) bool { return m.Retained })
 			longest = max(longest, time.Since(begin))
 			var reading struct{ Time time.Time }
 			if err := json.Unmarshal(m.Payload, &reading); err != nil {

@@ -71,7 +71,7 @@ func Connect(t testing.TB, url string, o ClientOptions) (*Peer, error) {
 		SetCleanSession(!o.Persistent).
 		SetConnectTimeout(mqttTimeout).SetWriteTimeout(mqttTimeout).
 		SetAutoReconnect(o.Reconnect).SetMaxReconnectInterval(time.Second).
-		SetStore(paho.NewOrderedMemoryStore())
+		SetStore(newStore())
 	p := &Peer{Resumed: newInbox(t, "resumed subscriptions"), t: t, boxes: map[string]subscription{}}
 	options.SetDefaultPublishHandler(p.Resumed.put)
 	options.SetOnConnectHandler(p.subscribeAgain)

@@ -1,6 +1,8 @@
 package gatewaytest
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -28,16 +30,22 @@ func Missing(t testing.TB, what string) {
 	t.Skipf("%s: \"make test\" installs it and runs this test", what)
 }
 
-// FreePort returns a TCP port of 127.0.0.1 that was free a moment ago. Where a
-// program can choose a port itself (port 0), let it.
+// FreePort returns a TCP port of 127.0.0.1 that was free a moment ago. It is below the
+// ports that systems give out themselves, so that a server which is killed and started
+// again finds its port, and the clients that wait for it find no other test's server.
+// Where a program can choose a port itself (port 0), let it.
 func FreePort(t testing.TB) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatalf("no free port: %v", err)
+	const first, ports, tries = 20000, 12000, 100
+	for range tries {
+		port := first + rand.IntN(ports)
+		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			_ = l.Close()
+			return port
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Fatalf("no free port among %d", tries)
+	return 0
 }
 
 // NeedPython returns Debian's python if it can import module, else it does what

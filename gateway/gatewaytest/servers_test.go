@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	paho "github.com/eclipse/paho.mqtt.golang"
 )
 
 func TestNATSCarriesMessages(t *testing.T) {
@@ -31,7 +33,7 @@ func TestNATSClusterIsOne(t *testing.T) {
 	if testing.Short() {
 		t.Skip("three servers")
 	}
-	s := NATS(t, 3)
+	s := NATS(t, 3, "js_api_timeout: 2s")
 	box := Client(t, s.URL(1), ClientOptions{}).Subscribe("a", 1)
 	first := Client(t, s.URL(0), ClientOptions{})
 	first.Publish("a", 1, true, "x")
@@ -40,28 +42,32 @@ func TestNATSClusterIsOne(t *testing.T) {
 	}
 	first.Close()
 	s.Kill(0)
-	if m := persevering(t, s.URL(2)).Subscribe("a", 1).Next(2 * soon); string(m.Payload) != "x" || !m.Retained {
+	if m := persevering(t, s.URL(2), "a").Next(2 * soon); string(m.Payload) != "x" || !m.Retained {
 		t.Errorf("after the node's end: got %+v", m)
 	}
 	s.Restart(0)
-	if m := persevering(t, s.URL(0)).Subscribe("a", 1).Next(2 * soon); string(m.Payload) != "x" || !m.Retained {
+	if m := persevering(t, s.URL(0), "a").Next(2 * soon); string(m.Payload) != "x" || !m.Retained {
 		t.Errorf("from the node itself: got %+v", m)
 	}
 }
 
-// persevering returns a client that tried until it was connected: while a cluster
-// elects a leader it refuses clients.
-func persevering(t *testing.T, url string) *Peer {
+// persevering connects and subscribes until both are taken: a cluster that elects a
+// leader refuses clients and subscriptions.
+func persevering(t *testing.T, url, filter string) *Inbox {
 	t.Helper()
-	for end := time.Now().Add(6 * soon); ; {
+	for end := time.Now().Add(6 * soon); time.Now().Before(end); {
 		p, err := Connect(t, url, ClientOptions{Version: 4})
-		if err == nil {
-			return p
+		if err != nil {
+			continue
 		}
-		if time.Now().After(end) {
-			t.Fatalf("cannot connect to %s: %v", url, err)
+		token := p.Client.Subscribe(filter, 1, nil).(*paho.SubscribeToken)
+		if token.WaitTimeout(mqttTimeout) && token.Error() == nil && token.Result()[filter] <= 2 {
+			return p.Resumed
 		}
+		p.Close()
 	}
+	t.Fatalf("cannot subscribe at %s", url)
+	return nil
 }
 
 // Whatever fails, no process and no port of a test is left over.
