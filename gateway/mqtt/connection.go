@@ -8,8 +8,13 @@ import (
 	"time"
 )
 
-// maxFlying bounds the publications that wait for their acknowledgement.
-const maxFlying = 64
+const (
+	maxFlying = 64 // publications that wait for their acknowledgement
+
+	// maxUnannounced is the same for QoS 2 with MQTT 3.1.1, where no broker says how many
+	// it takes: mosquitto takes 20, and acknowledges what it drops beyond.
+	maxUnannounced = 16
+)
 
 // connection is one visit to the broker.
 type connection struct {
@@ -168,8 +173,8 @@ func (c *connection) publish(p *publication, limit time.Duration) error {
 		return err
 	}
 	p.qos = c.o.QoS
-	if p.delivery != nil {
-		p.qos = max(1, p.qos)
+	if p.delivery != nil && (p.qos == 0 || c.o.Version == V311) { // those are not counted, see maxUnannounced
+		p.qos = 1
 	}
 	c.o.Publishing(p.topic, p.payload)
 	r, err := c.client.publish(c.hurry, p)
@@ -208,7 +213,7 @@ func (c *connection) makeRoom(limit time.Duration) error {
 		}
 		done, err := oldest.receipt.poll()
 		if !done {
-			if len(c.flying) < max(1, maxFlying-len(c.session.pending)) {
+			if len(c.flying) < max(1, c.mostFlying()-len(c.session.pending)) {
 				return nil
 			}
 			ctx, cancel := context.WithTimeout(c.hurry, limit)
@@ -230,6 +235,13 @@ func (c *connection) makeRoom(limit time.Duration) error {
 		c.session.pending = nil // went out before it, and acknowledgements keep the order [MQTT-4.6.0-5]
 	}
 	return nil
+}
+
+func (c *connection) mostFlying() int {
+	if c.o.Version == V311 && c.o.QoS == 2 {
+		return maxUnannounced
+	}
+	return maxFlying
 }
 
 // farewell publishes what is still queued and waits for the broker to have it. It

@@ -189,8 +189,8 @@ func (s *Session) Retain(st State) {
 // Forget clears what is retained on a topic.
 func (s *Session) Forget(topic string) { s.outbox.state(State{Topic: topic}) }
 
-// Deliver publishes at QoS 1, or 2 if Options say so, when nothing more urgent waits,
-// and returns when the broker has it. It waits for a connection. An error says that
+// Deliver publishes at QoS 1, or with MQTT 5 at 2 if Options say so, when nothing more
+// urgent waits, and returns when the broker has it. It waits for a connection. An error says that
 // the broker may not have it: the connection ended, or ctx.
 func (s *Session) Deliver(ctx context.Context, topic string, payload []byte) error {
 	handed := make(chan handedOver, 1)
