@@ -201,7 +201,7 @@ func overwrite(t *testing.T, file string, content []byte) {
 func TestRow24MemoryIsBoundedWithoutABroker(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
-		t.Skip("takes 20 s")
+		t.Skip("takes 10 s")
 	}
 	program := filepath.Join(t.TempDir(), "modferry") // without the race detector, which has memory of its own
 	build := exec.Command("go", "build", "-o", program, "modferry/cmd/modferry")
@@ -226,7 +226,7 @@ func TestRow24MemoryIsBoundedWithoutABroker(t *testing.T) {
 			file := filepath.Join(t.TempDir(), "gateway.yaml")
 			overwrite(t, file, []byte(yaml))
 			p := gatewaytest.StartProgram(t, program, "gateway", "-c", file)
-			steps, step := 6**rounds, 2*time.Second
+			steps, step := 4**rounds, 2*time.Second
 			var resident []int
 			for range steps {
 				time.Sleep(step) // what is measured is this time

@@ -27,7 +27,7 @@ import (
 func TestMain(m *testing.M) {
 	flag.Parse()
 	if flag.Lookup("test.parallel").Value.String() == fmt.Sprint(runtime.GOMAXPROCS(0)) {
-		_ = flag.Set("test.parallel", "6") // those that run in parallel mostly wait
+		_ = flag.Set("test.parallel", "8") // those that run in parallel mostly wait
 	}
 	goleak.VerifyTestMain(m)
 }

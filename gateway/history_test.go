@@ -169,7 +169,7 @@ func TestRow25HistoryAtItsRate(t *testing.T) {
 	all := app.Subscribe("modferry/w/#", 1)
 	run(t, parse(t, yaml))
 	h := &history{t: t, rate: rate, present: map[string]bool{}, last: map[string]taken{}}
-	for len(h.present) < devices {
+	for len(h.present) < devices || h.live < 20*devices { // what was read before the first connection has come, too
 		h.take(all.Next(patience))
 	}
 	proxy.Disable()

@@ -219,6 +219,9 @@ func (r *resuming) expectAnswers(n int) {
 
 // The same while the connection is a black hole.
 func TestRequestsWaitBehindABlackHole(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes 10 s")
+	}
 	t.Parallel()
 	for _, version := range versions {
 		t.Run("MQTT "+version, func(t *testing.T) {

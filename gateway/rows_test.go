@@ -202,6 +202,9 @@ func TestRow18RetainedWritesNeverExecute(t *testing.T) {
 	}
 	awaitReports()
 	cuts := 10 * *rounds
+	if testing.Short() {
+		cuts = 2
+	}
 	for cut := range cuts {
 		if cut%2 == 0 {
 			l.proxy.Disable()
@@ -250,7 +253,11 @@ func TestRow19LostAcknowledgements(t *testing.T) {
 	settled := l.app.Subscribe("modferry/+/bus/b/response/settle", 1)
 	const each = 20 // as many as mosquitto delivers before an acknowledgement
 	sent, lost, answers, cuts := 0, 0, 0, 0
-	for lost < 1000**rounds {
+	enough := 1000 * *rounds
+	if testing.Short() {
+		enough = 200
+	}
+	for lost < enough {
 		l.proxy.Blackhole(gatewaytest.Up)
 		before, open := len(d.written()), map[string]bool{}
 		for n := range each {
@@ -328,7 +335,7 @@ func TestRow20StalledBusCostsNoConnection(t *testing.T) {
 			for i := range waiting {
 				app.Publish("modferry/w/bus/dead/request/me", byte(i%3), false, fmt.Sprintf("0704%04X0001", i))
 			}
-			stall := 6 * time.Second * time.Duration(*rounds)
+			stall := 5 * time.Second * time.Duration(*rounds)
 			answers, slowest := 0, time.Duration(0)
 			for end := time.Now().Add(stall); time.Now().Before(end); answers++ {
 				began := time.Now()
