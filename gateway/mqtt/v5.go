@@ -156,8 +156,10 @@ func (v *v5) publish(ctx context.Context, p *publication) (receipt, error) {
 	v.session.expect(r.answer)
 	ctx, cancel := context.WithTimeout(ctx, ackTimeout)
 	defer cancel()
-	_ = v.wire.Load().SetWriteDeadline(time.Now().Add(writeTimeout)) // never fails
+	w := v.wire.Load()
+	_ = w.SetWriteDeadline(time.Now().Add(writeTimeout)) // never fails
 	_, err := v.client.PublishWithOptions(ctx, out, paho.PublishOptions{Method: paho.PublishMethod_AsyncSend})
+	_ = w.SetWriteDeadline(time.Time{})
 	switch {
 	case err == nil && out.QoS == 0:
 		return sent{}, nil
