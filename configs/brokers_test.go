@@ -55,7 +55,7 @@ var accessCases = []struct {
 	{"ann", device + "/temperature", false, true, "modferry/workshop/device/#"},
 	{"ann", device + "/temperature/set", false, true, ""},
 	{"ann", "modferry/workshop/audit", false, false, ""},
-	{"ann", "modferry/workshop/history", false, false, ""},
+	{"ann", "modferry/workshop/history", false, true, ""},
 	{"ann", "elsewhere", false, false, ""},
 
 	{"bob", bus + "/response/bob", false, true, ""},

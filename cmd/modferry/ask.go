@@ -132,7 +132,7 @@ func (c *conversation) nobody(online, bus bool) error {
 	case !bus:
 		return fmt.Errorf("no reply within %s: gateway %s is online and has no bus %q; check --bus", c.flags.timeout, c.name(), c.flags.bus)
 	}
-	return fmt.Errorf("no reply within %s: gateway %s is online; a bus with fixed topics needs --request and --response", c.flags.timeout, c.name())
+	return fmt.Errorf("no reply within %s: gateway %s is online; a bus with fixed topics needs --request and --response, and the broker's rules must allow the client name %q (--client)", c.flags.timeout, c.name(), c.client)
 }
 
 func (c *conversation) name() string { return strings.TrimSuffix(c.status, "/status") }
@@ -144,7 +144,11 @@ func (f sendFlags) converse() (*conversation, error) {
 		return nil, err
 	}
 	client := f.client
-	if client == "" {
+	switch {
+	case client != "":
+	case message.ValidName(f.username): // access rules of brokers go by it
+		client = f.username
+	default:
 		client = "send-" + rand.Text()[:8]
 	}
 	if f.bus == "" || !message.ValidName(f.bus) || !message.ValidName(client) {

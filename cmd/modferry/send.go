@@ -51,7 +51,7 @@ func sendCommand() *cobra.Command {
 	s.StringVar(&f.bus, "bus", "", "`NAME` of the bus")
 	s.StringVar(&f.request, "request", "", "`TOPIC` for requests, of a bus with fixed topics")
 	s.StringVar(&f.response, "response", "", "`TOPIC` for responses, of a bus with fixed topics")
-	s.StringVar(&f.client, "client", "", "`NAME` of this client, as rules know it (default a random one)")
+	s.StringVar(&f.client, "client", "", "`NAME` of this client, as rules know it (default the user name, or a random one)")
 	s.StringVar(&f.username, "username", "", "user `NAME` at the broker")
 	s.StringVar(&f.passwordFile, "password-file", "", "`FILE` with the password (or MODFERRY_PASSWORD in the environment)")
 	s.StringVar(&f.ca, "ca", "", "`FILE` with the CA certificates of the broker (PEM)")

@@ -7,11 +7,14 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"modferry/configs/strictyaml"
 )
 
 const (
+	soon = 7 * 24 * time.Hour // before the end of a certificate
+
 	defaultBroker = "127.0.0.1:1883"
 	defaultHTTP   = "127.0.0.1:8080"
 
@@ -131,8 +134,12 @@ func (d *decoder) serverTLS(n strictyaml.Node, clients bool) *ServerTLS {
 	cert, certRead := d.read(certNode)
 	key, keyRead := d.read(keyNode)
 	if certRead && keyRead {
-		if _, err := tls.X509KeyPair(cert, key); err != nil {
+		pair, err := tls.X509KeyPair(cert, key)
+		switch {
+		case err != nil:
 			m.Node().Problemf("cert and key are no pair of PEM files: %s", strings.TrimPrefix(err.Error(), "tls: "))
+		case time.Until(pair.Leaf.NotAfter) < soon:
+			certNode.Warnf("the certificate ends on %s, and clients refuse it from then on: renew it", pair.Leaf.NotAfter.UTC().Format(time.DateOnly))
 		}
 	}
 	if !clients {

@@ -63,6 +63,8 @@ func certificateWords(err error) string {
 		return invalidWords(invalid)
 	case errors.As(err, &unknown):
 		return "the broker's certificate is signed by an authority that is not known here: set mqtt.tls.ca to a file with the certificate of that authority"
+	case errors.As(err, &name) && len(name.Certificate.DNSNames)+len(name.Certificate.IPAddresses) == 0:
+		return fmt.Sprintf("the broker's certificate is for %s: have it issued again with %s as a subject alternative name", names(name.Certificate), name.Host)
 	case errors.As(err, &name):
 		return fmt.Sprintf("the broker's certificate is not for %s but for %s: correct the host in mqtt.url, or set mqtt.tls.server_name", name.Host, names(name.Certificate))
 	case errors.As(err, &roots):
