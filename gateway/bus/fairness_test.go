@@ -324,3 +324,18 @@ func TestRow15ErrorsStayWithTheirUnit(t *testing.T) {
 		polling.Wait()
 	})
 }
+
+func TestMorePollsThanPlacesForPeople(t *testing.T) {
+	q := newQueue(4)
+	for unit := range byte(200) {
+		if _, err := q.push(&Request{Unit: unit, PDU: read(1), Poll: true}); err != nil {
+			t.Fatalf("poll %d, one of each device: %v", unit, err)
+		}
+	}
+	if _, err := q.push(&Request{Client: "panel", Unit: 1, PDU: read(1)}); err != nil {
+		t.Errorf("a person's request beside them: %v", err)
+	}
+	if n := q.len(); n != 201 {
+		t.Errorf("%d requests wait", n)
+	}
+}

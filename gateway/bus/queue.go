@@ -11,13 +11,18 @@ import (
 // poll, or one of the next number while a write goes first.
 const pollShare = 4
 
+// maxPolls bounds the polls that wait. A device has at most one, so this is never met:
+// were they bound like people's requests, those of a bus with many devices, which all
+// come at the same instant, would lose the same ones each time.
+const maxPolls = 1 << 16
+
 // queue holds the requests of a bus: people's writes, people's reads and polls, each
 // handed out in turn between clients, and for each client between units.
 type queue struct {
 	mu      sync.Mutex
 	classes [3]class
 	people  int // requests of people taken since the last poll, for its share
-	limit   int // of people's requests, and of polls
+	limit   int // of people's requests
 	closed  bool
 	ready   chan struct{} // one token for each request that waits
 }
@@ -30,7 +35,7 @@ const (
 
 func newQueue(limit int) *queue {
 	limit = max(1, limit)
-	return &queue{limit: limit, ready: make(chan struct{}, 2*limit)}
+	return &queue{limit: limit, ready: make(chan struct{}, limit+maxPolls)}
 }
 
 // push adds a request. Polls have a limit of their own, so that neither side can fill
@@ -44,7 +49,7 @@ func (q *queue) push(r *Request) (victim *Request, err error) {
 	switch {
 	case q.closed:
 		return nil, ErrClosed
-	case kind == polls && q.classes[polls].size >= q.limit:
+	case kind == polls && q.classes[polls].size >= maxPolls:
 		return nil, ErrFull
 	case kind != polls && q.classes[writes].size+q.classes[reads].size >= q.limit:
 		if victim = q.evict(r.Client); victim == nil {
