@@ -51,6 +51,8 @@ func mosquitto(t *testing.T) server {
 
 // each runs a test with both versions of MQTT and both brokers, at the same time.
 func each(t *testing.T, test func(t *testing.T, s server, v mqtt.Version)) {
+	t.Helper()
+	t.Parallel()
 	for name, v := range map[string]mqtt.Version{"3.1.1": mqtt.V311, "5": mqtt.V5} {
 		t.Run(name+" mosquitto", func(t *testing.T) { t.Parallel(); test(t, mosquitto(t), v) })
 		t.Run(name+" embedded", func(t *testing.T) { t.Parallel(); test(t, embedded(t), v) })
@@ -230,6 +232,7 @@ func TestEventsOverBrokerRestarts(t *testing.T) {
 
 // Row 30 of the known failures: whatever the broker forgets is stated again.
 func TestRow30StatesAreRestated(t *testing.T) {
+	t.Parallel()
 	for name, persistent := range map[string]bool{"with persistence": true, "without persistence": false} {
 		for version, v := range map[string]mqtt.Version{"3.1.1": mqtt.V311, "5": mqtt.V5} {
 			t.Run(name+" "+version, func(t *testing.T) {

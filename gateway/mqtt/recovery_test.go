@@ -21,6 +21,8 @@ var (
 )
 
 func versions(t *testing.T, test func(t *testing.T, v mqtt.Version)) {
+	t.Helper()
+	t.Parallel()
 	for name, v := range map[string]mqtt.Version{"3.1.1": mqtt.V311, "5": mqtt.V5} {
 		t.Run(name, func(t *testing.T) { t.Parallel(); test(t, v) })
 	}
@@ -281,6 +283,7 @@ func TestEndInEveryPhase(t *testing.T) {
 
 // What brokers answer to a CONNECT is said in words.
 func TestRefusedConnections(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		v            mqtt.Version
 		answer, want string

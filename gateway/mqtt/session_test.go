@@ -2,10 +2,12 @@ package mqtt_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -17,7 +19,13 @@ import (
 	"modferry/gateway/mqtt"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if p := flag.Lookup("test.parallel"); p.Value.String() == fmt.Sprint(runtime.GOMAXPROCS(0)) {
+		_ = p.Value.Set("12") // they wait most of the time
+	}
+	goleak.VerifyTestMain(m)
+}
 
 const patience = 10 * time.Second
 
