@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -18,16 +19,19 @@ const (
 
 // connection is one visit to the broker.
 type connection struct {
-	session *Session
-	o       *Options
-	client  client
-	over    context.Context // ends with the connection
-	hurry   context.Context // ends with the connection, or when the goodbye has taken too long
-	end     func()
-	uncut   func() bool // stops what the end of hurry would begin
-	flying  []flight    // oldest first; QoS 1 and 2 only
-	topics  []string    // subscribed
-	epoch   int         // of the session's topics that these are
+	session  *Session
+	o        *Options
+	client   client
+	over     context.Context // ends with the connection
+	hurry    context.Context // ends with the connection, when it is lost, or when the goodbye has taken too long
+	cancel   func()          // ends hurry
+	lost     chan error      // why the connection ended by itself
+	watching sync.WaitGroup
+	end      func()
+	uncut    func() bool // stops what the end of hurry would begin
+	flying   []flight    // oldest first; QoS 1 and 2 only
+	topics   []string    // subscribed
+	epoch    int         // of the session's topics that these are
 }
 
 // newConnection is for a visit that goes on until ctx ends.
@@ -41,7 +45,21 @@ func newConnection(ctx context.Context, s *Session, o *Options) *connection {
 		case <-over.Done():
 		}
 	})
-	return &connection{session: s, o: o, client: s.client, over: over, hurry: hurry, end: func() { stop(); end() }}
+	return &connection{
+		session: s, o: o, client: s.client, over: over, hurry: hurry, cancel: cancel,
+		lost: make(chan error, 1), end: func() { stop(); end() },
+	}
+}
+
+// watch ends every wait for the broker when the connection is lost: a library that goes
+// on over the next connection leaves open what was not acknowledged over this one.
+func (c *connection) watch(lost <-chan error) {
+	select {
+	case err := <-lost:
+		c.lost <- err
+		c.cancel()
+	case <-c.over.Done():
+	}
 }
 
 // flight is a publication that the broker has not acknowledged yet. receipt is nil if
@@ -108,7 +126,7 @@ func (c *connection) deliver(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return errEnding
-		case err := <-c.client.lost():
+		case err := <-c.lost:
 			return lostError(err)
 		case <-alive.C:
 			c.session.life.note(c.client.lastAlive())
@@ -184,9 +202,19 @@ func (c *connection) publish(p *publication, limit time.Duration) error {
 	case errors.As(err, &refused):
 		c.session.refused(refused)
 	case err != nil:
-		return fmt.Errorf("cannot publish: %w", err)
+		return c.why(fmt.Errorf("cannot publish: %w", err))
 	}
 	return nil
+}
+
+// why returns the loss of the connection, if there was one, for what failed with it.
+func (c *connection) why(err error) error {
+	select {
+	case lost := <-c.lost:
+		return lostError(lost)
+	default:
+		return err
+	}
 }
 
 // keep takes note of what became of a publication. The end of what Deliver publishes
@@ -227,7 +255,7 @@ func (c *connection) makeRoom(limit time.Duration) error {
 		case errors.Is(err, context.DeadlineExceeded):
 			return errors.New("no acknowledgement came from the broker")
 		case err != nil:
-			return fmt.Errorf("cannot publish: %w", err)
+			return c.why(fmt.Errorf("cannot publish: %w", err))
 		}
 		c.flying[0] = flight{}
 		c.flying = c.flying[1:]

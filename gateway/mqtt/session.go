@@ -391,6 +391,8 @@ func (c *connection) open(ctx context.Context) error {
 	}
 	s.life.connected()
 	c.uncut = context.AfterFunc(c.hurry, c.client.cut)
+	lost := s.client.lost()
+	c.watching.Go(func() { c.watch(lost) })
 	if err := c.subscribe(ctx); err != nil {
 		c.close(false)
 		return err
@@ -408,6 +410,7 @@ func (c *connection) close(inOrder bool) {
 	}
 	c.client.disconnect()
 	c.end()
+	c.watching.Wait()
 	taken, untaken := c.rest()
 	for _, p := range append(taken, untaken...) {
 		if p.missed != nil {

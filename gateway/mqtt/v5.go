@@ -120,9 +120,11 @@ func (v *v5) subscribe(ctx context.Context, topics []string) (refused []refusal,
 	for _, t := range topics {
 		s.Subscriptions = append(s.Subscriptions, paho.SubscribeOptions{Topic: t, QoS: 2, NoLocal: true})
 	}
+	ctx, cancel := v.whileConnected(ctx)
+	defer cancel()
 	answer, err := v.client.Subscribe(ctx, s)
 	if answer == nil {
-		return nil, err
+		return nil, v.unanswered(err)
 	}
 	words := ""
 	if answer.Properties != nil {
@@ -137,8 +139,35 @@ func (v *v5) subscribe(ctx context.Context, topics []string) (refused []refusal,
 }
 
 func (v *v5) unsubscribe(ctx context.Context, topics []string) error {
+	ctx, cancel := v.whileConnected(ctx)
+	defer cancel()
 	_, err := v.client.Unsubscribe(ctx, &paho.Unsubscribe{Topics: topics})
-	return err
+	return v.unanswered(err)
+}
+
+// whileConnected returns a context that ends with the connection; the library would
+// wait for an answer that cannot come any more.
+func (v *v5) whileConnected(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	over := v.client.Done()
+	go func() {
+		select {
+		case <-over:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
+}
+
+// unanswered is err, but for a connection that ended.
+func (v *v5) unanswered(err error) error {
+	select {
+	case <-v.client.Done():
+		return errors.New("the connection ended before the broker answered")
+	default:
+		return err
+	}
 }
 
 func (v *v5) publish(ctx context.Context, p *publication) (receipt, error) {
