@@ -19,3 +19,12 @@ func readClock() (boot string, now time.Duration) {
 	}
 	return strings.TrimSpace(string(id)), time.Duration(t.Nano())
 }
+
+// sinceBoot is a time that goes on while the process stands still or the machine sleeps.
+func sinceBoot() time.Duration {
+	var t unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &t) != nil {
+		return time.Since(started)
+	}
+	return time.Duration(t.Nano())
+}

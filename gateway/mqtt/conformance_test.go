@@ -29,6 +29,9 @@ func embedded(t *testing.T) server {
 	var end func()
 	start := func() {
 		b, err := broker.New(o)
+		for limit := time.Now().Add(time.Second); err != nil && time.Now().Before(limit); b, err = broker.New(o) {
+			time.Sleep(time.Millisecond) // a process that another test is starting has the lock of the folder for a moment
+		}
 		if err != nil {
 			t.Fatal(err)
 		}

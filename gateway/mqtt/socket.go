@@ -14,6 +14,8 @@ type socket struct {
 	quick    quickAck
 	born     time.Time
 	received atomic.Int64 // when bytes came last, in nanoseconds after born
+	heard    atomic.Int64 // the same by [sinceBoot]
+	silence  atomic.Int64 // the longest time between two of those
 }
 
 func newSocket(c net.Conn) (*socket, error) {
@@ -22,6 +24,7 @@ func newSocket(c net.Conn) (*socket, error) {
 		return nil, errors.New("it is not a TCP connection")
 	}
 	s := &socket{TCPConn: tcp, born: time.Now()}
+	s.heard.Store(int64(sinceBoot()))
 	s.quick.use(tcp)
 	return s, nil
 }
@@ -30,6 +33,10 @@ func (s *socket) Read(p []byte) (int, error) {
 	n, err := s.TCPConn.Read(p)
 	if n > 0 {
 		s.received.Store(int64(time.Since(s.born)))
+		now := int64(sinceBoot())
+		if gap := now - s.heard.Swap(now); gap > s.silence.Load() {
+			s.silence.Store(gap)
+		}
 		s.quick.acknowledge()
 	}
 	return n, err

@@ -71,6 +71,10 @@ func (w *wire) lastReceived() time.Time {
 	return w.tcp.born.Add(time.Duration(w.tcp.received.Load()))
 }
 
+// silence is the longest time in which nothing came, over all of the connection. Time
+// in which the process stood still or the machine slept counts.
+func (w *wire) silence() time.Duration { return time.Duration(w.tcp.silence.Load()) }
+
 // eof reports whether it was the broker who ended the stream.
 func (w *wire) eof() bool { return w.ended.Load() }
 
