@@ -10,6 +10,8 @@
 // the events, the status topic first. What [Session.Deliver] publishes comes last. At
 // QoS 1 a message can arrive twice after a cut; at QoS 2 it does not, as long as the
 // process lives.
+// With MQTT 3.1.1 at most 16 are under way at QoS 2: mosquitto drops what is
+// beyond its max_inflight_messages, 20 unless configured, and acknowledges it.
 //
 // # What is received
 //
