@@ -155,7 +155,7 @@ func (l *line) judge(client string, r *message.Request, allowed bool) (message.R
 		if errors.As(err, &refusal) {
 			exception = refusal.Exception
 		}
-		l.log.Info("request refused by the rules", "client", client, "unit", r.Unit, "function", r.PDU.FunctionCode, "error", err)
+		l.log.Debug("request refused by the rules", "client", client, "unit", r.Unit, "function", r.PDU.FunctionCode, "error", err)
 		return gatewaySays(r, exception, message.Denied, err), true
 	}
 	return message.Result{}, false

@@ -34,6 +34,8 @@ type client interface {
 	lost() <-chan error
 	// lastAlive is when the broker was surely there last, on this machine's clock.
 	lastAlive() time.Time
+	// silence is the longest time, over the present connection, in which nothing came.
+	silence() time.Duration
 	// warning is what the user should know of the present connection; nil = nothing.
 	warning() error
 	// disconnect ends the connection, in order if it is still there: the broker does

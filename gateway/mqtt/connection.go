@@ -129,7 +129,12 @@ func (c *connection) deliver(ctx context.Context) error {
 		case err := <-c.lost:
 			return lostError(err)
 		case <-alive.C:
+			if c.session.mayBeOld(c.client, c.o) {
+				return c.discard()
+			}
 			c.session.life.note(c.client.lastAlive())
+		case <-c.session.old:
+			return c.discard()
 		case <-c.session.contradiction.C:
 			c.session.announce(online)
 		case <-c.session.outbox.wake:
@@ -153,6 +158,12 @@ var errCut = errors.New("the session has ended the connection")
 
 // acknowledgeAfter is how many publications may go before an acknowledgement.
 const acknowledgeAfter = 16
+
+// discard ends a connection after a silence. The next one begins a new session.
+func (c *connection) discard() error {
+	c.session.life.forget()
+	return errStoodStill
+}
 
 // empty publishes all that waits, and acknowledges what can be at once after it: a
 // reply does not wait, and its acknowledgement leaves together with it.

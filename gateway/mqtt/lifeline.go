@@ -74,6 +74,15 @@ func (l *lifeline) isOver() bool {
 	return l.within <= 0 || !l.known || boot != l.boot || now < l.alive || now-l.alive > l.within
 }
 
+// away returns for how long the session has been away, if that is known.
+func (l *lifeline) away() (d time.Duration, known bool) {
+	boot, now := l.clock()
+	return now - l.alive, l.known && boot == l.boot && now >= l.alive
+}
+
+// forget makes that unknown.
+func (l *lifeline) forget() { l.known = false }
+
 // connected begins a connection.
 func (l *lifeline) connected() {
 	l.asleep = l.slept()

@@ -129,6 +129,8 @@ type Session struct {
 	client        client
 	pending       []*publication // taken by the client over an ended connection, and perhaps not acknowledged since
 	subscribed    []string       // what the broker may have subscribed for the session
+	youngUntil    atomic.Int64   // when, by sinceBoot, what waited while the session was away becomes too old; 0 = nothing did
+	old           chan struct{}  // one token: something came that may be too old
 	complained    atomic.Int64   // when, in nanoseconds since 1970
 
 	mu     sync.Mutex
@@ -139,11 +141,20 @@ type Session struct {
 	status Status
 }
 
+// errStoodStill: what came after a long silence, because the process, the broker or
+// the network stood still, can have waited for as long.
+var errStoodStill = errors.New("nothing came for longer than requests.resume_within allows: what waited meanwhile is discarded")
+
+const (
+	trustedSilence = 2 * time.Second // in which the broker is taken to be there
+	minSilence     = 4 * time.Second // that pings, which come every second at most, leave room for
+)
+
 var errReconfigured = errors.New("the configuration has changed")
 
 // New returns a session that connects when it is run. Publications queue from now on.
 func New(o Options) *Session {
-	return &Session{o: o.withDefaults(), outbox: newOutbox(o.Events), contradiction: newContradiction(), change: func(error) {}}
+	return &Session{o: o.withDefaults(), outbox: newOutbox(o.Events), contradiction: newContradiction(), change: func(error) {}, old: make(chan struct{}, 1)}
 }
 
 // Publish queues an event.
@@ -323,7 +334,9 @@ func (s *Session) begin(ctx context.Context) (context.Context, *Options) {
 		}
 		s.outbox.restore(s.pending)
 		s.pending = nil
-		s.client = newClient(s.o, s.arrived)
+		var c client
+		c = newClient(s.o, func(a arrival) { s.arrived(c, a) })
+		s.client = c
 		s.life = newLifeline(s.o).after(s.life)
 	}
 	s.change(nil) // of the last visit
@@ -367,7 +380,9 @@ func (s *Session) visit(ctx context.Context, o *Options) (connected bool, err er
 		s.announce(offline)
 		inOrder = c.farewell()
 	}
-	s.life.note(s.client.lastAlive())
+	if !errors.Is(err, errStoodStill) {
+		s.life.note(s.client.lastAlive())
+	}
 	c.close(inOrder)
 	return true, err
 }
@@ -378,10 +393,12 @@ func (c *connection) open(ctx context.Context) error {
 	fresh := s.life.isOver()
 	limited, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
+	s.expectOld(fresh)
 	resumed, err := s.client.connect(limited, fresh)
 	if err != nil {
 		return fmt.Errorf("cannot connect: %w", err)
 	}
+	late := !fresh && s.life.isOver()
 	if !resumed {
 		s.outbox.restore(s.pending)
 		s.pending = nil
@@ -389,15 +406,40 @@ func (c *connection) open(ctx context.Context) error {
 	if fresh {
 		s.subscribed = nil
 	}
-	s.life.connected()
+	if !late {
+		s.life.connected()
+		s.youngUntil.Store(0)
+	}
 	c.uncut = context.AfterFunc(c.hurry, c.client.cut)
 	lost := s.client.lost()
 	c.watching.Go(func() { c.watch(lost) })
+	if late {
+		c.close(false)
+		return errStoodStill
+	}
 	if err := c.subscribe(ctx); err != nil {
 		c.close(false)
 		return err
 	}
 	return nil
+}
+
+// expectOld prepares for what waited while the session was away, and says what is
+// not going to be delivered.
+func (s *Session) expectOld(fresh bool) {
+	select {
+	case <-s.old: // of the last connection
+	default:
+	}
+	s.youngUntil.Store(0)
+	o := s.options()
+	switch away, known := s.life.away(); {
+	case !known || o.ResumeWithin <= 0:
+	case fresh:
+		o.Logger.Warn("the gateway was without its broker for longer than requests.resume_within: requests that wait there are discarded", "away", away.Round(time.Second/10))
+	default:
+		s.youngUntil.Store(int64(sinceBoot() + o.ResumeWithin - away))
+	}
 }
 
 // close ends the connection and sees to what the broker may not have. If it is not in
@@ -425,8 +467,12 @@ func (c *connection) close(inOrder bool) {
 }
 
 // arrived takes a message from the client to its handler.
-func (s *Session) arrived(a arrival) {
+func (s *Session) arrived(c client, a arrival) {
 	o := s.options()
+	if s.mayBeOld(c, o) { // not acknowledged, and discarded by the next connection
+		rouse(s.old)
+		return
+	}
 	m := a.Message
 	m.Ack = s.held.Load().add(a.ack)
 	if o.Status != "" && m.Topic == o.Status {
@@ -437,6 +483,12 @@ func (s *Session) arrived(a arrival) {
 		return
 	}
 	o.Handle(m)
+}
+
+// mayBeOld reports whether what comes now can have waited for longer than ResumeWithin.
+func (s *Session) mayBeOld(c client, o *Options) bool {
+	until := s.youngUntil.Load()
+	return until != 0 && int64(sinceBoot()) > until || o.ResumeWithin > 0 && c.silence() > max(o.ResumeWithin, minSilence)
 }
 
 // announce sets the status topic, if there is one.

@@ -256,6 +256,8 @@ func (v *v3) lastAlive() time.Time {
 	return lastAlive(v.wire)
 }
 
+func (v *v3) silence() time.Duration { return v.present().silence() }
+
 func (v *v3) warning() error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -316,13 +318,15 @@ func waitToken(ctx context.Context, token paho.Token) error {
 }
 
 // lastAlive is when bytes came last over w, or when the broker ended it in order, for
-// until then it would have sent what it had.
+// until then it would have sent what it had; unless it was silent before that, when
+// something in between may have kept that back.
 func lastAlive(w *wire) time.Time {
-	switch {
-	case w == nil:
+	if w == nil {
 		return time.Time{}
-	case w.eof():
+	}
+	last := w.lastReceived()
+	if w.eof() && time.Since(last) < trustedSilence {
 		return time.Now()
 	}
-	return w.lastReceived()
+	return last
 }

@@ -212,6 +212,8 @@ func (v *v5) lost() <-chan error { return v.ended }
 
 func (v *v5) lastAlive() time.Time { return lastAlive(v.wire.Load()) }
 
+func (v *v5) silence() time.Duration { return v.wire.Load().silence() }
+
 func (v *v5) warning() error { return v.wire.Load().warning }
 
 func (v *v5) cut() { v.wire.Load().fail(errCut) }
