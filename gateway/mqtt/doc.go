@@ -22,9 +22,9 @@
 // ahead of its acknowledgements (mosquitto: 20), and one bus that hangs must not hold
 // up the others. A session that was away for longer than Options.ResumeWithin is
 // discarded at the broker, with all that waited in it: old requests are not executed.
-What comes over a connection that was silent for longer than that, or than 4 s, is
-dropped, and the next connection begins a new session: the process, the broker or the
-network may have stood still.
+// What comes over a connection that was silent for longer than that, or than 4 s, is
+// dropped, and the next connection begins a new session: the process, the broker or the
+// network may have stood still.
 //
 // # The status topic
 //
