@@ -65,6 +65,8 @@ const (
 	badLogin   = 0x86
 	notAllowed = 0x87
 	takenOver  = 0x8E
+	noRetain   = 0x9A
+	lessQoS    = 0x9B
 )
 
 func (v *v5) refusedConnection(answer *paho.Connack) error {

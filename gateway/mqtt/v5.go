@@ -33,6 +33,7 @@ type v5 struct {
 	wire    atomic.Pointer[wire] // of the present connection, or the last
 	ended   chan error           // of the present connection
 	most    limits
+	will    limits // what a will may ask for
 }
 
 // limits are what the broker allows.
@@ -42,7 +43,9 @@ type limits struct {
 	packet int // bytes; 0 = any
 }
 
-func newV5(o *Options, arrived func(arrival)) *v5 { return &v5{o: o, arrived: arrived} }
+func newV5(o *Options, arrived func(arrival)) *v5 {
+	return &v5{o: o, arrived: arrived, will: limits{qos: 1, retain: true}}
+}
 
 func (v *v5) connect(ctx context.Context, fresh bool) (resumed bool, err error) {
 	if fresh || v.session == nil {
@@ -70,6 +73,8 @@ func (v *v5) connect(ctx context.Context, fresh bool) (resumed bool, err error) 
 	answer, err := v.client.Connect(ctx, v.hello(fresh))
 	switch {
 	case err == nil:
+	case answer != nil && v.lower(answer.ReasonCode):
+		return v.connect(ctx, fresh)
 	case answer != nil && answer.ReasonCode >= unspecifiedFrom:
 		return false, v.refusedConnection(answer)
 	case ctx.Err() != nil && !errors.Is(ctx.Err(), context.Canceled), errors.Is(err, context.DeadlineExceeded):
@@ -81,6 +86,19 @@ func (v *v5) connect(ctx context.Context, fresh bool) (resumed bool, err error) 
 	}
 	v.most = allowed(answer)
 	return answer.SessionPresent, nil
+}
+
+// lower asks for less in the will if the broker refuses what it asked for, and reports
+// whether it did [MQTT-3.2.2-12], [MQTT-3.2.2-13].
+func (v *v5) lower(code byte) bool {
+	before := v.will
+	switch code {
+	case noRetain:
+		v.will.retain = false
+	case lessQoS:
+		v.will.qos = 0
+	}
+	return v.will != before
 }
 
 // hello is the CONNECT packet.
@@ -96,7 +114,7 @@ func (v *v5) hello(fresh bool) *paho.Connect {
 		Properties: &paho.ConnectProperties{SessionExpiryInterval: &expiry, ReceiveMaximum: &most, MaximumPacketSize: &size, RequestProblemInfo: true},
 	}
 	if o.Status != "" {
-		c.WillMessage = &paho.WillMessage{Topic: o.Status, Payload: []byte(offline), QoS: 1, Retain: true}
+		c.WillMessage = &paho.WillMessage{Topic: o.Status, Payload: []byte(offline), QoS: v.will.qos, Retain: v.will.retain}
 	}
 	return c
 }
@@ -214,7 +232,18 @@ func (v *v5) lastAlive() time.Time { return lastAlive(v.wire.Load()) }
 
 func (v *v5) silence() time.Duration { return v.wire.Load().silence() }
 
-func (v *v5) warning() error { return v.wire.Load().warning }
+var errNoRetain = errors.New("the broker keeps no retained messages, so readings and states are not published: allow retain in the broker's configuration")
+
+func (v *v5) warning() error {
+	warning := v.wire.Load().warning
+	switch {
+	case v.most.retain:
+		return warning
+	case warning == nil:
+		return errNoRetain
+	}
+	return fmt.Errorf("%w; %w", warning, errNoRetain)
+}
 
 func (v *v5) cut() { v.wire.Load().fail(errCut) }
 
