@@ -82,7 +82,9 @@ func (d *daemon) load() (*config.Config, error) {
 		d.log.Warn(w.String())
 	}
 	if c.DataDir == "" {
-		c.DataDir = stateDir(c.Gateway)
+		if c.DataDir = stateDir(c.Gateway); c.DataDir == "" {
+			d.log.Warn("there is no folder for what must survive a restart: set data_dir")
+		}
 	}
 	return c, nil
 }

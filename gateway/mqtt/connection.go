@@ -283,16 +283,25 @@ func (c *connection) mostFlying() int {
 	return maxFlying
 }
 
+// lastWord is how much of the goodbye is kept for saying offline.
+const lastWord = 300 * time.Millisecond
+
 // farewell publishes what is still queued and waits for the broker to have it. It
 // reports whether the broker has it.
 func (c *connection) farewell() bool {
 	deadline := time.Now().Add(goodbye)
-	for time.Now().Before(deadline) {
+	for time.Now().Before(deadline.Add(-lastWord)) {
 		c.session.held.Load().flush()
 		p := c.session.outbox.take()
 		if p == nil {
 			break
 		}
+		if c.publish(p, time.Until(deadline)) != nil {
+			return false
+		}
+	}
+	if c.o.Status != "" { // the last word: who hears it need not wait for more
+		p := &publication{topic: c.o.Status, payload: []byte(offline), retain: true}
 		if c.publish(p, time.Until(deadline)) != nil {
 			return false
 		}

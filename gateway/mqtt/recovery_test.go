@@ -1,6 +1,7 @@
 package mqtt_test
 
 import (
+	"bytes"
 	"flag"
 	"fmt"
 	"io"
@@ -370,12 +371,18 @@ func refusing(t *testing.T, first, second string) (url string) {
 			if err != nil {
 				return
 			}
-			for _, answer := range []string{first, second} {
-				_, _ = c.Read(make([]byte, 4096))
-				_, _ = io.WriteString(c, answer)
-			}
 			_ = c.SetDeadline(time.Now().Add(patience))
-			_, _ = io.Copy(io.Discard, c)
+			_, _ = c.Read(make([]byte, 4096))
+			_, _ = io.WriteString(c, first)
+			for in := make([]byte, 4096); ; {
+				n, err := c.Read(in)
+				if err != nil {
+					break
+				}
+				if bytes.IndexByte(in[:n], 0x82) >= 0 { // SUBSCRIBE, perhaps after a ping
+					_, _ = io.WriteString(c, second)
+				}
+			}
 			c.Close()
 		}
 	})

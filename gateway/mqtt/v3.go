@@ -129,6 +129,14 @@ func refusedConnection(err error, o *Options) error {
 	case errors.Is(err, packets.ErrorRefusedNotAuthorised):
 		return errors.New("not authorized, says the broker: check mqtt.username and mqtt.password_file, and whether the client id is allowed")
 	}
+	var several interface{ Unwrap() []error }
+	if errors.As(err, &several) && errors.Is(err, packets.ErrorNetworkError) { // the library's words before the reason
+		for _, reason := range several.Unwrap() {
+			if !errors.Is(reason, packets.ErrorNetworkError) && reason != nil {
+				return dialError(reason)
+			}
+		}
+	}
 	return dialError(err)
 }
 

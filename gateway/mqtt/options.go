@@ -1,0 +1,95 @@
+package mqtt
+
+import (
+	"crypto/tls"
+	"log/slog"
+	"time"
+)
+
+// Options describe a session.
+type Options struct {
+	URL          string // mqtt, mqtts, ws or wss
+	Version      Version
+	ClientID     string
+	Username     string
+	Password     string
+	TLS          func() (*tls.Config, error) // asked at each connect, for mqtts and wss; nil = the system's roots
+	KeepAlive    time.Duration
+	QoS          byte                               // of what is published
+	Status       string                             // topic of the retained online/offline, also the will; "" = none
+	Topics       []string                           // subscribed at QoS 2
+	Optional     []string                           // likewise, but the broker may refuse them
+	ResumeWithin time.Duration                      // a session that was away longer is discarded with what waited in it; 0 = every connection begins a new one
+	State        string                             // file that remembers for the next process when the session was alive; "" = a new process begins a new session
+	Handle       func(Message)                      // called in order for each message; must not block
+	Connecting   func()                             // called before each try to connect; may be nil
+	Online       func()                             // called when a connection is made and subscribed; may be nil
+	Failed       func(error)                        // called when a connection could not be made or was lost; may be nil
+	Publishing   func(topic string, payload []byte) // called just before a message goes out; may be nil
+	Events       int                                // events that may wait for the broker; beyond it the topic with the most loses one
+	Logger       *slog.Logger
+}
+
+// withDefaults fills in what may be nil, and asks for signs of life often enough to
+// know how long the session was away.
+func (o Options) withDefaults() *Options {
+	for _, f := range []*func(){&o.Connecting, &o.Online} {
+		if *f == nil {
+			*f = func() {}
+		}
+	}
+	if o.Failed == nil {
+		o.Failed = func(error) {}
+	}
+	if o.Publishing == nil {
+		o.Publishing = func(string, []byte) {}
+	}
+	if o.ResumeWithin > 0 && (o.KeepAlive == 0 || o.KeepAlive > o.ResumeWithin/4) {
+		o.KeepAlive = max(o.ResumeWithin/4, time.Second)
+	}
+	return &o
+}
+
+// aliveEvery is how often it is written down that the session is alive.
+func (o *Options) aliveEvery() time.Duration {
+	if o.ResumeWithin <= 0 {
+		return time.Hour // for nobody
+	}
+	return max(o.ResumeWithin/6, time.Second)
+}
+
+// Message is one that arrived.
+type Message struct {
+	Topic       string
+	Payload     []byte // Handle may keep it
+	Retained    bool
+	Duplicate   bool
+	Response    string    // MQTT 5: where the reply shall go; "" = it does not say
+	Correlation []byte    // MQTT 5: what the reply shall carry
+	Expires     time.Time // MQTT 5: when the message is of no use any more; zero = never
+	Ack         func()    // tells the broker that it need not deliver the message again; from any goroutine, any number of times
+}
+
+// Event is something that is published once.
+type Event struct {
+	Topic       string
+	Flow        string // events of one flow keep their order, and no flood in another holds them up; "" = that of the topic
+	Payload     []byte
+	Correlation []byte // MQTT 5
+}
+
+// State is what a topic says until it says something else.
+type State struct {
+	Topic   string
+	Payload []byte
+	Missed  func() // called at most once, if the broker was away or the connection ended before it had the payload; must not block; may be nil
+}
+
+// Status is how the session is.
+type Status struct {
+	Connected bool
+	Since     time.Time // of the present connection, or of its loss; zero = there was none
+	Connects  uint64
+	Dropped   uint64 // events that found no place, or that the broker did not want
+	Err       error  // why there is no connection; nil = not known yet
+}
