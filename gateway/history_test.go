@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -68,10 +69,11 @@ func countingHandler(reads *atomic.Int64) func(byte, modbus.PDU) (modbus.PDU, bo
 // Row 30: it has lost what was retained, and has all of it again soon.
 func TestRow21And30BrokerKills(t *testing.T) {
 	t.Parallel()
-	for _, version := range versions {
-		t.Run("MQTT "+version, func(t *testing.T) {
+	for i, version := range slices.Concat(versions, versions) {
+		persistent := i >= len(versions)
+		t.Run(fmt.Sprintf("MQTT %s, persistence %t", version, persistent), func(t *testing.T) {
 			t.Parallel()
-			broker := gatewaytest.Mosquitto(t, gatewaytest.MosquittoOptions{})
+			broker := gatewaytest.Mosquitto(t, gatewaytest.MosquittoOptions{Persistent: persistent})
 			var reads atomic.Int64
 			run(t, parse(t, plantYAML(broker.URL(), version, countingDevice(t, &reads), gatewaytest.FreePort(t))))
 			kills, answered := 5**rounds, 0
