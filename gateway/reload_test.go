@@ -122,7 +122,7 @@ func TestReloadForgetsWhatIsGone(t *testing.T) {
 	before := d.requests()
 	r.reload(bus)
 	eventually(t, "nothing of the device stays", func() bool { return len(r.retained("modferry/w/device/#")) == 0 })
-	time.Sleep(100 * time.Millisecond) // two periods of the polls that should have ended
+	time.Sleep(500 * time.Millisecond) // ten periods of the polls that should have ended
 	if polls := d.requests() - before; polls > 2 {
 		t.Errorf("%d polls of a device that is not configured any more", polls)
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/creack/pty"
 	"golang.org/x/sys/unix"
 
+	"modferry/gateway/gatewaytest"
 	"modferry/modbus"
 	"modferry/modbus/transport"
 	"modferry/simulator"
@@ -129,10 +130,7 @@ func TestOneStateBehindAllFaces(t *testing.T) {
 
 // libmodbus, by its command line client, reads and writes the device on a terminal and over TCP.
 func TestLibmodbusClient(t *testing.T) {
-	mbpoll, err := exec.LookPath("mbpoll")
-	if err != nil {
-		t.Skip("mbpoll is not installed")
-	}
+	mbpoll := gatewaytest.Need(t, "mbpoll")
 	s := newSimulator(t, simulator.Options{Profile: xymd02(t), Unit: 1})
 	path, err := s.OpenPTY("")
 	if err != nil {
