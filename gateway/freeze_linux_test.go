@@ -1,6 +1,9 @@
 package gateway_test
 
 import (
+	"fmt"
+	"os"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -17,6 +20,10 @@ func TestRequestsAreNotExecutedLateAfterAFreeze(t *testing.T) {
 		r := newResuming(t, broker)
 		p := newProgram(t, r.app, r.yaml(broker.URL(), version, 4*time.Second))
 		p.Signal(syscall.SIGSTOP)
+		eventually(t, "the process stands still", func() bool {
+			status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.PID()))
+			return err == nil && strings.Contains(string(status), "T (stopped)")
+		})
 		r.send(batch)
 		time.Sleep(6 * time.Second) // the freeze
 		p.Signal(syscall.SIGCONT)

@@ -63,11 +63,13 @@ func TestRestartKeepsWhatWasAdded(t *testing.T) {
 // An addition is on disk within the lag, with all that came meanwhile, in one transaction.
 func TestAdditionsShareATransaction(t *testing.T) {
 	dir := t.TempDir()
-	b := open(t, Options{Dir: dir})
+	b := prepared(t, Options{Dir: dir})
+	b.lag = time.Second
+	go b.run()
+	t.Cleanup(func() { _ = b.Close() })
 	add(b, 0, 1)
 	synced(t, b)
 	before := transactions(t, dir)
-	b.lag = time.Second
 	for n := 1; n <= 20; n++ {
 		b.Add(record(n, 150))
 		time.Sleep(time.Millisecond)
