@@ -170,7 +170,7 @@ func TestRow25HistoryAtItsRate(t *testing.T) {
 	app := gatewaytest.Client(t, broker.URL(), gatewaytest.ClientOptions{})
 	all := app.Subscribe("modferry/w/#", 1)
 	run(t, parse(t, yaml))
-	h := &history{t: t, rate: rate, present: map[string]bool{}, last: map[string]taken{}}
+	h := &history{t: t, rate: rate, present: map[string]bool{}, last: map[string]taken{}, seen: map[int64]bool{}}
 	for len(h.present) < devices || h.live < 20*devices { // what was read before the first connection has come, too
 		h.take(all.Next(patience))
 	}
@@ -182,7 +182,7 @@ func TestRow25HistoryAtItsRate(t *testing.T) {
 	}
 	h.back, h.present = time.Now(), map[string]bool{}
 	proxy.Enable()
-	for h.records == 0 || time.Since(h.latest) < time.Second {
+	for until := h.back.Add(2 * patience); h.records == 0 || h.missing() > devices && time.Now().Before(until); {
 		h.take(all.Next(patience))
 	}
 	// After a quiet time, a second's worth may go at once.
@@ -193,12 +193,11 @@ func TestRow25HistoryAtItsRate(t *testing.T) {
 	if h.before < 2*devices+1 {
 		t.Errorf("%d states came before the history, want all %d", h.before, 2*devices+1)
 	}
-	seen := h.live + h.records
-	if missed := int(h.newest-h.oldest) + 1 - seen; missed > devices { // those on their way when the connection was cut
-		t.Errorf("%d of %d readings are missing", missed, seen)
+	if h.missing() > devices { // those on their way when the connection was cut
+		t.Errorf("%d of %d readings are missing", h.missing(), len(h.seen))
 	}
 	t.Logf("%d states first, then %d readings of the absence in %d messages at %.0f/s of %d/s, in order; %d readings, %d not seen at all",
-		h.before, h.records, h.batches, measured, rate, seen, int(h.newest-h.oldest)+1-seen)
+		h.before, h.records, h.batches, measured, rate, len(h.seen), h.missing())
 }
 
 // history is what came since the broker is back.
@@ -214,6 +213,7 @@ type history struct {
 	began, latest  time.Time // first and last batch
 	last           map[string]taken
 	oldest, newest int64
+	seen           map[int64]bool
 }
 
 func (h *history) take(m gatewaytest.Message) {
@@ -242,8 +242,12 @@ func (h *history) take(m gatewaytest.Message) {
 	h.live++
 }
 
+// missing is how many readings were taken and have not come.
+func (h *history) missing() int { return int(h.newest-h.oldest) + 1 - len(h.seen) }
+
 func (h *history) see(r taken) {
 	v := int64(*r.Value)
+	h.seen[v] = true // some come twice: live, and unacknowledged at the cut
 	if h.oldest == 0 || v < h.oldest {
 		h.oldest = v
 	}

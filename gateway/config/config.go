@@ -165,5 +165,8 @@ type Device struct {
 	Heartbeat time.Duration
 	Payload   string // json, value, hex, binary
 	Group     bool
+	Profile   string            // its name; "" = none
+	Title     string            // what the device is, for people; "" = not told
+	Limits    profile.Limits    // of one read request
 	Readings  []profile.Reading // the profile's and the file's own, in order
 }

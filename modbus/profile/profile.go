@@ -17,9 +17,17 @@ type Profile struct {
 	Every     time.Duration // between two samples of a reading
 	Heartbeat time.Duration // an unchanged reading is published again after this long
 	Readings  []Reading     // in the file's order
+	Limits    Limits        // of one read request
 
 	Functions []byte     // function codes it answers; any other gets exception 01. Nil: all
 	Registers []Register // its own side, in the file's order
+}
+
+// Limits are what one read request of a device may ask for. 0 = the default.
+type Limits struct {
+	Registers int // at most, 1 to 125; 0 = 125
+	Bits      int // at most, 1 to 2000; 0 = 2000
+	Gap       int // registers (for bits: times 16) that nobody asked for and that are read to join two readings; 0 = none
 }
 
 // Serial is the line the device is delivered for.
@@ -32,13 +40,17 @@ type Serial struct {
 
 // Reading is a value that is read regularly and published.
 type Reading struct {
-	Name string
+	Name  string
+	Title string // for people; "" = the name
 	register.Field
-	Unit      string        // of measurement, "°C"
-	Every     time.Duration // 0 = the device's
-	Heartbeat time.Duration // 0 = the device's
-	Deadband  Deadband
-	Set       *Set // nil = not for writing
+	Compute     string        // an expression over other readings; then the Field has no place
+	Unit        string        // of measurement, "°C"
+	Class       string        // what is measured, such as temperature; "" = not told
+	Every       time.Duration // 0 = the device's
+	Heartbeat   time.Duration // 0 = the device's
+	MinInterval time.Duration // it is published at most this often; 0 = no limit
+	Deadband    Deadband
+	Set         *Set // nil = not for writing
 }
 
 // Deadband is how far a value must move before it counts as changed. The zero
@@ -49,7 +61,11 @@ type Deadband struct {
 }
 
 // Set allows a reading to be written with values from Min to Max.
-type Set struct{ Min, Max float64 }
+type Set struct {
+	Min, Max float64
+	Step     float64 // values are Min plus a multiple of it; 0 = any
+	Verify   bool    // the value is read back, and done means that it was found
+}
 
 // Register is one value of the device itself.
 type Register struct {

@@ -72,6 +72,22 @@ type Field struct {
 	// NoData are the raw contents, as unsigned numbers of the type's width, that
 	// mean "no value": 0x8000 for many int16 sensors.
 	NoData []uint64
+
+	// Names are what whole numbers mean, in the configuration's order; a number that
+	// has none is shown as it is.
+	Names []Name
+
+	// Flags are the names of single bits: the value is the list of those that are on.
+	Flags []Name
+
+	// Width makes the field the number in Width bits from Bit on; 0 = the whole register.
+	Width int
+}
+
+// Name is the name of a number, or of the bit with that number.
+type Name struct {
+	Number int64
+	Name   string
 }
 
 // Quantity returns how many registers (or bits, for coils and discrete inputs) the field takes.
