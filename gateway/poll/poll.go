@@ -36,7 +36,11 @@ type Poller struct {
 	readings []*reading
 	online   string // what was published last
 	trouble  string // the kind that was logged last
+	round    round  // what the present round brought so far
 }
+
+// round is what the reads of one round brought.
+type round struct{ reads, answers int }
 
 // New returns a poller that reads nothing before [Poller.Run].
 func New(o Options) *Poller {
@@ -49,83 +53,12 @@ func New(o Options) *Poller {
 	return p
 }
 
-// Run polls until ctx ends. Each read has a fixed rate from the start on; where a
-// read takes longer than its interval, ticks are left out, never made up for.
-func (p *Poller) Run(ctx context.Context) {
-	if len(p.plan) == 0 {
-		return
-	}
-	p.client = p.o.Client(ctx)
-	due := make([]time.Time, len(p.plan))
-	for i := range due {
-		due[i] = time.Now()
-	}
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-timer.C:
-		}
-		p.round(ctx, due)
-		timer.Reset(time.Until(earliest(due)))
-	}
-}
-
-// round makes the reads that are due and publishes what came of them.
-func (p *Poller) round(ctx context.Context, due []time.Time) {
-	answered, silent, published := false, false, false
-	for i := range p.plan {
-		now := time.Now()
-		if due[i].After(now) || ctx.Err() != nil {
-			continue
-		}
-		err := p.read(&p.plan[i])
-		if isEnd(err) {
-			return
-		}
-		answered = answered || isAnswer(err)
-		silent = silent || !isAnswer(err)
-		published = true
-		due[i] = next(due[i], p.plan[i].Every, time.Now())
-	}
-	switch {
-	case answered:
-		p.announce("online")
-	case silent:
-		p.announce("offline")
-	}
-	if published && p.o.Device.Group {
-		p.o.Group(p.group())
-	}
-}
-
-// next returns the tick after due that is still to come.
-func next(due time.Time, every time.Duration, now time.Time) time.Time {
-	missed := max(0, now.Sub(due)/every)
-	return due.Add((missed + 1) * every)
-}
-
-func earliest(due []time.Time) time.Time {
-	first := due[0]
-	for _, t := range due[1:] {
-		if t.Before(first) {
-			first = t
-		}
-	}
-	return first
-}
-
-// read makes one read, a second time if the device did not answer the first, and
-// gives each of its readings what it got.
-func (p *Poller) read(r *Read) error {
-	data, err := r.fetch(p.client)
-	if isTimeout(err) {
-		data, err = r.fetch(p.client)
-	}
-	if isEnd(err) {
-		return err
+// took gives each reading of a read what came back for it: the data of the reply, or
+// why there is none. It is called once for every read, and then [Poller.finish].
+func (p *Poller) took(r *Read, data []byte, err error) {
+	p.round.reads++
+	if isAnswer(err) {
+		p.round.answers++
 	}
 	now := time.Now()
 	p.logTrouble(err)
@@ -141,7 +74,21 @@ func (p *Poller) read(r *Read) error {
 			p.o.Publish(state.Name, state.shown, payload)
 		}
 	}
-	return err
+}
+
+// finish ends a round of reads: what is known of the device now is told.
+func (p *Poller) finish() {
+	r := p.round
+	p.round = round{}
+	switch {
+	case r.answers > 0:
+		p.announce("online")
+	case r.reads > 0:
+		p.announce("offline")
+	}
+	if r.reads > 0 && p.o.Device.Group {
+		p.o.Group(p.group())
+	}
 }
 
 func (p *Poller) logTrouble(err error) {
@@ -189,12 +136,4 @@ func (p *Poller) group() []byte {
 func isAnswer(err error) bool {
 	var exception *modbus.Exception
 	return err == nil || errors.As(err, &exception)
-}
-
-// isEnd reports whether the gateway is stopping, which says nothing about the device.
-func isEnd(err error) bool { return errors.Is(err, bus.ErrClosed) || errors.Is(err, bus.ErrGone) }
-
-func isTimeout(err error) bool {
-	var failed *transport.Error
-	return errors.As(err, &failed) && failed.Kind == transport.Timeout
 }
