@@ -40,8 +40,13 @@ type Request struct {
 	Poll    bool          // a planned poll rather than a person's request
 	Timeout time.Duration // for the reply; 0 = the bus's
 	Expires time.Time     // not sent after that; zero = never
-	Leaving func()        // called just before the frame goes out, may wait for a disk; nil = nothing
+	Leaving func()        // called just before the first frame goes out, may wait for a disk; nil = nothing
 	Done    func(Reply)   // called exactly once if Submit returned nil; must not block
+
+	// Next makes the request a sequence, which nobody else's request comes between: it
+	// is asked after each reply what to send then, until it says nothing more; Done gets
+	// the last reply. It must not block. A sequence counts as a write. nil = one transaction.
+	Next func(Reply) (next modbus.PDU, more bool)
 }
 
 // Reply is what became of a request.
@@ -68,6 +73,7 @@ type Bus struct {
 	breakers *breakers
 	stats    stats
 	owners   []owner
+	line     sync.RWMutex // of several owners, one that makes a sequence has the line alone
 }
 
 // New returns a bus that sends nothing before [Bus.Run].
@@ -128,28 +134,55 @@ func (b *Bus) own(ctx context.Context, o *owner) {
 		if r == nil {
 			return
 		}
-		o.begin(max(r.Timeout, b.o.Timeout))
-		reply := b.transact(r)
-		o.end()
-		tripped := b.breakers.note(r, reply, time.Now())
-		if b.stats.count(reply) || tripped {
-			b.o.Notify()
+		if r.Next == nil {
+			b.line.RLock()
+			reply := b.one(o, r, r.PDU, true)
+			b.line.RUnlock()
+			r.Done(reply)
+			continue
 		}
+		b.line.Lock()
+		reply := b.sequence(o, r)
+		b.line.Unlock()
 		r.Done(reply)
 	}
 }
 
+// sequence makes one transaction after the other.
+func (b *Bus) sequence(o *owner, r *Request) Reply {
+	reply := b.one(o, r, r.PDU, true)
+	for {
+		pdu, more := r.Next(reply)
+		if !more {
+			return reply
+		}
+		reply = b.one(o, r, pdu, false)
+	}
+}
+
+// one makes a transaction of a request; first says that it is its only or first one.
+func (b *Bus) one(o *owner, r *Request, pdu modbus.PDU, first bool) Reply {
+	o.begin(max(r.Timeout, b.o.Timeout))
+	reply := b.transact(r, pdu, first)
+	o.end()
+	tripped := b.breakers.note(r, reply, time.Now())
+	if b.stats.count(reply) || tripped {
+		b.o.Notify()
+	}
+	return reply
+}
+
 // transact deliberately does not end with Run's context: a frame that was begun is finished.
-func (b *Bus) transact(r *Request) Reply {
+func (b *Bus) transact(r *Request, pdu modbus.PDU, first bool) Reply {
 	start := time.Now()
 	switch {
-	case !r.Expires.IsZero() && start.After(r.Expires):
+	case first && !r.Expires.IsZero() && start.After(r.Expires):
 		return Reply{Err: ErrExpired}
 	case r.Poll && !b.breakers.admit(r.Unit, start):
 		return Reply{Err: ErrResting}
 	}
 	packager := b.o.Line.Framing().Packager(r.Unit)
-	adu, err := packager.Encode(&r.PDU)
+	adu, err := packager.Encode(&pdu)
 	if err != nil {
 		return Reply{Err: fmt.Errorf("cannot make a frame of the request: %w", err)}
 	}
@@ -157,7 +190,7 @@ func (b *Bus) transact(r *Request) Reply {
 	if timeout <= 0 {
 		timeout = b.o.Timeout
 	}
-	if r.Leaving != nil {
+	if first && r.Leaving != nil {
 		r.Leaving()
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)

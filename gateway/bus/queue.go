@@ -65,7 +65,7 @@ func kindOf(r *Request) int {
 	switch {
 	case r.Poll:
 		return polls
-	case modbus.IsWrite(r.PDU.FunctionCode):
+	case r.Next != nil || modbus.IsWrite(r.PDU.FunctionCode):
 		return writes
 	}
 	return reads
