@@ -24,6 +24,7 @@ type Config struct {
 	HTTP     *HTTP   // nil = no HTTP listener
 	Buses    []Bus   // in the file's order
 	Devices  []Device
+	Profiles string // folder of the user's own profiles; "" = none
 
 	Warnings strictyaml.Problems // what is accepted but has no effect, by position
 }

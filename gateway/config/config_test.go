@@ -101,6 +101,7 @@ func TestContract(t *testing.T) {
 		},
 		Devices: []config.Device{{
 			Name: "cold-room", Bus: "rs485", Unit: 1, Every: 5 * time.Second, Heartbeat: time.Minute, Payload: "json",
+			Profile: "xy-md02", Limits: profile.DefaultLimits(),
 			Readings: append(md02.Readings,
 				profile.Reading{
 					Name:  "setpoint",

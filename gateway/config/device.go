@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"modferry/configs/strictyaml"
-	"modferry/gateway/message"
 	"modferry/modbus"
 	"modferry/modbus/profile"
 )
@@ -29,6 +28,8 @@ func (d *decoder) device(e strictyaml.Entry, buses []Bus) Device {
 	bus := m.Need("bus")
 	unit, own := m.Get("unit"), m.Get("readings")
 	p, usable := d.profile(m.Get("profile"))
+	v.Profile, v.Title = p.Name, m.Get("title").String("")
+	v.Limits = limits(m.Get("limits"), m.Get("max_gap"), p.Limits)
 	v.Bus, v.Unit = deviceBus(bus, unit, buses, p.Unit)
 	if !unit.Present() && p.Unit == 0 && usable {
 		unit.Problemf("the key is missing: add unit, the address of the device on its bus")
@@ -45,32 +46,14 @@ func (d *decoder) device(e strictyaml.Entry, buses []Bus) Device {
 	return v
 }
 
-// profile returns what the profile says, or what is so without one. It is not usable
-// if there should be one and it cannot be loaded, which is reported.
-func (d *decoder) profile(n strictyaml.Node) (p profile.Profile, usable bool) {
-	p = profile.Profile{Every: profile.DefaultEvery, Heartbeat: profile.DefaultHeartbeat}
-	name, ok := n.Text()
-	if !ok {
-		return p, !n.Present()
+// limits reads what one read request may ask for; max_gap is another place for gap.
+func limits(n, gap strictyaml.Node, def profile.Limits) profile.Limits {
+	l := profile.DecodeLimits(n, def)
+	if gap.Present() && n.IsMap() && n.Map().Get("gap").Present() {
+		gap.Problemf("the gap is given twice: keep one of max_gap and limits.gap")
 	}
-	names := d.profileNames()
-	if !message.ValidName(name) || !slices.Contains(names, name) {
-		n.Problemf("there is no profile %s%s", n.Shown(), known(n, names))
-		return p, false
-	}
-	loaded, err := profile.Load(d.options.Profiles, name)
-	if err != nil {
-		n.Problemf("the profile has mistakes: %s", strings.ReplaceAll(err.Error(), "\n", "; "))
-		return p, false
-	}
-	return *loaded, true
-}
-
-func (d *decoder) profileNames() []string {
-	if d.options.Profiles == nil {
-		return nil
-	}
-	return profile.Names(d.options.Profiles)
+	l.Gap = gap.Int(l.Gap, 0, profile.MaxGap)
+	return l
 }
 
 // deviceBus reads which bus a device is on, and its unit there.

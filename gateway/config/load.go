@@ -18,9 +18,10 @@ import (
 // Options are where a configuration takes things from; the zero value takes them
 // from the environment and the file system, and knows no profiles.
 type Options struct {
-	Env      func(name string) (string, bool)  // for ${NAME}; nil = [os.LookupEnv]
-	ReadFile func(file string) ([]byte, error) // nil = the file system
-	Profiles fs.FS                             // profiles/<name>.yaml; nil = none
+	Env      func(name string) (string, bool)           // for ${NAME}; nil = [os.LookupEnv]
+	ReadFile func(file string) ([]byte, error)          // nil = the file system
+	ReadDir  func(folder string) ([]fs.DirEntry, error) // nil = the file system
+	Profiles fs.FS                                      // profiles/<name>.yaml; nil = none
 }
 
 // Load reads and checks the configuration in file. The error is
@@ -59,6 +60,9 @@ func (o Options) complete() Options {
 	if o.ReadFile == nil {
 		o.ReadFile = readFile
 	}
+	if o.ReadDir == nil {
+		o.ReadDir = os.ReadDir
+	}
 	return o
 }
 
@@ -85,6 +89,7 @@ func reason(err error) error {
 type decoder struct {
 	options Options
 	folder  string // of the configuration file
+	own     string // folder of the user's own profiles; "" = none
 	prefix  string // of the topics
 	users   bool   // the embedded broker asks for a password
 }
@@ -105,6 +110,8 @@ func (d *decoder) config(n strictyaml.Node) *Config {
 	c.HTTP = d.http(m.Get("http"))
 	checkHomeAssistant(m.Get("homeassistant"))
 	c.Buses = d.buses(m.Need("buses"))
+	c.Profiles = d.profiles(m.Get("profiles"))
+	d.own = c.Profiles
 	c.Devices = d.devices(m.Get("devices"), c.Buses)
 	if m.Node().Present() && !m.Get("broker").Present() && !m.Get("mqtt").Map().Get("url").Present() {
 		m.Node().Problemf("there is no MQTT broker: add mqtt with the url of one, or broker: {} for the embedded one")

@@ -20,11 +20,16 @@ var tableKeys = []struct {
 	{"discrete", modbus.DiscreteInputs},
 }
 
+// fieldKeys describe a [register.Field], but for decimals, which every number has.
+var fieldKeys = []string{
+	"input", "holding", "coil", "discrete", "bit", "bits", "count", "type", "order", "scale", "offset", "no_data", "enum", "flags",
+}
+
 // decodeField reads where a value lies and how it is written there.
 func decodeField(m *strictyaml.Map) register.Field {
 	var f register.Field
 	found := decodePlace(m, &f)
-	f.Bit = m.Get("bit").Int(-1, 0, 15)
+	decodeBit(m, &f)
 	f.Count = m.Get("count").Int(0, 1, modbus.MaxReadBits)
 	f.Type = decodeType(m, f, found)
 	f.Order, _ = register.OrderByName(m.Get("order").OneOf(register.Big.String(), register.OrderNames()...))
@@ -34,6 +39,7 @@ func decodeField(m *strictyaml.Map) register.Field {
 	if m.Get("scale").Present() && f.Scale == 0 {
 		m.Get("scale").Problemf("a scale of 0 makes every value the same: leave it out, or write the factor")
 	}
+	f.Names, f.Flags = decodeNames(m.Get("enum")), decodeNames(m.Get("flags"))
 	noData := m.Get("no_data")
 	if f.Type == 0 || !found {
 		return f // already reported
@@ -65,17 +71,30 @@ func decodePlace(m *strictyaml.Map, f *register.Field) bool {
 	return found
 }
 
+// decodeBit reads which part of a register the field is: one bit, or some.
+func decodeBit(m *strictyaml.Map, f *register.Field) {
+	f.Bit = m.Get("bit").Int(-1, 0, 15)
+	bit, width := decodeBits(m.Get("bits"))
+	if width > 0 && m.Get("bit").Present() {
+		m.Get("bits").Problemf("bit is there, too: keep one of bit and bits")
+	} else if width > 0 {
+		f.Bit, f.Width = bit, width
+	}
+}
+
 // decodeType reads the type, which is clear for bits and asked for otherwise:
 // nothing tells whether 0xFF33 is 65331 or -205.
 func decodeType(m *strictyaml.Map, f register.Field, found bool) register.Type {
 	n, def := m.Get("type"), ""
-	if f.Table == modbus.Coils || f.Table == modbus.DiscreteInputs || f.Bit >= 0 {
+	if f.Width > 0 || m.Get("bits").Present() {
+		def = register.Uint16.String()
+	} else if f.Table == modbus.Coils || f.Table == modbus.DiscreteInputs || f.Bit >= 0 {
 		def = register.Bool.String()
 	} else if !n.Present() && found {
 		n.Problemf("the key is missing: add type with one of %s", listed(register.TypeNames()))
 	}
 	t, _ := register.TypeByName(n.OneOf(def, register.TypeNames()...))
-	if f.Bit >= 0 && t != register.Bool && t != 0 {
+	if f.Bit >= 0 && f.Width == 0 && t != register.Bool && t != 0 {
 		n.Problemf("bit %d of a register is a bool, not %s: remove type or bit", f.Bit, t)
 	}
 	return t

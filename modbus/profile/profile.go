@@ -3,6 +3,7 @@ package profile
 import (
 	"time"
 
+	"modferry/modbus"
 	"modferry/modbus/register"
 )
 
@@ -23,11 +24,23 @@ type Profile struct {
 	Registers []Register // its own side, in the file's order
 }
 
-// Limits are what one read request of a device may ask for. 0 = the default.
+// MaxGap is the greatest [Limits.Gap]: more would not fit between two registers of one request.
+const MaxGap = modbus.MaxReadRegisters - 2
+
+// DefaultGap joins two readings where reading what lies between them takes less of
+// the line than a second request would.
+const DefaultGap = 8
+
+// DefaultLimits returns what the protocol allows, and [DefaultGap].
+func DefaultLimits() Limits {
+	return Limits{Registers: modbus.MaxReadRegisters, Bits: modbus.MaxReadBits, Gap: DefaultGap}
+}
+
+// Limits are what one read request of a device may ask for.
 type Limits struct {
 	Registers int // at most, 1 to 125; 0 = 125
 	Bits      int // at most, 1 to 2000; 0 = 2000
-	Gap       int // registers (for bits: times 16) that nobody asked for and that are read to join two readings; 0 = none
+	Gap       int // at most this many registers (bits: times 16) that nobody asked for are read to join two readings; 0 = none
 }
 
 // Serial is the line the device is delivered for.
@@ -60,7 +73,8 @@ type Deadband struct {
 	Percent  float64 // of the value published last, 0 to 100
 }
 
-// Set allows a reading to be written with values from Min to Max.
+// Set allows a reading to be written. Min to Max are the values of a number, 0 to 1
+// of a bool; texts, times, names and flags have no limits but their own.
 type Set struct {
 	Min, Max float64
 	Step     float64 // values are Min plus a multiple of it; 0 = any

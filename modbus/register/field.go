@@ -84,7 +84,8 @@ type Field struct {
 	Width int
 }
 
-// Name is the name of a number, or of the bit with that number.
+// Name is the name of a number, or of the bit with that number. A uint64 above the
+// int64 range is the int64 of the same bits.
 type Name struct {
 	Number int64
 	Name   string
@@ -109,6 +110,11 @@ func (f Field) DataSize() int {
 		return (f.Quantity() + 7) / 8
 	}
 	return 2 * f.Quantity()
+}
+
+// IsNumber reports whether the field's values are numbers, not bools, names or flags.
+func (f Field) IsNumber() bool {
+	return f.Type > Bool && len(f.Names) == 0 && len(f.Flags) == 0
 }
 
 func (f Field) inBits() bool { return f.Table == modbus.Coils || f.Table == modbus.DiscreteInputs }
@@ -140,10 +146,12 @@ func (f Field) Check() error {
 	case f.Decimals < Auto || f.Decimals > MaxDecimals:
 		return fmt.Errorf("%d decimals: it must be 0 to %d", f.Decimals, MaxDecimals)
 	}
-	if err := f.checkLinear(); err != nil {
-		return err
+	for _, check := range []func() error{f.checkPart, f.checkLinear, f.checkNames, f.checkSpan} {
+		if err := check(); err != nil {
+			return err
+		}
 	}
-	return f.checkSpan()
+	return nil
 }
 
 func (f Field) checkLinear() error {
@@ -157,11 +165,83 @@ func (f Field) checkLinear() error {
 		if f.Type == Bool {
 			return fmt.Errorf("a bool has no content that means no data")
 		}
-		if size := f.Type.size(); size < 8 && raw>>(8*size) != 0 {
-			return fmt.Errorf("no-data content 0x%X does not fit into %s", raw, f.Type)
+		if f.bits() < 64 && raw>>f.bits() != 0 {
+			return fmt.Errorf("no-data content 0x%X does not fit into %s", raw, f.what())
 		}
 	}
 	return nil
+}
+
+// checkPart: some bits of a register are a number of their own.
+func (f Field) checkPart() error {
+	switch {
+	case f.Width == 0:
+		return nil
+	case f.Type != Uint16 && f.Type != Int16:
+		return fmt.Errorf("bits of a register are a number of type uint16 or int16, not %s", f.Type)
+	case f.Width < 0 || f.Bit < 0 || f.Bit+f.Width > 16:
+		return fmt.Errorf("a register has the bits 0 to 15")
+	case f.count() > 1:
+		return fmt.Errorf("bits of a register cannot be a block: read the registers as uint16")
+	}
+	return nil
+}
+
+// checkNames: names are for what a whole number of the field can be.
+func (f Field) checkNames() error {
+	if len(f.Names) == 0 && len(f.Flags) == 0 {
+		return nil
+	}
+	switch {
+	case len(f.Names) > 0 && len(f.Flags) > 0:
+		return fmt.Errorf("a number has either enum or flags: remove one")
+	case f.Type.floating():
+		return fmt.Errorf("%s has no enum and no flags: they are for whole numbers", f.Type)
+	case f.scale() != 1 || f.Offset != 0 || f.Decimals > 0:
+		return fmt.Errorf("names are for numbers as they are: remove scale, offset and decimals")
+	case len(f.Flags) > 0 && (f.Type == Bool || f.count() > 1):
+		return fmt.Errorf("flags are for one number, not for bools and blocks")
+	}
+	for _, n := range f.Names {
+		if !f.holds(n.Number) {
+			return fmt.Errorf("enum number %d does not fit into %s", n.Number, f.what())
+		}
+	}
+	for _, n := range f.Flags {
+		if n.Number < 0 || n.Number >= int64(f.bits()) {
+			return fmt.Errorf("flag %d: %s has the bits 0 to %d", n.Number, f.what(), f.bits()-1)
+		}
+	}
+	return nil
+}
+
+// bits returns the width of a number.
+func (f Field) bits() int {
+	if f.Width > 0 {
+		return f.Width
+	}
+	return 8 * f.Type.size()
+}
+
+// what names what holds a number.
+func (f Field) what() string {
+	if f.Width > 0 {
+		return fmt.Sprintf("%s of %d bits", f.Type, f.Width)
+	}
+	return f.Type.String()
+}
+
+// holds reports whether a whole number fits.
+func (f Field) holds(n int64) bool {
+	switch {
+	case f.Type == Bool:
+		return n == 0 || n == 1
+	case f.Type == Uint64:
+		return true // the same bits, see Name
+	case f.Type.signed():
+		return n >= -1<<(f.bits()-1) && n <= 1<<(f.bits()-1)-1
+	}
+	return n >= 0 && n>>f.bits() == 0
 }
 
 func (f Field) checkSpan() error {

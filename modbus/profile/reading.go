@@ -1,0 +1,142 @@
+package profile
+
+import (
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"modferry/configs/strictyaml"
+	"modferry/modbus"
+	"modferry/modbus/register"
+)
+
+// checkName reports a name that cannot be part of a topic.
+func checkName(key strictyaml.Node, name string) {
+	if !names.MatchString(name) {
+		key.Problemf("the name %s must have 1 to 64 letters, digits, _ or -", key.Shown())
+	}
+}
+
+// DecodeReadings reads a mapping of names to readings, in its order. An absent one
+// gives nil. What is wrong is reported at n's document, but for the expressions of
+// computed readings, which are only text here.
+func DecodeReadings(n strictyaml.Node) []Reading {
+	var readings []Reading
+	for _, e := range n.Map().Entries() {
+		checkName(e.Key, e.Name)
+		if e.Name == "status" {
+			e.Key.Problemf("a reading cannot have the name status, which is the topic of the device's own state: choose another")
+		}
+		readings = append(readings, decodeReading(e))
+	}
+	return readings
+}
+
+func decodeReading(e strictyaml.Entry) Reading {
+	m := e.Value.Map()
+	defer m.Done()
+	r := Reading{
+		Name:        e.Name,
+		Title:       m.Get("title").String(""),
+		Unit:        m.Get("unit").String(""),
+		Class:       decodeClass(m.Get("class")),
+		Every:       m.Get("every").Duration(0, minEvery, 0),
+		Heartbeat:   m.Get("heartbeat").Duration(0, minHeartbeat, 0),
+		MinInterval: m.Get("min_interval").Duration(0, 0, 0),
+		Deadband:    decodeDeadband(m.Get("deadband")),
+	}
+	if compute := m.Get("compute"); compute.Present() {
+		r.Compute, r.Field = decodeCompute(compute, m)
+	} else {
+		r.Field = decodeField(m)
+	}
+	r.Set = decodeSet(m.Get("set"), r)
+	return r
+}
+
+// decodeCompute reads an expression, whose reading lies nowhere: of what describes a
+// field it has the decimals alone.
+func decodeCompute(n strictyaml.Node, m *strictyaml.Map) (string, register.Field) {
+	text, _ := n.Text()
+	for _, key := range append(fieldKeys, "every", "set") {
+		if m.Get(key).Present() {
+			m.Get(key).Problemf("a computed reading has no %s, it comes from other readings: remove %s, or compute", key, key)
+		}
+	}
+	return text, register.Field{Bit: -1, Decimals: m.Get("decimals").Int(register.Auto, 0, register.MaxDecimals)}
+}
+
+var classes = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
+
+func decodeClass(n strictyaml.Node) string {
+	class, ok := n.Text()
+	if ok && !classes.MatchString(class) {
+		n.Problemf("expected what is measured in small letters, digits and _, such as temperature, got %s", n.Shown())
+	}
+	return class
+}
+
+// decodeDeadband takes a number of the reading's unit, or a percentage such as 2%.
+func decodeDeadband(n strictyaml.Node) Deadband {
+	text := n.String("")
+	if n.IsMap() || n.IsList() || !n.Present() {
+		return Deadband{}
+	}
+	number, percent := strings.CutSuffix(text, "%")
+	v, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
+	switch {
+	case err != nil || !(v >= 0) || v > 1e300:
+		n.Problemf("expected a number of at least 0 or a percentage such as 2%%, got %s", n.Shown())
+	case percent && v > 100:
+		n.Problemf("expected a percentage of at most 100, got %s", n.Shown())
+	case percent:
+		return Deadband{Percent: v}
+	default:
+		return Deadband{Absolute: v}
+	}
+	return Deadband{}
+}
+
+// decodeSet reads what may be written: numbers need limits, everything else is
+// limited by what it is.
+func decodeSet(n strictyaml.Node, r Reading) *Set {
+	if !n.Present() {
+		return nil
+	}
+	m := n.Map()
+	defer m.Done()
+	s := &Set{Verify: m.Get("verify").Bool(false)}
+	low, high, step := m.Get("min"), m.Get("max"), m.Get("step")
+	switch {
+	case r.Compute != "" || r.Type == 0: // already reported
+		return s
+	case r.Table == modbus.InputRegisters || r.Table == modbus.DiscreteInputs:
+		n.Problemf("%s cannot be written: remove set, or read from holding or coil", r.Table)
+	case r.IsNumber():
+		low, high = m.Need("min"), m.Need("max")
+	case r.Type == register.Bool && len(r.Names) == 0:
+		s.Max = 1
+	default:
+		refuseLimits(low, high, step)
+		return s
+	}
+	s.Min = number(low, s.Min)
+	s.Max = number(high, s.Max)
+	s.Step = step.Float(0, 0, math.MaxFloat64)
+	if step.Present() && s.Step == 0 {
+		step.Problemf("a step of 0 leads nowhere: leave it out, or write the distance of two values")
+	}
+	if low.Present() && high.Present() && s.Min > s.Max {
+		n.Problemf("min %v is above max %v", s.Min, s.Max)
+	}
+	return s
+}
+
+func refuseLimits(nodes ...strictyaml.Node) {
+	for _, n := range nodes {
+		if n.Present() {
+			n.Problemf("only numbers have min, max and step: remove it")
+		}
+	}
+}
