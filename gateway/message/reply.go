@@ -9,6 +9,7 @@ import (
 
 	"modferry/modbus"
 	"modferry/modbus/hextext"
+	"modferry/modbus/register"
 )
 
 // Result is what became of a request that was accepted.
@@ -18,6 +19,8 @@ type Result struct {
 	Message string        // for people; "" = the code's own sentence
 	Elapsed time.Duration // from sending to reply
 	Outcome Outcome       // of a write; "" = what the code says
+
+	Value *register.Value // of a set: what the device holds now; nil = not known
 }
 
 // Reply returns the payload that answers r, in its own form, framing and style.
@@ -25,6 +28,8 @@ type Result struct {
 func (r *Request) Reply(res Result) []byte {
 	sent := r.broadcast && res.Code == ""
 	switch {
+	case r.set:
+		return r.setResult(res)
 	case r.Form == JSON:
 		return r.object(res, sent)
 	case sent:

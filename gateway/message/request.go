@@ -72,6 +72,7 @@ type Request struct {
 	style     hextext.Style
 	ending    string // after an ASCII frame: CR LF or nothing
 	broadcast bool
+	set       bool // it carries out a [Set]
 }
 
 // IsBroadcast reports whether the request is for all devices of a serial line, so that none will answer.
