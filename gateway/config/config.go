@@ -22,7 +22,11 @@ type Config struct {
 	Backlog  Backlog
 	Broker   *Broker // nil = no embedded broker
 	HTTP     *HTTP   // nil = no HTTP listener
-	Buses    []Bus   // in the file's order
+
+	HomeAssistant *HomeAssistant // nil = not announced to it
+	Sparkplug     *Sparkplug     // nil = no Sparkplug
+
+	Buses    []Bus // in the file's order
 	Devices  []Device
 	Profiles string // folder of the user's own profiles; "" = none
 

@@ -83,7 +83,8 @@ func TestContract(t *testing.T) {
 		Broker: &config.Broker{MQTT: "127.0.0.1:1883", Users: map[string]config.User{
 			"panel": {Password: config.NewSecret("content of conf/panel.password"), Topics: []string{"modferry/workshop/#"}},
 		}},
-		HTTP: &config.HTTP{Listen: "127.0.0.1:8080"},
+		HTTP:          &config.HTTP{Listen: "127.0.0.1:8080"},
+		HomeAssistant: &config.HomeAssistant{Prefix: "homeassistant"},
 		Buses: []config.Bus{
 			{
 				Name:    "rs485",
@@ -119,7 +120,7 @@ func TestContract(t *testing.T) {
 		warnings[i] = fmt.Sprintf("%d %s", w.Line, w.Path)
 	}
 	wantWarnings := []string{
-		"13 mqtt.reply_topics", "18 homeassistant",
+		"13 mqtt.reply_topics",
 		"37 buses.rs485.allow[0].clients", "49 devices.cold-room.readings.setpoint.set",
 	}
 	if !reflect.DeepEqual(warnings, wantWarnings) {

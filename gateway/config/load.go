@@ -108,7 +108,8 @@ func (d *decoder) config(n strictyaml.Node) *Config {
 		c.MQTT.URL = ""
 	}
 	c.HTTP = d.http(m.Get("http"))
-	checkHomeAssistant(m.Get("homeassistant"))
+	c.HomeAssistant = homeAssistant(m.Get("homeassistant"))
+	c.Sparkplug = sparkplug(m.Get("sparkplug"), c.Gateway, c.MQTT.ClientID)
 	c.Buses = d.buses(m.Need("buses"))
 	c.Profiles = d.profiles(m.Get("profiles"))
 	d.own = c.Profiles

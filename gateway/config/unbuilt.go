@@ -12,7 +12,7 @@ var unbuilt = []struct {
 	path   string // keys from the root; * is any name
 	advice string
 }{
-	{path: "homeassistant", advice: "entities are configured by hand"},
+	{path: "sparkplug", advice: "readings are published as JSON only"},
 	{path: "devices.*.readings.*.set", advice: "values are written with requests"},
 }
 
@@ -53,13 +53,4 @@ func find(n strictyaml.Node, path []string) []strictyaml.Node {
 		found = append(found, find(e.Value, path[1:])...)
 	}
 	return found
-}
-
-// What follows holds the keys above to their form, so that a file that is good
-// today stays good when they are built.
-
-func checkHomeAssistant(n strictyaml.Node) {
-	m := n.Map()
-	topic(m.Get("prefix"))
-	m.Done()
 }
