@@ -1,0 +1,249 @@
+package compute_test
+
+import (
+	"errors"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"modferry/gateway/compute"
+	"modferry/modbus/register"
+)
+
+// inputs are readings as text that register.Parse takes.
+type inputs map[string]string
+
+func (i inputs) names() []string {
+	var names []string
+	for name := range i {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+func (i inputs) value(t testing.TB) func(string) register.Value {
+	return func(name string) register.Value {
+		v, err := register.Parse([]byte(i[name]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
+
+var plant = inputs{
+	"a": "21.5", "b": "0.1", "supply-temperature": "61.2", "return-temperature": "40.9", "supply": "1000",
+	"in": "7", "max": "9", "humidity": "50", "temperature": "25", "zero": "0", "on": "true",
+	"trend": "[1,2,3.5]", "boiler.power": "1500", "cold-room.power": "250", "2nd": "2", "gone": "null", "negative": "-20.5",
+}
+
+func TestValues(t *testing.T) {
+	for _, c := range []struct{ expression, want string }{
+		{"a - b", "21.4"},
+		{"b + 0.2", "0.3"},
+		{"a * 3", "64.5"},
+		{"a / 4", "5.375"},
+		{"1 / 3", "0.333333333333333"},
+		{"-negative", "20.5"},
+		{"2 ** 10", "1024"},
+		{"supply-temperature - return-temperature", "20.3"},
+		{"supply-temperature-return-temperature", "20.3"},
+		{"supply - in", "993"},
+		{"in + max", "16"},
+		{"max(max, in)", "9"},
+		{"min(a, b, 3)", "0.1"},
+		{"max(trend)", "3.5"},
+		{"sum(trend) + trend[0]", "7.5"},
+		{"mean(a, b)", "10.8"},
+		{"round(a)", "22"},
+		{"round(negative)", "-21"},
+		{"round(61.25, 1)", "61.3"},
+		{"abs(negative)", "20.5"},
+		{"mod(supply, 7)", "6"},
+		{"dew_point(temperature, humidity)", "13.85"},
+		{"boiler.power + cold-room.power", "1750"},
+		{"2nd * 2", "4"},
+		{"a > 20", "true"},
+		{"on and a > 20 ? 1 : 2", "1"},
+		{"not on", "false"},
+		{"zero == 0 or a == 1", "true"},
+	} {
+		e, err := compute.Compile(c.expression, plant.names())
+		if err != nil {
+			t.Errorf("%s: %v", c.expression, err)
+			continue
+		}
+		if v, err := e.Value(plant.value(t)); err != nil || v.String() != c.want {
+			t.Errorf("%s = %s, %v; want %s", c.expression, v, err, c.want)
+		}
+	}
+}
+
+func TestWhatCannotBeComputedIsNoValue(t *testing.T) {
+	for _, expression := range []string{
+		"a / zero", "zero / zero", "0 - a / zero", "sqrt(negative)", "mod(a, zero)", "a ** 9999",
+		"dew_point(temperature, zero)", "dew_point(temperature, negative)", "a + gone", "trend[5]", "trend + 1", "a + on", "trend", "total(a / zero)",
+	} {
+		e, err := compute.Compile(expression, plant.names())
+		if err != nil {
+			t.Errorf("%s: %v", expression, err)
+			continue
+		}
+		if v, err := e.Value(plant.value(t)); err == nil || !v.IsNull() {
+			t.Errorf("%s = %s, without an error", expression, v)
+		}
+	}
+}
+
+func TestMistakesAreToldWithTheirPlace(t *testing.T) {
+	for _, c := range []struct {
+		expression, want string
+		column           int
+	}{
+		{"a + temperatur", "no reading and no function temperatur: readings are 2nd, a,", 5},
+		{"a +", "unexpected token", 3},
+		{"a b", "unexpected token", 3},
+		{"supply-temperature + nothing-there", "no reading and no function nothing", 22},
+		{"dew_point(a)", "not enough arguments", 1},
+		{"total()", "total", 1},
+		{"total(a, 1, 2)", "total", 1},
+		{"map(trend, # * 2)", "", 0},
+		{"1..1000000", "cannot stand in a computed reading", 0},
+		{"let x = a; x", "", 0},
+		{"a matches 'b'", "cannot stand", 0},
+		{"{a: 1}", "cannot stand", 0},
+		{"trend[0:2]", "cannot stand", 0},
+		{"'x'.y", "", 0},
+		{"true + 1", "", 0},
+		{"", "unexpected token", 0},
+		{strings.Repeat("a+", 500) + "a", "at most 1000", 0},
+	} {
+		err := compute.Check(c.expression, plant.names())
+		var wrong *compute.Error
+		if !errors.As(err, &wrong) {
+			t.Errorf("%s: error %v", c.expression, err)
+			continue
+		}
+		if !strings.Contains(err.Error(), c.want) || c.column > 0 && wrong.Column != c.column || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: %q at %d, want %q at %d", c.expression, err, wrong.Column, c.want, c.column)
+		}
+	}
+}
+
+// A reading hides an operator of its name, and only then.
+func TestMembers(t *testing.T) {
+	if err := compute.Check("a in [1, 2]", []string{"a", "in"}); err == nil {
+		t.Error("in is a reading here")
+	}
+	e, err := compute.Compile("a in [1, 2] ? 10 : 20", []string{"a"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v, err := e.Value(inputs{"a": "2"}.value(t)); err != nil || v.String() != "10" {
+		t.Errorf("%s, %v; want 10", v, err)
+	}
+}
+
+func TestInputs(t *testing.T) {
+	e, err := compute.Compile("in - a + boiler.power - a + abs(b) + total(a) + 'max'", plant.names())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"in", "a", "boiler.power", "b"}; !slices.Equal(e.Inputs(), want) {
+		t.Errorf("inputs %v, want %v", e.Inputs(), want)
+	}
+}
+
+func TestTotalCountsOverRollOversAndRestarts(t *testing.T) {
+	names := []string{"pulses"}
+	e, err := compute.Compile("total(pulses, 65536)", names)
+	if err != nil {
+		t.Fatal(err)
+	}
+	step := func(e *compute.Expression, pulses, want string) {
+		t.Helper()
+		if v, err := e.Value(inputs{"pulses": pulses}.value(t)); err != nil || v.String() != want {
+			t.Errorf("%s pulses: %s, %v; want %s", pulses, v, err, want)
+		}
+	}
+	step(e, "65000", "65000")
+	step(e, "65000", "65000")
+	step(e, "65535", "65535")
+	step(e, "4", "65540")   // rolled over
+	step(e, "300", "65836") // counts on
+	step(e, "20", "65856")  // began again
+	next, err := compute.Compile("total(pulses, 65536)", names)
+	if err != nil {
+		t.Fatal(err)
+	}
+	next.Resume(e.Totals())
+	step(next, "30", "65866")
+}
+
+func TestEachTotalCountsForItself(t *testing.T) {
+	e, err := compute.Compile("total(a, 100) + total(b, 100)", []string{"a", "b"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ a, b, want string }{{"90", "80", "170"}, {"10", "95", "205"}, {"20", "5", "225"}} {
+		if v, err := e.Value(inputs{"a": c.a, "b": c.b}.value(t)); err != nil || v.String() != c.want {
+			t.Errorf("a %s, b %s: %s, %v; want %s", c.a, c.b, v, err, c.want)
+		}
+	}
+}
+
+// The reference values are of the tables of [WMO-No. 8].
+func TestDewPoint(t *testing.T) {
+	e, err := compute.Compile("dew_point(t, h)", []string{"t", "h"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		t, h string
+		want float64
+	}{{"20", "50", 9.3}, {"25", "100", 25}, {"30", "70", 23.9}, {"-10", "80", -12.8}} {
+		v, err := e.Value(inputs{"t": c.t, "h": c.h}.value(t))
+		if err != nil || math.Abs(v.Float()-c.want) > 0.15 {
+			t.Errorf("%s °C and %s %%: %s, %v; want %v", c.t, c.h, v, err, c.want)
+		}
+	}
+}
+
+func TestOrder(t *testing.T) {
+	uses := map[string][]string{"c": {"b", "x"}, "b": {"a"}, "a": nil}
+	order, err := compute.Order([]string{"c", "a", "b"}, func(n string) []string { return uses[n] })
+	if want := []string{"a", "b", "x", "c"}; err != nil || !slices.Equal(order, want) {
+		t.Errorf("%v, %v; want %v", order, err, want)
+	}
+	uses["a"] = []string{"c"}
+	var cycle *compute.CycleError
+	if _, err := compute.Order([]string{"x", "c"}, func(n string) []string { return uses[n] }); !errors.As(err, &cycle) || len(cycle.Names) != 3 {
+		t.Errorf("error %v, want the three that use each other", err)
+	}
+	uses["a"] = []string{"a"}
+	if _, err := compute.Order([]string{"a"}, func(n string) []string { return uses[n] }); err == nil || !strings.Contains(err.Error(), "itself") {
+		t.Errorf("error %v, want that it uses itself", err)
+	}
+}
+
+func FuzzExpression(f *testing.F) {
+	for _, s := range []string{"a - b", "total(a, 65536)", "dew_point(a, b)", "on ? a : 'x'", "trend[0] in [1,2]", "a-b.c", "\"\\\"", "((((", "a ** a ** a"} {
+		f.Add(s)
+	}
+	names := plant.names()
+	f.Fuzz(func(t *testing.T, s string) {
+		e, err := compute.Compile(s, names)
+		if err != nil {
+			if strings.Contains(err.Error(), "\n") {
+				t.Errorf("%q: the error has several lines: %q", s, err)
+			}
+			return
+		}
+		v, err := e.Value(plant.value(t))
+		if (err == nil) == v.IsNull() {
+			t.Errorf("%q: %s, %v", s, v, err)
+		}
+	})
+}
