@@ -173,5 +173,6 @@ type Device struct {
 	Profile   string            // its name; "" = none
 	Title     string            // what the device is, for people; "" = not told
 	Limits    profile.Limits    // of one read request
+	Functions []byte            // functions it answers, by its profile; nil = not known
 	Readings  []profile.Reading // the profile's and the file's own, in order
 }

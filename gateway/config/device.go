@@ -28,7 +28,7 @@ func (d *decoder) device(e strictyaml.Entry, buses []Bus) Device {
 	bus := m.Need("bus")
 	unit, own := m.Get("unit"), m.Get("readings")
 	p, usable := d.profile(m.Get("profile"))
-	v.Profile, v.Title = p.Name, m.Get("title").String("")
+	v.Profile, v.Title, v.Functions = p.Name, m.Get("title").String(""), p.Functions
 	v.Limits = limits(m.Get("limits"), m.Get("max_gap"), p.Limits)
 	v.Bus, v.Unit = deviceBus(bus, unit, buses, p.Unit)
 	if !unit.Present() && p.Unit == 0 && usable {
