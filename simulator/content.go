@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"fmt"
+	"math"
 
 	"modferry/modbus"
 	"modferry/modbus/profile"
@@ -69,32 +70,58 @@ func isBits(f register.Field) bool {
 }
 
 // judge decides about what a register would hold after a write, and replaces codes
-// by their meaning.
+// by what they read back as.
 func judge(r profile.Register, values []uint16) (exception byte) {
-	if len(r.Codes) > 0 && !resolve(r.Codes, values) {
-		return modbus.IllegalDataValue
-	}
 	v, err := r.Decode(data(r.Field, values))
 	if err != nil {
 		return modbus.IllegalDataValue // what means no data is no value to write
+	}
+	if len(r.Codes) > 0 && !resolve(r, &v, values) {
+		return modbus.IllegalDataValue
 	}
 	items := v.Items()
 	if items == nil {
 		items = []register.Value{v}
 	}
 	for _, item := range items {
-		if n := item.Float(); !(n >= r.Min && n <= r.Max) {
+		n := item.Float()
+		if !(n >= r.Min && n <= r.Max) || r.Role != profile.Plain && n != math.Trunc(n) {
 			return modbus.IllegalDataValue
 		}
 	}
 	return 0
 }
 
-// resolve replaces a code by its meaning; it is false for what is neither.
-func resolve(codes []profile.Code, values []uint16) bool {
-	for _, c := range codes {
-		if values[0] == c.Written || values[0] == c.Means {
-			values[0] = c.Means
+// resolve replaces a code or its meaning by the one that the register keeps; it is
+// false for what is neither.
+func resolve(r profile.Register, v *register.Value, values []uint16) bool {
+	for _, c := range r.Codes {
+		if n := v.Float(); n != float64(c.Written) && n != float64(c.Means) {
+			continue
+		}
+		kept := c.Means
+		if r.Coded {
+			kept = c.Written
+		}
+		*v = register.Number(float64(kept))
+		b, err := r.AppendData(nil, *v)
+		copy(values, contents(r.Field, b))
+		return err == nil
+	}
+	return false
+}
+
+// beyondLimits reports whether a request reads more than the device can send at once.
+func (d *Device) beyondLimits(q modbus.PDU) bool {
+	if modbus.IsWrite(q.FunctionCode) {
+		return false
+	}
+	for _, s := range modbus.Spans(q) {
+		most := d.profile.Limits.Registers
+		if s.Table == modbus.Coils || s.Table == modbus.DiscreteInputs {
+			most = d.profile.Limits.Bits
+		}
+		if most > 0 && s.Quantity > most {
 			return true
 		}
 	}

@@ -81,7 +81,7 @@ func (d *Device) manufacture(t *server.Tables) error {
 			return fmt.Errorf("profile %s: register %s: %w", d.profile.Name, r.Name, err)
 		}
 		if r.Role == profile.BaudRate {
-			d.baud.Store(int64(initial))
+			d.baud.Store(int64(r.Meaning(initial)))
 		}
 	}
 	return nil
@@ -100,6 +100,9 @@ func (d *Device) Profile() *profile.Profile { return d.profile }
 func (d *Device) Handle(unit byte, request modbus.PDU) (modbus.PDU, bool) {
 	d.measure()
 	reply, answer := d.image.Handle(unit, request)
+	if answer && modbus.AsException(reply) == nil && d.beyondLimits(request) {
+		reply = modbus.ExceptionPDU(request.FunctionCode, modbus.IllegalDataValue)
+	}
 	if d.log.Enabled(context.Background(), slog.LevelDebug) {
 		d.log.Debug("request handled", "unit", d.Unit(), "request", pduText(request), "reply", pduText(reply), "answered", answer)
 	}
@@ -108,7 +111,7 @@ func (d *Device) Handle(unit byte, request modbus.PDU) (modbus.PDU, bool) {
 
 func pduText(p modbus.PDU) string { return fmt.Sprintf("%02X % X", p.FunctionCode, p.Data) }
 
-// Pin holds what a register with a wave measures at a value, before any correction,
+// Pin holds what a register that moves measures at a value, before any correction,
 // until [Device.Unpin].
 func (d *Device) Pin(name string, value float64) error {
 	r, err := d.measured(name)
@@ -137,9 +140,27 @@ func (d *Device) Unpin(name string) error {
 	return nil
 }
 
+// Set puts a number into a register that does not move by itself, as the device does
+// when something happens to it: an input is switched, an alarm comes up. A block has
+// it everywhere. What a write would set off is not.
+func (d *Device) Set(name string, number float64) error {
+	for _, r := range d.profile.Registers {
+		if r.Name != name {
+			continue
+		}
+		if r.Moves() {
+			return fmt.Errorf("%s moves by itself: pin it", name)
+		}
+		var err error
+		d.image.Update(func(t *server.Tables) { err = store(t, r.Field, number) })
+		return err
+	}
+	return fmt.Errorf("profile %s has no register %q", d.profile.Name, name)
+}
+
 func (d *Device) measured(name string) (profile.Register, error) {
 	for _, r := range d.profile.Registers {
-		if r.Name == name && r.Wave != nil {
+		if r.Name == name && r.Moves() {
 			return r, nil
 		}
 	}
@@ -194,8 +215,8 @@ func (d *Device) apply(t *server.Tables, r profile.Register) {
 	}
 	switch r.Role {
 	case profile.UnitID:
-		d.unit.Store(uint32(v.Float()))
+		d.unit.Store(uint32(r.Meaning(v.Float())))
 	case profile.BaudRate:
-		d.baud.Store(int64(v.Float()))
+		d.baud.Store(int64(r.Meaning(v.Float())))
 	}
 }

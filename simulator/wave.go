@@ -9,7 +9,10 @@ import (
 	"modferry/modbus/server"
 )
 
-// measure brings the registers with waves to the present, if a new sample is due.
+// sampling is how often a register without a wave is brought to the present.
+const sampling = time.Second
+
+// measure brings the registers that move to the present, if a new sample is due.
 // All of one moment change in one step.
 func (d *Device) measure() {
 	elapsed := max(0, d.now().Sub(d.start))
@@ -19,20 +22,31 @@ func (d *Device) measure() {
 	d.image.Update(func(t *server.Tables) {
 		next := int64(math.MaxInt64)
 		for _, r := range d.profile.Registers {
-			if r.Wave == nil {
+			if !r.Moves() {
 				continue
 			}
-			n := elapsed / r.Wave.Sample
-			next = min(next, int64((n+1)*r.Wave.Sample))
-			v, pinned := d.pinned[r.Name]
-			if !pinned {
-				v = clamp(wave(r.Wave, r.Name, d.seed, int64(n)), r)
+			every := sampling
+			if r.Wave != nil {
+				every = r.Wave.Sample
 			}
+			n := elapsed / every
+			next = min(next, int64((n+1)*every))
 			// A sum that the register cannot hold leaves the last value standing.
-			_ = store(t, r.Field, clamp(v+d.correction(t, r.Name), r))
+			_ = store(t, r.Field, clamp(d.sample(r, int64(n))+d.correction(t, r.Name), r))
 		}
 		d.fresh.Store(next)
 	})
+}
+
+// sample returns what a register that moves measures at its n-th sample.
+func (d *Device) sample(r profile.Register, n int64) float64 {
+	if v, pinned := d.pinned[r.Name]; pinned {
+		return v
+	}
+	if r.Wave == nil {
+		return clamp(r.Initial+r.Rises*(time.Duration(n)*sampling).Hours(), r)
+	}
+	return clamp(wave(r.Wave, r.Name, d.seed, n), r)
 }
 
 // correction returns what is added to a measured register.

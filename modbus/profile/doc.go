@@ -17,7 +17,8 @@
 //	  setpoint: {initial: 5, min: -10, max: 10}
 //	  address: {holding: 0x0101, type: uint16, initial: 1, min: 1, max: 247, is: unit, applies: restart}
 //
-// A register that has the name of a reading lies where that reading does.
+// A register that has the name of a reading lies where that reading does. Registers
+// that nothing reads can be there, too: what a device answers between its values.
 //
 // The device's own side says how its registers behave: which may be written, with
 // which values, what a write changes and when, and how measured values move.

@@ -90,15 +90,17 @@ type Register struct {
 	Min, Max float64 // a write outside gets exception 03, a measured value stays inside; infinite if there is none
 	ReadOnly bool    // a write gets exception 02; input registers and discrete inputs always are
 	Codes    []Code  // if any: only these may be written, as code or as meaning
+	Coded    bool    // with codes: it reads back as the code, not as the meaning
 
 	Role     Role   // what the device itself does with it
 	Applies  Moment // when a written value takes effect
 	Corrects string // name of the measured register that it is added to
 
-	Wave *Wave // how it moves by itself; nil = it does not
+	Wave  *Wave   // how it moves by itself; nil = it does not
+	Rises float64 // it counts up by so much in an hour, from Initial on; 0 = it does not
 }
 
-// Code is a short form that a register accepts; it reads back as what it means.
+// Code is a short form that a register accepts for what it means.
 type Code struct{ Written, Means uint16 }
 
 // Role is what the device does with a register.

@@ -35,10 +35,12 @@ func decodeRegister(e strictyaml.Entry, readings []Reading) Register {
 	r.Max = number(m.Get("max"), math.Inf(1))
 	r.ReadOnly = m.Get("read_only").Bool(false) || r.Table == modbus.InputRegisters || r.Table == modbus.DiscreteInputs
 	r.Codes = decodeCodes(m.Get("codes"))
+	r.Coded = decodeReads(m.Get("reads"), r.Codes)
 	r.Role = map[string]Role{"unit": UnitID, "baud": BaudRate}[m.Get("is").OneOf("", "unit", "baud")]
 	r.Applies = map[string]Moment{"restart": AtRestart}[m.Get("applies").OneOf("", "at once", "restart")]
 	r.Corrects = m.Get("corrects").String("")
 	r.Wave = decodeWave(m.Get("wave"))
+	r.Rises = m.Get("rises").Float(0, 0, math.MaxFloat64)
 	checkRegister(m.Node(), r)
 	return r
 }
@@ -50,8 +52,10 @@ func registerField(m *strictyaml.Map, name string, readings []Reading) register.
 		}
 	}
 	for _, r := range readings {
-		if r.Name == name {
-			return r.Field
+		if r.Name == name && r.Compute == "" {
+			f := r.Field
+			f.Names, f.Flags = nil, nil // the device itself has numbers
+			return f
 		}
 	}
 	return decodeField(m) // reports that the place is missing
@@ -67,6 +71,14 @@ func decodeCodes(n strictyaml.Node) []Code {
 		codes = append(codes, Code{uint16(written), uint16(e.Value.Int(0, 0, math.MaxUint16))})
 	}
 	return codes
+}
+
+// decodeReads tells what a register with codes reads back as.
+func decodeReads(n strictyaml.Node, codes []Code) (coded bool) {
+	if n.Present() && len(codes) == 0 {
+		n.Problemf("only a register with codes can read back as one of them: add codes, or remove reads")
+	}
+	return n.OneOf("meaning", "meaning", "code") == "code"
 }
 
 func decodeWave(n strictyaml.Node) *Wave {
@@ -86,22 +98,37 @@ func decodeWave(n strictyaml.Node) *Wave {
 
 // checkRegister reports what is wrong with one register alone.
 func checkRegister(n strictyaml.Node, r Register) {
-	word := r.Table == modbus.HoldingRegisters && (r.Type == register.Uint16 || r.Type == register.Int16) && r.Count <= 1
+	number := r.Table == modbus.HoldingRegisters && r.Type != register.Bool && r.Count <= 1
 	switch {
 	case r.Check() != nil: // already reported
-	case r.Type == register.Bool && r.Table > modbus.DiscreteInputs:
+	case r.Table > modbus.DiscreteInputs && (r.Type == register.Bool || r.Width > 0):
 		n.Problemf("a device's own register is described whole: write it as uint16")
 	case r.Min > r.Max:
 		n.Problemf("min %v is above max %v", r.Min, r.Max)
-	case r.Wave != nil && (!r.ReadOnly || r.Count > 1 || r.Type == register.Bool):
+	case r.Wave != nil && r.Rises > 0:
+		n.Problemf("a value has a wave or rises, not both: remove one")
+	case r.Moves() && (!r.ReadOnly || r.Count > 1 || r.Type == register.Bool):
 		n.Problemf("only one number that cannot be written moves by itself: use input, or add read_only: true")
-	case (r.Role != Plain || len(r.Codes) > 0) && !word:
-		n.Problemf("is and codes need one holding register of type uint16 or int16")
+	case (r.Role != Plain || len(r.Codes) > 0) && !number:
+		n.Problemf("is and codes need one number in holding registers")
 	case r.Initial < r.Min || r.Initial > r.Max:
 		n.Problemf("initial %v is outside min and max", r.Initial)
 	case !holds(r):
 		n.Problemf("initial %v does not fit into %s", r.Initial, r.Type)
 	}
+}
+
+// Moves reports whether the register changes by itself.
+func (r Register) Moves() bool { return r.Wave != nil || r.Rises > 0 }
+
+// Meaning returns what a content of the register stands for: itself, if no code does.
+func (r Register) Meaning(content float64) float64 {
+	for _, c := range r.Codes {
+		if content == float64(c.Written) {
+			return float64(c.Means)
+		}
+	}
+	return content
 }
 
 func holds(r Register) bool {

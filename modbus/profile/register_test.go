@@ -1,0 +1,67 @@
+package profile_test
+
+import (
+	"strings"
+	"testing"
+
+	"modferry/modbus/profile"
+)
+
+func parseRegister(t *testing.T, reading, text string) (profile.Register, error) {
+	t.Helper()
+	p, err := profile.Parse("x.yaml", []byte(small+"  r: "+reading+"\nregisters:\n  r: "+text+"\n"))
+	if err != nil {
+		return profile.Register{}, err
+	}
+	return p.Registers[0], nil
+}
+
+// Codes stand for what they mean, whatever the register reads back as.
+func TestRegisterWithCodes(t *testing.T) {
+	const codes = "codes: {0: 2400, 2: 9600}"
+	for text, coded := range map[string]bool{
+		"{holding: 1, type: uint16, " + codes + "}":                 false,
+		"{holding: 1, type: uint16, reads: meaning, " + codes + "}": false,
+		"{holding: 1, type: float32, reads: code, " + codes + "}":   true,
+	} {
+		r, err := parseRegister(t, "{coil: 1}", text)
+		if err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+		if r.Coded != coded || r.Meaning(2) != 9600 || r.Meaning(0) != 2400 || r.Meaning(9600) != 9600 || r.Meaning(1) != 1 {
+			t.Errorf("%s: %+v", text, r)
+		}
+	}
+}
+
+// The device has numbers where a client shows names.
+func TestRegisterOfAReadingWithNames(t *testing.T) {
+	for _, reading := range []string{`{holding: 7, type: uint16, enum: {0: "off", 1: "on"}}`, `{holding: 7, type: uint16, flags: {3: alarm}}`} {
+		r, err := parseRegister(t, reading, "{initial: 8}")
+		if err != nil {
+			t.Fatalf("%s: %v", reading, err)
+		}
+		if r.Address != 7 || !r.IsNumber() {
+			t.Errorf("%s: %+v", reading, r)
+		}
+	}
+}
+
+func TestRegisterProblems(t *testing.T) {
+	for text, want := range map[string]string{
+		"{holding: 1, type: uint16, reads: code}":                     "add codes",
+		"{holding: 1, type: uint16, codes: {0: 1}, reads: codes}":     "expected meaning or code",
+		"{holding: 1, type: uint32, rises: 2}":                        "cannot be written moves",
+		"{input: 1, type: uint32, rises: -2}":                         "rises",
+		"{input: 1, type: uint32, rises: 2, wave: {mean: 1}}":         "not both",
+		"{input: 1, type: uint32, rises: 2, count: 2}":                "only one number",
+		"{holding: 1, bits: 3-5}":                                     "described whole",
+		"{holding: 1, type: uint16, count: 2, codes: {0: 1}}":         "one number in holding registers",
+		"{holding: 1, type: uint16, read_only: true, rises: 1, x: 1}": "unknown key",
+	} {
+		_, err := parseRegister(t, "{coil: 1}", text)
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s:\n got %v\nwant one problem with %q", text, err, want)
+		}
+	}
+}
