@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -24,19 +25,26 @@ import (
 // binary, started again in a role.
 const roleVariable = "MODFERRY_TEST_ROLE"
 
+func play(role string) error {
+	if role == "device" {
+		return awake()
+	}
+	return echo(os.Args[1])
+}
+
 // echo answers on echo/response what comes on echo/request, with the same QoS: the
 // least a bridge can do.
-func echo(url string) {
+func echo(url string) error {
 	o := paho.NewClientOptions().AddBroker(url).SetClientID("echo").SetOrderMatters(true)
 	o.SetDefaultPublishHandler(func(c paho.Client, m paho.Message) { c.Publish("echo/response", m.Qos(), false, m.Payload()) })
 	c := paho.NewClient(o)
 	if t := c.Connect(); t.Wait() && t.Error() != nil {
-		fmt.Fprintln(os.Stderr, t.Error())
-		os.Exit(1)
+		return t.Error()
 	}
 	c.Subscribe("echo/request", 2, nil).Wait()
 	fmt.Println("ready")
-	_, _ = io.Copy(io.Discard, os.Stdin) // until the benchmark is over
+	_, err := io.Copy(io.Discard, os.Stdin) // until the benchmark is over
+	return err
 }
 
 // bench is the measured chain: app -> mosquitto -> gateway -> device, with the bare
@@ -51,19 +59,14 @@ type bench struct {
 
 const benchRequest = "010400010001600A"
 
-func newBench(b *testing.B, qos byte, o gatewaytest.MosquittoOptions) *bench {
+func newBench(b *testing.B, qos byte, o gatewaytest.MosquittoOptions, device string) *bench {
 	b.Helper()
 	broker := gatewaytest.Mosquitto(b, o)
-	sensor := gatewaytest.Start(b, "simulator", "--profile", "xy-md02", "--tcp", "127.0.0.1:0", "--json")
-	var places struct{ TCP string }
-	if err := json.Unmarshal([]byte(sensor.Line("{")), &places); err != nil {
-		b.Fatal(err)
-	}
 	x := &bench{qos: qos, app: gatewaytest.Client(b, broker.URL(), gatewaytest.ClientOptions{})}
-	x.gateway = gatewaytest.Start(b, "gateway", "-c", benchConfig(b, qos, broker.URL(), places.TCP))
-	startEcho(b, broker.URL())
+	x.gateway = gatewaytest.Start(b, "gateway", "-c", benchConfig(b, qos, broker.URL(), device))
+	startRole(b, "echo", broker.URL())
 	var err error
-	if x.device, err = net.Dial("tcp", places.TCP); err != nil {
+	if x.device, err = net.Dial("tcp", device); err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { x.device.Close() })
@@ -84,9 +87,11 @@ func benchConfig(b *testing.B, qos byte, broker, device string) string {
 	return file
 }
 
-func startEcho(b *testing.B, url string) {
-	c := exec.Command(os.Args[0], url)
-	c.Env = append(os.Environ(), roleVariable+"=echo")
+// startRole starts this test binary in a role, and returns the first line it prints.
+func startRole(b *testing.B, role string, args ...string) string {
+	b.Helper()
+	c := exec.Command(os.Args[0], args...)
+	c.Env, c.Stderr = append(os.Environ(), roleVariable+"="+role), os.Stderr
 	in, err := c.StdinPipe()
 	if err != nil {
 		b.Fatal(err)
@@ -98,10 +103,29 @@ func startEcho(b *testing.B, url string) {
 	if err := c.Start(); err != nil {
 		b.Fatal(err)
 	}
-	b.Cleanup(func() { in.Close(); _ = c.Wait() })
-	if _, err := io.ReadFull(out, make([]byte, len("ready"))); err != nil {
+	b.Cleanup(func() {
+		in.Close()
+		if role == "device" { // it does not listen
+			_ = c.Process.Kill()
+		}
+		_ = c.Wait()
+	})
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
 		b.Fatal(err)
 	}
+	return strings.TrimSpace(line)
+}
+
+// simulated is the simulator as the device of a chain.
+func simulated(b *testing.B) string {
+	b.Helper()
+	sensor := gatewaytest.Start(b, "simulator", "--profile", "xy-md02", "--tcp", "127.0.0.1:0", "--json")
+	var places struct{ TCP string }
+	if err := json.Unmarshal([]byte(sensor.Line("{")), &places); err != nil {
+		b.Fatal(err)
+	}
+	return places.TCP
 }
 
 // trip publishes and waits for the answer, n times one after the other; returns the time of each.
@@ -178,7 +202,7 @@ func median(times []time.Duration) float64 {
 // same broker + one raw TCP read) / (request and reply through the gateway). The
 // three are measured in turns, so that noise meets all of them.
 func BenchmarkShare(b *testing.B) {
-	x := newBench(b, 0, gatewaytest.MosquittoOptions{NoDelay: true})
+	x := newBench(b, 0, gatewaytest.MosquittoOptions{NoDelay: true}, simulated(b))
 	const turns, n = 20, 200
 	for b.Loop() {
 		var bare, raw, through []time.Duration
@@ -207,7 +231,8 @@ const rhythm = 200 * time.Microsecond
 
 // BenchmarkQoS1 compares request and reply at QoS 1 with the bare echo: on a broker
 // that sends at once, and on mosquitto's defaults, where the kernels of broker and
-// clients wait for each other. The device's part is a raw read in the same rhythm.
+// clients wait for each other. The device never sleeps, as one with a processor of its
+// own; its part is a raw read in the same rhythm.
 func BenchmarkQoS1(b *testing.B) {
 	for _, c := range []struct {
 		name     string
@@ -218,7 +243,7 @@ func BenchmarkQoS1(b *testing.B) {
 		{"defaults", gatewaytest.MosquittoOptions{}, 5, 10},
 	} {
 		b.Run(c.name, func(b *testing.B) {
-			x := newBench(b, 1, c.broker)
+			x := newBench(b, 1, c.broker, startRole(b, "device"))
 			for b.Loop() {
 				var bare, through, raw []time.Duration
 				for range c.turns {
@@ -242,7 +267,7 @@ func BenchmarkQoS1(b *testing.B) {
 func BenchmarkInFlight(b *testing.B) {
 	for qos := range byte(2) {
 		b.Run(fmt.Sprintf("QoS%d", qos), func(b *testing.B) {
-			x := newBench(b, qos, gatewaytest.MosquittoOptions{NoDelay: true})
+			x := newBench(b, qos, gatewaytest.MosquittoOptions{NoDelay: true}, simulated(b))
 			const turns, n = 10, 5000
 			for b.Loop() {
 				var bare, through []float64
@@ -266,12 +291,7 @@ func BenchmarkInFlight(b *testing.B) {
 // devices polled, and how soon after its start a gateway answers.
 func BenchmarkFootprint(b *testing.B) {
 	broker := gatewaytest.Mosquitto(b, gatewaytest.MosquittoOptions{NoDelay: true})
-	sensor := gatewaytest.Start(b, "simulator", "--profile", "xy-md02", "--tcp", "127.0.0.1:0", "--json")
-	var places struct{ TCP string }
-	if err := json.Unmarshal([]byte(sensor.Line("{")), &places); err != nil {
-		b.Fatal(err)
-	}
-	file := benchConfig(b, 0, broker.URL(), places.TCP)
+	file := benchConfig(b, 0, broker.URL(), simulated(b))
 	info, err := os.Stat(gatewaytest.Binary(b))
 	if err != nil {
 		b.Fatal(err)
