@@ -37,6 +37,7 @@ type Poller struct {
 	online   string // what was published last
 	trouble  string // the kind that was logged last
 	round    round  // what the present round brought so far
+	wanted   *wanted
 }
 
 // round is what the reads of one round brought.
@@ -44,7 +45,7 @@ type round struct{ reads, answers int }
 
 // New returns a poller that reads nothing before [Poller.Run].
 func New(o Options) *Poller {
-	p := &Poller{o: o, plan: Plan(o.Device)}
+	p := &Poller{o: o, plan: Plan(o.Device), wanted: newWanted()}
 	for _, r := range o.Device.Readings {
 		p.readings = append(p.readings, &reading{
 			Reading: r, heartbeat: cmp.Or(r.Heartbeat, o.Device.Heartbeat), payload: o.Device.Payload, unit: o.Device.Unit,
