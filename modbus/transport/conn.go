@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"runtime"
 	"slices"
 	"time"
 
@@ -180,6 +181,7 @@ func (c *conn) read() {
 		used, broken := 0, error(nil)
 		if more > 0 {
 			used, broken = c.deliver(buf[:n])
+			runtime.Gosched() // the caller first: the next read rarely finds anything at once
 		}
 		switch {
 		case c.datagrams: // each stands for itself
