@@ -4,16 +4,19 @@ import (
 	"math"
 	"regexp"
 	"strconv"
+	"strings"
 
 	"modferry/configs/strictyaml"
 	"modferry/modbus"
 	"modferry/modbus/register"
 )
 
-var tableKeys = []struct {
+type tableKey struct {
 	key   string
 	table modbus.Table
-}{
+}
+
+var tableKeys = []tableKey{
 	{"input", modbus.InputRegisters},
 	{"holding", modbus.HoldingRegisters},
 	{"coil", modbus.Coils},
@@ -94,18 +97,26 @@ func decodeType(m *strictyaml.Map, f register.Field, found bool) register.Type {
 		n.Problemf("the key is missing: add type with one of %s", listed(register.TypeNames()))
 	}
 	t, _ := register.TypeByName(n.OneOf(def, register.TypeNames()...))
+	if t == register.String && !m.Get("count").Present() {
+		m.Get("count").Problemf("the key is missing: add count, the number of registers of the text")
+	}
 	if f.Bit >= 0 && f.Width == 0 && t != register.Bool && t != 0 {
 		n.Problemf("bit %d of a register is a bool, not %s: remove type or bit", f.Bit, t)
 	}
 	return t
 }
 
-// decodeNoData takes contents as numbers of the type (-9999) or of its width (0x8000).
+// decodeNoData takes contents as numbers of the type (-9999) or of its width (0x8000);
+// of BCD only the latter, where nothing tells whether 9999 is four digits.
 func decodeNoData(n strictyaml.Node, t register.Type) []uint64 {
 	var raw []uint64
 	for _, item := range n.ListOrOne() {
 		text := item.String("")
 		v, ok := whole(text)
+		if isBCD := t == register.BCD16 || t == register.BCD32 || t == register.BCD64; isBCD && ok && v > 9 && !strings.HasPrefix(strings.ToLower(text), "0x") {
+			item.Problemf("expected what the registers hold, such as 0x9999, got %s: write it with 0x", item.Shown())
+			continue
+		}
 		if !ok {
 			item.Problemf("expected a whole number such as 0x8000 or -9999, got %s", item.Shown())
 		} else if r, ok := t.Raw(v); ok {

@@ -2,6 +2,7 @@ package profile
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"modferry/configs/strictyaml"
@@ -45,20 +46,17 @@ func decodeRegister(e strictyaml.Entry, readings []Reading) Register {
 	return r
 }
 
-func registerField(m *strictyaml.Map, name string, readings []Reading) register.Field {
-	for _, t := range tableKeys {
-		if m.Get(t.key).Present() {
-			return decodeField(m)
-		}
+// registerField reads where a register lies. A device knows no names of numbers.
+func registerField(m *strictyaml.Map, name string, readings []Reading) (f register.Field) {
+	i := slices.IndexFunc(readings, func(r Reading) bool { return r.Name == name && r.Compute == "" })
+	placed := slices.ContainsFunc(tableKeys, func(t tableKey) bool { return m.Get(t.key).Present() })
+	if i >= 0 && !placed {
+		f = readings[i].Field
+	} else {
+		f = decodeField(m) // reports a missing place, too
 	}
-	for _, r := range readings {
-		if r.Name == name && r.Compute == "" {
-			f := r.Field
-			f.Names, f.Flags = nil, nil // the device itself has numbers
-			return f
-		}
-	}
-	return decodeField(m) // reports that the place is missing
+	f.Names, f.Flags = nil, nil
+	return f
 }
 
 func decodeCodes(n strictyaml.Node) []Code {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
+	"strconv"
 
 	"modferry/modbus"
 )
@@ -15,14 +17,18 @@ var ErrNoData = errors.New("the device has no value")
 // NoDataError says which content of a field means that there is no value.
 type NoDataError struct {
 	Type Type
-	Raw  uint64
+	Raw  uint64 // of types that are no single number: the first register
+	Sent string // the content in words, "" where Raw says it all
 }
 
 func (e *NoDataError) Error() string {
-	if e.Type.floating() {
+	switch {
+	case e.Sent != "":
+		return fmt.Sprintf("%v: it sends %s", ErrNoData, e.Sent)
+	case e.Type.floating():
 		return fmt.Sprintf("%v: it sends %v", ErrNoData, e.Type.number(e.Raw))
 	}
-	return fmt.Sprintf("%v: it sends 0x%0*X", ErrNoData, 2*e.Type.size(), e.Raw)
+	return fmt.Sprintf("%v: it sends 0x%0*X", ErrNoData, e.Type.width()/4, e.Raw)
 }
 
 // Unwrap returns [ErrNoData].
@@ -30,80 +36,191 @@ func (e *NoDataError) Unwrap() error { return ErrNoData }
 
 // Decode returns the value in data: the data bytes of a reply (without its byte
 // count) with exactly the field's registers or bits. The field must pass [Field.Check].
+// To decode a field more than once, keep its [Decoder].
 //
 // A place of a block without data is null. Errors: [ErrNoData] when nothing at all
 // has data, otherwise data has the wrong size.
 func (f Field) Decode(data []byte) (Value, error) {
-	if want := f.DataSize(); len(data) != want {
-		return Value{}, fmt.Errorf("%d data bytes where %d %s have %d", len(data), f.Quantity(), f.Table, want)
-	}
-	if f.inBits() {
-		return f.decodeBits(data), nil
-	}
-	if f.Type == Bool {
-		return BoolValue(binary.BigEndian.Uint16(data)>>f.Bit&1 == 1), nil
-	}
-	l := f.linear()
-	if f.count() == 1 {
-		return f.decodeNumber(l, data)
-	}
-	return f.decodeBlock(l, data)
+	d := f.decoder()
+	return d.Decode(data)
 }
 
-func (f Field) decodeBits(data []byte) Value {
-	on := modbus.Bits(data, f.count())
-	if len(on) == 1 {
-		return BoolValue(on[0])
-	}
-	items := make([]Value, len(on))
-	for i := range on {
-		items[i] = BoolValue(on[i])
-	}
-	return List(items)
+// Decoder decodes one field many times. It may be used by several goroutines.
+type Decoder struct {
+	field  Field
+	linear linear
+	size   int // bytes of one value
+	whole  int // bytes of the field
+	direct bool
 }
 
-func (f Field) decodeBlock(l linear, data []byte) (Value, error) {
-	items := make([]Value, f.count())
-	var missing error
-	some := false
-	for i := range items {
-		var err error
-		if items[i], err = f.decodeNumber(l, data[i*f.Type.size():]); err != nil {
-			missing = err
-		} else {
-			some = true
+// Decoder returns a decoder of the field, which must pass [Field.Check].
+func (f Field) Decoder() *Decoder {
+	d := f.decoder()
+	return &d
+}
+
+func (f *Field) decoder() Decoder {
+	d := Decoder{field: *f, linear: f.linear(), size: f.size(), whole: f.DataSize()}
+	d.direct = f.Type.form() == integer && d.linear.scale == 1 && d.linear.offset == 0 && f.Decimals <= 0 &&
+		len(f.NoData)+len(f.Names)+len(f.Flags)+f.Width == 0
+	return d
+}
+
+// Decode is [Field.Decode].
+func (d *Decoder) Decode(data []byte) (Value, error) {
+	if err := d.check(data); err != nil {
+		return Value{}, err
+	}
+	if d.field.inBits() {
+		return d.decodeBits(data), nil
+	}
+	n := d.field.values()
+	if n == 1 {
+		v := d.one(data)
+		if v.IsNull() {
+			return Value{}, d.noData(data)
 		}
+		return v, nil
 	}
-	if !some {
-		return Value{}, missing
+	items := make([]Value, n)
+	for i := range items {
+		items[i] = d.one(data[i*d.size:])
+	}
+	if !slices.ContainsFunc(items, func(v Value) bool { return !v.IsNull() }) {
+		return Value{}, d.noData(data)
 	}
 	return List(items), nil
 }
 
-func (f Field) decodeNumber(l linear, data []byte) (Value, error) {
-	raw := f.Order.get(data, f.Type.size())
-	for _, none := range f.NoData {
-		if raw == none {
-			return Value{}, &NoDataError{f.Type, raw}
+// AppendJSON appends what [Value.AppendJSON] appends of the decoded value, but makes
+// no values on the way. Errors are those of Decode; then dst is as it was.
+func (d *Decoder) AppendJSON(dst, data []byte) ([]byte, error) {
+	n := d.field.values()
+	if n == 1 || d.field.inBits() {
+		v, err := d.Decode(data)
+		if err != nil {
+			return dst, err
 		}
+		return v.AppendJSON(dst), nil
 	}
-	v := f.value(l, raw)
-	if v.IsNull() {
-		return Value{}, &NoDataError{f.Type, raw}
+	if err := d.check(data); err != nil {
+		return dst, err
 	}
-	return v, nil
+	start, some := len(dst), false
+	dst = append(dst, '[')
+	for at := 0; at < d.whole; at += d.size {
+		if at > 0 {
+			dst = append(dst, ',')
+		}
+		if d.direct {
+			dst, some = d.appendInteger(dst, data[at:]), true
+			continue
+		}
+		v := d.one(data[at:])
+		some = some || !v.IsNull()
+		dst = v.AppendJSON(dst)
+	}
+	if !some {
+		return dst[:start], d.noData(data)
+	}
+	return append(dst, ']'), nil
 }
 
-func (f Field) value(l linear, raw uint64) Value {
-	switch {
-	case f.Type.floating():
-		return l.float(f.Type.number(raw), 8*f.Type.size())
-	case f.Type.signed():
-		return l.integer(f.Type.extend(raw))
-	case raw > math.MaxInt64:
-		return l.unsigned(raw)
+func (d *Decoder) check(data []byte) error {
+	if len(data) != d.whole {
+		return fmt.Errorf("%d data bytes where %d %s have %d", len(data), d.field.Quantity(), d.field.Table, d.whole)
 	}
-	return l.integer(int64(raw))
+	return nil
+}
+
+func (d *Decoder) decodeBits(data []byte) Value {
+	on := modbus.Bits(data, d.field.count())
+	if len(on) == 1 {
+		return d.field.named(BoolValue(on[0]))
+	}
+	items := make([]Value, len(on))
+	for i := range on {
+		items[i] = d.field.named(BoolValue(on[i]))
+	}
+	return List(items)
+}
+
+// one returns the value at the beginning of data, null if there is none.
+func (d *Decoder) one(data []byte) Value {
+	f := &d.field
+	if f.Type.isWide() {
+		return d.wide(data[:d.size])
+	}
+	raw := f.raw(data)
+	if slices.Contains(f.NoData, raw) {
+		return Value{}
+	}
+	switch f.Type.form() {
+	case signs:
+		return f.named(BoolValue(raw == 1))
+	case floats:
+		return d.linear.float(f.Type.number(raw), 8*d.size)
+	case digits:
+		n, ok := fromBCD(raw)
+		if !ok {
+			return Value{}
+		}
+		return f.named(d.linear.integer(n))
+	case instant:
+		return f.Type.instant(raw)
+	}
+	if len(f.Flags) > 0 {
+		return f.flags(raw)
+	}
+	return f.named(d.integer(raw))
+}
+
+// raw returns the content of a value that is one number.
+func (f *Field) raw(data []byte) uint64 {
+	raw := f.Order.get(data, f.Type.size())
+	switch {
+	case f.Width > 0:
+		return raw >> f.Bit & (1<<f.Width - 1)
+	case f.Type == Bool:
+		return raw >> f.Bit & 1
+	}
+	return raw
+}
+
+func (d *Decoder) integer(raw uint64) Value {
+	switch {
+	case d.field.Type.signed():
+		return d.linear.integer(d.field.extend(raw))
+	case raw > math.MaxInt64:
+		return d.linear.unsigned(raw)
+	}
+	return d.linear.integer(int64(raw))
+}
+
+// noData says why there is no value.
+func (d *Decoder) noData(data []byte) error {
+	f := &d.field
+	last := data[d.whole-d.size:]
+	e := &NoDataError{Type: f.Type, Raw: uint64(binary.BigEndian.Uint16(last))}
+	switch {
+	case !f.Type.isWide():
+		e.Raw = f.raw(last)
+		if _, ok := fromBCD(e.Raw); f.Type.form() == digits && !ok {
+			e.Sent = fmt.Sprintf("0x%0*X, which is no BCD number", f.Type.width()/4, e.Raw)
+		} else if f.Type.form() == instant && !slices.Contains(f.NoData, e.Raw) {
+			e.Sent = fmt.Sprintf("%d, which is a time after the year 9999", e.Raw)
+		}
+	case f.Type.form() == calendar && !d.allNoData(last):
+		e.Sent = fmt.Sprintf("% X, which is no date and time", last)
+	}
+	return e
+}
+
+// extend returns a signed content as a number.
+func (f *Field) extend(raw uint64) int64 {
+	shift := 64 - f.bits()
+	return int64(raw<<shift) >> shift
 }
 
 // number returns the content of a floating type as a number.
@@ -114,31 +231,11 @@ func (t Type) number(raw uint64) float64 {
 	return math.Float64frombits(raw)
 }
 
-// place returns where in its registers the i-th byte of a value lies, 0 being the most significant.
-func (o Order) place(i, size int) int {
-	switch o {
-	case Little:
-		return size - 1 - i
-	case BigSwap:
-		return i ^ 1
-	case LittleSwap:
-		return (size - 2 - i&^1) + i&1
+// appendInteger appends an integer that is shown as it is.
+func (d *Decoder) appendInteger(dst, data []byte) []byte {
+	raw := d.field.Order.get(data, d.size)
+	if d.field.Type.signed() {
+		return strconv.AppendInt(dst, d.field.extend(raw), 10)
 	}
-	return i
-}
-
-func (o Order) get(data []byte, size int) (raw uint64) {
-	for i := range size {
-		raw = raw<<8 | uint64(data[o.place(i, size)])
-	}
-	return raw
-}
-
-func (o Order) append(dst []byte, raw uint64, size int) []byte {
-	start := len(dst)
-	dst = append(dst, make([]byte, size)...)
-	for i := range size {
-		dst[start+o.place(i, size)] = byte(raw >> (8 * (size - 1 - i)))
-	}
-	return dst
+	return strconv.AppendUint(dst, raw, 10)
 }

@@ -1,11 +1,10 @@
 package register
 
 import (
-	"encoding/json"
-	"fmt"
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 type kind uint8
@@ -16,10 +15,11 @@ const (
 	decimals
 	unsigned
 	floating
+	letter
 	list
 )
 
-// Value is what a field holds: a bool, a number, or a block of them. The zero Value
+// Value is what a field holds: a bool, a number, a text, or a block of them. The zero Value
 // is null: no value, as for a place of a block whose content means no data.
 // A Value is not changed after it was made; its copies may be shared.
 type Value struct {
@@ -27,7 +27,8 @@ type Value struct {
 	decimals int8 // of decimals and floating; Auto: as many as needed
 	single   bool // a floating number that was a float32
 	bits     uint64
-	items    []Value
+	text     *string
+	items    *[]Value
 }
 
 // BoolValue returns a bool.
@@ -50,8 +51,14 @@ func Number(f float64) Value {
 	return Value{kind: floating, decimals: Auto, bits: math.Float64bits(f)}
 }
 
+// Text returns a text; what is no UTF-8 in it becomes U+FFFD.
+func Text(text string) Value {
+	text = strings.ToValidUTF8(text, "\uFFFD")
+	return Value{kind: letter, text: &text}
+}
+
 // List returns a block of values. The caller gives items away.
-func List(items []Value) Value { return Value{kind: list, items: items} }
+func List(items []Value) Value { return Value{kind: list, items: &items} }
 
 func decimalValue(d decimal) Value {
 	return Value{kind: decimals, decimals: int8(d.decimals), bits: uint64(d.mantissa)}
@@ -76,7 +83,15 @@ func (v Value) IsNumber() bool { return v.kind == decimals || v.kind == unsigned
 // Bool returns a bool; ok is false for everything else.
 func (v Value) Bool() (on, ok bool) { return v.bits == 1, v.kind == boolean }
 
-// Float returns a number, a bool as 0 or 1, and NaN for null and blocks. Whole
+// Text returns a text; ok is false for everything else.
+func (v Value) Text() (text string, ok bool) {
+	if v.kind != letter {
+		return "", false
+	}
+	return *v.text, true
+}
+
+// Float returns a number, a bool as 0 or 1, and NaN for null, texts and blocks. Whole
 // numbers beyond 2^53 are rounded.
 func (v Value) Float() float64 {
 	switch v.kind {
@@ -91,15 +106,20 @@ func (v Value) Float() float64 {
 }
 
 // Items returns the values of a block, nil for a single value. The caller must not change them.
-func (v Value) Items() []Value { return v.items }
+func (v Value) Items() []Value {
+	if v.kind != list {
+		return nil
+	}
+	return *v.items
+}
 
 // Equal reports whether two values of one field are the same.
 func (v Value) Equal(w Value) bool {
 	return v.kind == w.kind && v.decimals == w.decimals && v.single == w.single && v.bits == w.bits &&
-		slices.EqualFunc(v.items, w.items, Value.Equal)
+		(v.kind != letter || *v.text == *w.text) && slices.EqualFunc(v.Items(), w.Items(), Value.Equal)
 }
 
-// AppendJSON appends the value as JSON: true, 30.5, null, or an array of them.
+// AppendJSON appends the value as JSON: true, 30.5, "heat", null, or an array of them.
 func (v Value) AppendJSON(dst []byte) []byte {
 	switch v.kind {
 	case boolean:
@@ -110,16 +130,25 @@ func (v Value) AppendJSON(dst []byte) []byte {
 		return decimal{int64(v.bits), int(v.decimals)}.append(dst)
 	case floating:
 		return v.appendFloat(dst)
+	case letter:
+		return appendString(dst, *v.text)
 	case list:
 		return v.appendList(dst)
 	}
 	return append(dst, "null"...)
 }
 
-// AppendText appends the value as text, which is its JSON; null is nothing.
+// JSON returns what [Value.AppendJSON] appends.
+func (v Value) JSON() []byte { return v.AppendJSON(nil) }
+
+// AppendText appends the value as text: a text is itself, null is nothing, all others
+// are their JSON.
 func (v Value) AppendText(dst []byte) []byte {
-	if v.kind == null {
+	switch v.kind {
+	case null:
 		return dst
+	case letter:
+		return append(dst, *v.text...)
 	}
 	return v.AppendJSON(dst)
 }
@@ -127,55 +156,9 @@ func (v Value) AppendText(dst []byte) []byte {
 // String returns the value as text.
 func (v Value) String() string { return string(v.AppendText(nil)) }
 
-// MarshalJSON returns what [Value.AppendJSON] appends.
-func (v Value) MarshalJSON() ([]byte, error) { return v.AppendJSON(nil), nil }
-
-// UnmarshalJSON takes true, false, a number, null, or an array of them.
-func (v *Value) UnmarshalJSON(data []byte) error {
-	if len(data) > 0 && data[0] == '[' {
-		v.kind = list
-		return json.Unmarshal(data, &v.items)
-	}
-	parsed, err := parseScalar(string(data))
-	*v = parsed
-	return err
-}
-
-// Parse reads a value as [Value.AppendJSON] writes it, with white space around it.
-func Parse(text []byte) (Value, error) {
-	var v Value
-	if err := json.Unmarshal(text, &v); err != nil {
-		return Value{}, fmt.Errorf("%q is no value: it must be true, false, a number, or a list of them", shorten(text))
-	}
-	return v, nil
-}
-
-// parseScalar takes what the JSON syntax has already allowed.
-func parseScalar(text string) (Value, error) {
-	switch text {
-	case "null":
-		return Value{}, nil
-	case "true", "false":
-		return BoolValue(text == "true"), nil
-	}
-	if d, ok := parseDecimal(text); ok {
-		return decimalValue(d.trim()), nil
-	}
-	if u, err := strconv.ParseUint(text, 10, 64); err == nil {
-		return Value{kind: unsigned, bits: u}, nil
-	}
-	f, err := strconv.ParseFloat(text, 64)
-	if err != nil {
-		return Value{}, fmt.Errorf("%q is neither a bool nor a number", shorten([]byte(text)))
-	}
-	return Number(f), nil
-}
-
-func shorten(text []byte) []byte { return text[:min(len(text), 40)] }
-
 func (v Value) appendList(dst []byte) []byte {
 	dst = append(dst, '[')
-	for i, item := range v.items {
+	for i, item := range *v.items {
 		if i > 0 {
 			dst = append(dst, ',')
 		}

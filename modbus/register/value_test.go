@@ -18,7 +18,7 @@ func TestParse(t *testing.T) {
 		"21.5": "21.5", " 21.50 ": "21.5", "-0.05": "-0.05", "true": "true", "null": "null", "1e3": "1000",
 		"18446744073709551615": "18446744073709551615", "-9223372036854775808": "-9223372036854775808",
 		"[1, 2.5, false, null]": "[1,2.5,false,null]", "1e-300": "1e-300",
-		"": "error", "21,5": "error", "abc": "error", `"21"`: "error", "0x10": "error", "1e999": "error", "{}": "error", "[1": "error", "1 2": "error",
+		"": "error", "21,5": "error", "abc": "error", `"21"`: `"21"`, `["a\u0007", []]`: `["a\u0007",[]]`, `"a`: "error", "0x10": "error", "1e999": "error", "{}": "error", "[1": "error", "1 2": "error",
 	} {
 		got := "error"
 		if v, err := register.Parse([]byte(text)); err == nil {
