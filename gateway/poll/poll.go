@@ -2,13 +2,19 @@
 // what it read. A value is only ever one that the device gave: an exception, a
 // timeout or a no-data sentinel leaves the last value in place, with its own time
 // and the quality stale.
+//
+// A reading is published when its quality changes, when its value moved by its
+// deadband since it was published last and min_interval has passed since then, and
+// when it was not published for its heartbeat. Nothing for two of its intervals makes
+// it stale, whatever the bus does meanwhile. Forms other than JSON cannot say how good
+// a value is: in those only good ones are published.
 package poll
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
 	"modferry/gateway/bus"
@@ -18,26 +24,39 @@ import (
 	"modferry/modbus/transport"
 )
 
-// Options describe the polling of one device.
+// Options describe the polling of one device. The functions that publish must not
+// block, nor use the poller.
 type Options struct {
 	Device  config.Device
 	Client  func(context.Context) modbus.Client                    // for the device's unit, until the context ends; one request at a time
 	Publish func(reading string, s message.Sample, payload []byte) // a sample and the form it is published in
+	Changed func(reading string, s message.Sample)                 // told of each sample that is published, and of those that the form of the payload cannot say; may be nil
 	Group   func(payload []byte)                                   // all readings in one object, if the device wants it
 	Status  func(payload []byte)                                   // online or offline
+	Board   *Board                                                 // of the pollers whose readings this one's may be computed from; nil = none
+	Foreign []string                                               // those readings, each as device.reading
 	Log     *slog.Logger
 }
 
 // Poller polls one device.
 type Poller struct {
-	o        Options
-	client   modbus.Client
-	plan     []Read
+	o       Options
+	client  modbus.Client
+	plan    []Read
+	trouble string   // the kind that was logged last
+	round   round    // what the present round brought so far
+	inputs  []string // readings of other devices that are computed with
+	wanted  *wanted
+
+	mu       sync.Mutex // guards below, and what is in the readings
 	readings []*reading
-	online   string // what was published last
-	trouble  string // the kind that was logged last
-	round    round  // what the present round brought so far
-	wanted   *wanted
+	byName   map[string]*reading
+	computed []*reading    // each after those it is computed from
+	online   string        // what was published last
+	answered time.Time     // when the device said something last; at first when polling began
+	changed  bool          // something was published since the group was
+	watched  time.Time     // when the watch looks next
+	sooner   chan struct{} // one token: it should look before that
 }
 
 // round is what the reads of one round brought.
@@ -45,51 +64,102 @@ type round struct{ reads, answers int }
 
 // New returns a poller that reads nothing before [Poller.Run].
 func New(o Options) *Poller {
-	p := &Poller{o: o, plan: Plan(o.Device), wanted: newWanted()}
-	for _, r := range o.Device.Readings {
-		p.readings = append(p.readings, &reading{
-			Reading: r, heartbeat: cmp.Or(r.Heartbeat, o.Device.Heartbeat), payload: o.Device.Payload, unit: o.Device.Unit,
-		})
+	p := &Poller{o: o, plan: Plan(o.Device), byName: map[string]*reading{}, sooner: make(chan struct{}, 1), wanted: newWanted()}
+	for _, c := range o.Device.Readings {
+		r := newReading(c, o.Device)
+		p.readings = append(p.readings, r)
+		p.byName[r.Name] = r
 	}
+	p.computed, p.inputs = p.compile()
 	return p
 }
 
 // took gives each reading of a read what came back for it: the data of the reply, or
 // why there is none. It is called once for every read, and then [Poller.finish].
 func (p *Poller) took(r *Read, data []byte, err error) {
+	p.logTrouble(err)
+	now := time.Now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.round.reads++
 	if isAnswer(err) {
 		p.round.answers++
+		p.answered = now
 	}
-	now := time.Now()
-	p.logTrouble(err)
 	for _, i := range r.Readings {
-		state := p.readings[i]
-		var payload []byte
+		state, publish := p.readings[i], false
 		if err != nil {
-			payload = state.failed(now)
+			publish = state.failed(now)
 		} else {
-			payload = state.sampled(r.cut(data, state.Span()), now)
+			publish = state.sampled(r.cut(data, state.Span()), now)
 		}
-		if payload != nil {
-			p.o.Publish(state.Name, state.shown, payload)
+		if publish {
+			p.publish(state, now)
+		} else if state.held {
+			p.watchBy(state.next())
 		}
 	}
 }
 
 // finish ends a round of reads: what is known of the device now is told.
 func (p *Poller) finish() {
+	foreign := p.foreign()
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	r := p.round
 	p.round = round{}
-	switch {
-	case r.answers > 0:
+	if r.reads == 0 {
+		return
+	}
+	p.computeAll(foreign, time.Now())
+	if r.answers > 0 {
 		p.announce("online")
-	case r.reads > 0:
+	} else {
 		p.announce("offline")
 	}
-	if r.reads > 0 && p.o.Device.Group {
-		p.o.Group(p.group())
+	p.tellGroup()
+}
+
+// publish is called with p.mu held, as are those below.
+func (p *Poller) publish(r *reading, now time.Time) {
+	payload := r.show(now)
+	p.changed = true
+	if payload != nil {
+		p.o.Publish(r.Name, r.shown, payload)
 	}
+	if p.o.Changed != nil {
+		p.o.Changed(r.Name, r.shown)
+	}
+}
+
+// renew has the next value of a reading published, whether it changed or not. It is
+// called without p.mu.
+func (p *Poller) renew(reading int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.readings[reading].shown = message.Sample{}
+}
+
+func (p *Poller) announce(status string) {
+	if p.online != status {
+		p.online = status
+		p.o.Status([]byte(status))
+	}
+}
+
+// tellGroup publishes all readings, if one of them was.
+func (p *Poller) tellGroup() {
+	if !p.changed || !p.o.Device.Group {
+		return
+	}
+	p.changed = false
+	var group message.Group
+	for _, r := range p.readings {
+		if r.last.Quality != "" {
+			group.Add(r.Name, r.last)
+		}
+	}
+	p.o.Group(group.JSON())
 }
 
 func (p *Poller) logTrouble(err error) {
@@ -116,21 +186,6 @@ func troubleOf(err error) string {
 		return failed.Kind.String()
 	}
 	return err.Error()
-}
-
-func (p *Poller) announce(status string) {
-	if p.online != status {
-		p.online = status
-		p.o.Status([]byte(status))
-	}
-}
-
-func (p *Poller) group() []byte {
-	var group message.Group
-	for _, r := range p.readings {
-		group.Add(r.Name, r.current())
-	}
-	return group.JSON()
 }
 
 // isAnswer reports whether the device said something: a reply, or an exception of its own.

@@ -265,7 +265,7 @@ func TestDeadband(t *testing.T) {
 		{profile.Deadband{Percent: 10}, "-100", "-110", true},
 		{profile.Deadband{Absolute: 50, Percent: 10}, "100", "110", true},
 	} {
-		if got := beyond(c.d, value(c.a), value(c.b)); got != c.want {
+		if got := isBeyond(c.d, value(c.a), value(c.b)); got != c.want {
 			t.Errorf("%+v from %s to %s: %v", c.d, c.a, c.b, got)
 		}
 	}

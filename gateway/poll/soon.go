@@ -4,7 +4,6 @@ import (
 	"slices"
 	"sync"
 
-	"modferry/gateway/message"
 	"modferry/modbus/profile"
 )
 
@@ -55,7 +54,7 @@ func (p *Poller) readWanted() {
 			return
 		}
 		if err == nil {
-			p.readings[i].shown = message.Sample{} // whatever was published, this value is news
+			p.renew(i) // whatever was published, this value is news
 		}
 		p.took(&r, data, err)
 	}
