@@ -171,6 +171,7 @@ type Device struct {
 	Payload   string // json, value, hex, binary
 	Group     bool
 	Profile   string            // its name; "" = none
+	Model     string            // the profile's title
 	Title     string            // what the device is, for people; "" = not told
 	Limits    profile.Limits    // of one read request
 	Functions []byte            // functions it answers, by its profile; nil = not known

@@ -18,6 +18,7 @@ func (d *decoder) devices(n strictyaml.Node, buses []Bus) []Device {
 		checkKey(e)
 		devices = append(devices, d.device(e, buses))
 	}
+	checkComputed(n, devices)
 	return devices
 }
 
@@ -28,7 +29,7 @@ func (d *decoder) device(e strictyaml.Entry, buses []Bus) Device {
 	bus := m.Need("bus")
 	unit, own := m.Get("unit"), m.Get("readings")
 	p, usable := d.profile(m.Get("profile"))
-	v.Profile, v.Title, v.Functions = p.Name, m.Get("title").String(""), p.Functions
+	v.Profile, v.Model, v.Title, v.Functions = p.Name, p.Title, m.Get("title").String(""), p.Functions
 	v.Limits = limits(m.Get("limits"), m.Get("max_gap"), p.Limits)
 	v.Bus, v.Unit = deviceBus(bus, unit, buses, p.Unit)
 	if !unit.Present() && p.Unit == 0 && usable {

@@ -23,26 +23,14 @@ var tableKeys = []tableKey{
 	{"discrete", modbus.DiscreteInputs},
 }
 
-// fieldKeys describe a [register.Field], but for decimals, which every number has.
-var fieldKeys = []string{
-	"input", "holding", "coil", "discrete", "bit", "bits", "count", "type", "order", "scale", "offset", "no_data", "enum", "flags",
-}
-
 // decodeField reads where a value lies and how it is written there.
 func decodeField(m *strictyaml.Map) register.Field {
-	var f register.Field
+	f := decodeShown(m)
 	found := decodePlace(m, &f)
 	decodeBit(m, &f)
 	f.Count = m.Get("count").Int(0, 1, modbus.MaxReadBits)
 	f.Type = decodeType(m, f, found)
 	f.Order, _ = register.OrderByName(m.Get("order").OneOf(register.Big.String(), register.OrderNames()...))
-	f.Scale = number(m.Get("scale"), 1)
-	f.Offset = number(m.Get("offset"), 0)
-	f.Decimals = m.Get("decimals").Int(register.Auto, 0, register.MaxDecimals)
-	if m.Get("scale").Present() && f.Scale == 0 {
-		m.Get("scale").Problemf("a scale of 0 makes every value the same: leave it out, or write the factor")
-	}
-	f.Names, f.Flags = decodeNames(m.Get("enum")), decodeNames(m.Get("flags"))
 	noData := m.Get("no_data")
 	if f.Type == 0 || !found {
 		return f // already reported
@@ -50,6 +38,23 @@ func decodeField(m *strictyaml.Map) register.Field {
 	f.NoData = decodeNoData(noData, f.Type)
 	if err := f.Check(); err != nil {
 		m.Node().Problemf("%v", err)
+	}
+	return f
+}
+
+// decodeShown reads what becomes of a number before it is shown.
+func decodeShown(m *strictyaml.Map) register.Field {
+	scale := m.Get("scale")
+	f := register.Field{
+		Bit:      -1,
+		Scale:    number(scale, 1),
+		Offset:   number(m.Get("offset"), 0),
+		Decimals: m.Get("decimals").Int(register.Auto, 0, register.MaxDecimals),
+		Names:    decodeNames(m.Get("enum")),
+		Flags:    decodeNames(m.Get("flags")),
+	}
+	if scale.Present() && f.Scale == 0 {
+		scale.Problemf("a scale of 0 makes every value the same: leave it out, or write the factor")
 	}
 	return f
 }

@@ -55,16 +55,28 @@ func decodeReading(e strictyaml.Entry) Reading {
 	return r
 }
 
-// decodeCompute reads an expression, whose reading lies nowhere: of what describes a
-// field it has the decimals alone.
+// placeKeys are for readings that lie somewhere.
+var placeKeys = []string{
+	"input", "holding", "coil", "discrete", "bit", "bits", "count", "type", "order", "no_data", "every", "set",
+}
+
+// decodeCompute reads an expression and how its result is shown. The reading lies nowhere.
 func decodeCompute(n strictyaml.Node, m *strictyaml.Map) (string, register.Field) {
 	text, _ := n.Text()
-	for _, key := range append(fieldKeys, "every", "set") {
+	for _, key := range placeKeys {
 		if m.Get(key).Present() {
 			m.Get(key).Problemf("a computed reading has no %s, it comes from other readings: remove %s, or compute", key, key)
 		}
 	}
-	return text, register.Field{Bit: -1, Decimals: m.Get("decimals").Int(register.Auto, 0, register.MaxDecimals)}
+	f := decodeShown(m)
+	result := f
+	if result.Table, result.Type = modbus.HoldingRegisters, register.Float64; len(f.Names)+len(f.Flags) > 0 {
+		result.Type = register.Int64
+	}
+	if err := result.Check(); err != nil {
+		m.Node().Problemf("%v", err)
+	}
+	return text, f
 }
 
 var classes = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
