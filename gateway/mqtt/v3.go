@@ -74,7 +74,7 @@ func (v *v3) connect(ctx context.Context, fresh bool) (resumed bool, err error) 
 			if err := v.open(ctx, sweeper); err != nil {
 				return false, err
 			}
-			sweeper.Disconnect(uint(goodbye.Milliseconds()))
+			v.release(sweeper)
 		}
 	}
 	resumed = v.client != nil
@@ -85,34 +85,42 @@ func (v *v3) connect(ctx context.Context, fresh bool) (resumed bool, err error) 
 	return resumed && keep, v.open(ctx, v.client)
 }
 
+// open connects c. If it returns an error, c is as before.
 func (v *v3) open(ctx context.Context, c paho.Client) error {
 	v.mu.Lock()
 	v.ctx, v.dialing = ctx, nil
 	v.mu.Unlock()
 	token := c.Connect()
-	err := waitToken(ctx, token)
+	stop := context.AfterFunc(ctx, v.giveUp)
+	<-token.Done() // soon after ctx ends
+	stop()
+	err := token.Error()
+	if err == nil && ctx.Err() != nil { // too late
+		v.cut()
+		v.release(c)
+	}
 	v.mu.Lock()
-	wire, dialing := v.wire, v.dialing
+	dialing := v.dialing
 	v.mu.Unlock()
 	switch {
 	case dialing != nil:
 		return dialing
-	case err == nil:
-		return nil
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		if wire != nil {
-			_ = wire.Close() // ends the attempt
-		}
-		<-token.Done() // the dial ends with ctx
-		if token.Error() == nil {
-			v.awaitGone()
-		}
-		if errors.Is(err, context.DeadlineExceeded) {
-			return errors.New("the broker accepts the connection and does not answer: check that the port speaks MQTT")
-		}
-		return err
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return errors.New("the broker accepts the connection and does not answer: check that the port speaks MQTT")
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil:
+		return refusedConnection(err, v.o)
 	}
-	return refusedConnection(err, v.o)
+	return nil
+}
+
+// giveUp ends the connection that is being made. The wire is not closed but fails: the
+// library would take no notice of an end that it must have brought about itself.
+func (v *v3) giveUp() {
+	if w := v.present(); w != nil {
+		w.fail(errCut)
+	}
 }
 
 // refusedConnection puts the library's reasons into words.
@@ -191,6 +199,10 @@ func (v *v3) dial(*url.URL, paho.ClientOptions) (net.Conn, error) {
 	w, err := dial(ctx, v.o.URL, v.o.TLS)
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if err == nil && ctx.Err() != nil { // giveUp has not seen it
+		w.fail(errCut)
+		err = ctx.Err()
+	}
 	if v.dialing = err; err != nil {
 		return nil, err
 	}
@@ -272,14 +284,16 @@ func (v *v3) warning() error {
 	return v.wire.warning
 }
 
-// disconnect lets the library find out itself about a connection that is lost: if told
-// to disconnect, it would forget which packet ids are in use, and those of handshakes
-// of QoS 2 that go on over the next connection would be used twice.
-func (v *v3) disconnect() {
+func (v *v3) disconnect() { v.release(v.client) }
+
+// release ends the connection of c. The library finds out itself about one that is lost:
+// if told to disconnect, it would forget which packet ids are in use, and those of
+// handshakes of QoS 2 that go on over the next connection would be used twice.
+func (v *v3) release(c paho.Client) {
 	if v.present().over() {
 		v.awaitGone()
 	}
-	v.client.Disconnect(uint(goodbye.Milliseconds()))
+	c.Disconnect(uint(goodbye.Milliseconds()))
 	_ = v.present().Close() // the library may still be at it; there is no error
 }
 

@@ -77,7 +77,9 @@ func (v *v5) connect(ctx context.Context, fresh bool) (resumed bool, err error) 
 		return v.connect(ctx, fresh)
 	case answer != nil && answer.ReasonCode >= unspecifiedFrom:
 		return false, v.refusedConnection(answer)
-	case ctx.Err() != nil && !errors.Is(ctx.Err(), context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(ctx.Err(), context.Canceled):
+		return false, ctx.Err()
+	case ctx.Err() != nil, errors.Is(err, context.DeadlineExceeded):
 		return false, errors.New("the broker accepts the connection and does not answer: check that the port speaks MQTT 5")
 	case w.refusesVersion():
 		return false, errors.New("the broker does not speak MQTT 5: set mqtt.version to \"3.1.1\"")
