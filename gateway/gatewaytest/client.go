@@ -11,6 +11,7 @@ import (
 
 const (
 	mqttTimeout = 10 * time.Second // for a connection or an acknowledgement
+	mqttGoodbye = 2 * time.Second  // for a DISCONNECT, where the machine is busy or nobody takes it
 	inboxSize   = 10000            // messages that a test has not looked at yet
 )
 
@@ -91,12 +92,8 @@ func Connect(t testing.TB, url string, o ClientOptions) (*Peer, error) {
 	return p, nil
 }
 
-// Close disconnects in order. Calling it again does nothing.
-func (p *Peer) Close() {
-	if p.IsConnected() {
-		p.Disconnect(100)
-	}
-}
+// Close disconnects in order, and ends trying again. Calling it again does nothing.
+func (p *Peer) Close() { p.Disconnect(uint(mqttGoodbye.Milliseconds())) }
 
 // Publish publishes and waits for the acknowledgement that its QoS has.
 func (p *Peer) Publish(topic string, qos byte, retain bool, payload any) {
