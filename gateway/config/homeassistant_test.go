@@ -36,7 +36,7 @@ func TestSparkplug(t *testing.T) {
 
 func TestMistakesOfAnnouncements(t *testing.T) {
 	for _, keys := range []string{
-		"homeassistant: {prefix: a/}", "homeassistant: {prefix: 'a b'}", "homeassistant: {prefix: 'a/#'}", "homeassistant: {perfix: a}",
+		"homeassistant: {prefix: a/}", "homeassistant: {prefix: modferry/w}", "homeassistant: {prefix: 'a b'}", "homeassistant: {prefix: 'a/#'}", "homeassistant: {perfix: a}",
 		"sparkplug: {}", "sparkplug: {group: a/b}", "sparkplug: {group: STATE}", "sparkplug: {group: 'a b'}", "sparkplug: {group: a, node: '+'}",
 		"sparkplug: {group: a, client_id: modferry-w}", "sparkplug: {group: a, primary: x}",
 	} {

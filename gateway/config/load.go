@@ -108,7 +108,7 @@ func (d *decoder) config(n strictyaml.Node) *Config {
 		c.MQTT.URL = ""
 	}
 	c.HTTP = d.http(m.Get("http"))
-	c.HomeAssistant = homeAssistant(m.Get("homeassistant"))
+	c.HomeAssistant = homeAssistant(m.Get("homeassistant"), c.Prefix)
 	c.Sparkplug = sparkplug(m.Get("sparkplug"), c.Gateway, c.MQTT.ClientID)
 	c.Buses = d.buses(m.Need("buses"))
 	c.Profiles = d.profiles(m.Get("profiles"))
@@ -162,11 +162,13 @@ func reportName(n strictyaml.Node) {
 	n.Problemf("the name %s must have 1 to 64 letters, digits, _ or -", n.Shown())
 }
 
+// maxPrefix leaves room for what comes after it in a topic.
+const maxPrefix = 512
+
 func prefix(n strictyaml.Node, gateway string) string {
-	const most = 512 // leaves room for what comes after it in a topic
 	p := topic(n)
-	if strings.HasSuffix(p, "/") || len(p) > most {
-		n.Problemf("a prefix has at most %d characters and no / at the end, got %s", most, n.Shown())
+	if strings.HasSuffix(p, "/") || len(p) > maxPrefix {
+		n.Problemf("a prefix has at most %d characters and no / at the end, got %s", maxPrefix, n.Shown())
 	}
 	return cmp.Or(p, "modferry/"+gateway)
 }

@@ -1,0 +1,191 @@
+package homeassistant
+
+import (
+	"encoding/json"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"modferry/gateway/config"
+	"modferry/modbus/profile"
+	"modferry/modbus/register"
+)
+
+// Templates. Home Assistant offers a payload of JSON as value_json, also one that is a
+// bare list, and shows None as unknown.
+const (
+	goodQuality = "{{ 'online' if value_json.quality == 'good' else 'offline' }}"
+	asJSON      = "{{ {'value': value} | tojson }}" // of a command: text as it is, whatever is in it
+)
+
+// form returns the component of a reading, and what of the entity comes from the form
+// of its values.
+func form(r profile.Reading, payload string) (component string, e entity) {
+	value := "value"
+	if payload == "json" {
+		value = "value_json.value"
+		e.ValueTemplate = "{{ value_json.value }}"
+	}
+	switch {
+	case r.Compute != "":
+		return computed(r, payload, e)
+	case len(r.Names) > 0:
+		return named(r, value, e)
+	case len(r.Flags) > 0:
+		list := "value_json"
+		if payload == "json" {
+			list = value
+		}
+		e.ValueTemplate = "{{ None if " + list + " is none else (" + list + " | join(', ') or '-') }}"
+		return sensor, e
+	case r.Type == register.Bool:
+		return boolean(r, payload, e)
+	case r.IsNumber():
+		return numeric(r, e)
+	}
+	return textual(r, payload, e)
+}
+
+// boolean values are true and false; where the template makes text of JSON, that is
+// True and False.
+func boolean(r profile.Reading, payload string, e entity) (string, entity) {
+	on, off := "true", "false"
+	if payload == "json" {
+		on, off = "True", "False"
+	}
+	if r.Set == nil {
+		e.DeviceClass = oneOf(binaryClasses, r.Class)
+		e.PayloadOn, e.PayloadOff = on, off
+		return binarySensor, e
+	}
+	e.DeviceClass = oneOf(switchClasses, r.Class)
+	e.PayloadOn, e.PayloadOff, e.StateOn, e.StateOff = "true", "false", on, off
+	return switching, e
+}
+
+func numeric(r profile.Reading, e entity) (string, entity) {
+	component := sensor
+	if r.Set != nil {
+		component = number
+	}
+	e.Unit = r.Unit
+	e.DeviceClass = numericClass(component, r.Class, r.Unit)
+	if r.Set == nil {
+		e.StateClass = stateClass(r.Class)
+		if r.Decimals >= 0 {
+			e.Precision = &r.Decimals
+		}
+		return sensor, e
+	}
+	step := stepOf(r)
+	e.Min, e.Max, e.Step, e.Mode = &r.Set.Min, &r.Set.Max, &step, "box"
+	return number, e
+}
+
+// leastStep is the smallest that Home Assistant takes.
+const leastStep = 0.001
+
+// stepOf is the distance of two values that can be written.
+func stepOf(r profile.Reading) float64 {
+	step := 1.0
+	switch {
+	case r.Set.Step > 0:
+		step = r.Set.Step
+	case r.Decimals >= 0:
+		step = math.Pow10(-r.Decimals)
+	case r.Type == register.Float32 || r.Type == register.Float64:
+		step = leastStep
+	case r.Scale != 0:
+		step = math.Abs(r.Scale)
+	}
+	return max(step, leastStep)
+}
+
+// named values are one of a few names. A number without a name is unknown to a sensor
+// and no option of a select.
+func named(r profile.Reading, value string, e entity) (string, entity) {
+	for _, n := range r.Names {
+		if !slices.Contains(e.Options, n.Name) {
+			e.Options = append(e.Options, n.Name)
+		}
+	}
+	e.ValueTemplate = "{{ " + value + " if " + value + " in " + list(e.Options) + " else None }}"
+	if r.Set != nil {
+		e.CommandTemplate = asJSON
+		return selecting, e
+	}
+	e.DeviceClass = "enum"
+	return sensor, e
+}
+
+// list writes names as a list in a template, whose strings have the escapes of JSON.
+func list(names []string) string {
+	quoted := make([]string, len(names))
+	for i, n := range names {
+		var b strings.Builder
+		encoder := json.NewEncoder(&b)
+		encoder.SetEscapeHTML(false)
+		_ = encoder.Encode(n) // strings always can be
+		quoted[i] = strings.TrimSpace(b.String())
+	}
+	return "[" + strings.Join(quoted, ", ") + "]"
+}
+
+// mostText is how long a text may be in Home Assistant.
+const mostText = 255
+
+func textual(r profile.Reading, payload string, e entity) (string, entity) {
+	if r.Set == nil {
+		return sensor, e
+	}
+	if payload == "json" { // this component shows None as it is written
+		e.ValueTemplate = "{{ value_json.value | default('', true) }}"
+	}
+	low, high := 0.0, float64(min(r.DataSize(), mostText))
+	e.Min, e.Max, e.Mode, e.CommandTemplate = &low, &high, "text", asJSON
+	return text, e
+}
+
+// computed values can be of any form: those with a unit are numbers, those with a class
+// that only bools have are bools, and all others are shown as they are.
+func computed(r profile.Reading, payload string, e entity) (string, entity) {
+	switch {
+	case r.Unit != "" || numericClass(sensor, r.Class, "") != "":
+		return numeric(r, e)
+	case oneOf(binaryClasses, r.Class) != "":
+		return boolean(r, payload, e)
+	}
+	return sensor, e
+}
+
+const (
+	expiryRounds = 3 // so many publications may be lost in a row
+	leastExpiry  = 30 * time.Second
+)
+
+// expiry is after how many seconds without a message a value is not known any more. A
+// reading that does not change is published at the first sample after its heartbeat.
+func expiry(c *config.Config, d config.Device, r profile.Reading) int {
+	every := sampled(d, r)
+	if r.Compute != "" { // when any of those is sampled that it is computed from
+		for _, d := range c.Devices {
+			for _, r := range d.Readings {
+				every = max(every, sampled(d, r))
+			}
+		}
+	}
+	heartbeat := d.Heartbeat
+	if r.Heartbeat > 0 {
+		heartbeat = r.Heartbeat
+	}
+	longest := max(heartbeat, r.MinInterval) + every
+	return int(math.Ceil(max(expiryRounds*longest, leastExpiry).Seconds()))
+}
+
+func sampled(d config.Device, r profile.Reading) time.Duration {
+	if r.Every > 0 {
+		return r.Every
+	}
+	return d.Every
+}
