@@ -154,10 +154,11 @@ func (g *Gateway) sessionOptions(c *config.Config) (mqtt.Options, error) {
 	m := c.MQTT
 	o := mqtt.Options{
 		URL: m.URL, ClientID: m.ClientID, Username: m.Username, Password: m.Password.Reveal(),
-		KeepAlive: m.KeepAlive, QoS: m.QoS, Status: g.topics.Status(), Topics: g.requestTopics(c), ResumeWithin: c.Requests.ResumeWithin,
+		KeepAlive: m.KeepAlive, QoS: m.QoS, Status: g.topics.Status(), ResumeWithin: c.Requests.ResumeWithin,
 		Connecting: g.connecting, Online: g.online, Publishing: g.publishing, Handle: g.handle,
 		Events: maxEvents, Logger: g.log,
 	}
+	o.Topics, o.Optional = g.requestTopics(c)
 	if m.Version == config.MQTT5 {
 		o.Version = mqtt.V5
 	} else if g.hearsItself(c) {

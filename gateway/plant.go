@@ -23,6 +23,7 @@ type plant struct {
 	buses   map[string]*busPart
 	devices map[string]*devicePart
 	lines   atomic.Pointer[[]*line] // of the buses, in the configuration's order
+	setters atomic.Pointer[setters]
 }
 
 // busPart is a bus at work.
@@ -37,12 +38,15 @@ type busPart struct {
 // devicePart is a device that is polled.
 type devicePart struct {
 	work
-	built config.Device
+	built  config.Device
+	poller *poll.Poller
+	lacks  *lacking
 }
 
 func newPlant(g *Gateway) *plant {
 	p := &plant{gateway: g, ports: newPorts(g.log), buses: map[string]*busPart{}, devices: map[string]*devicePart{}}
 	p.lines.Store(&[]*line{})
+	p.setters.Store(&setters{})
 	return p
 }
 
@@ -65,6 +69,16 @@ func (p *plant) arrange(ctx context.Context, c *config.Config) {
 			p.addDevice(ctx, d)
 		}
 	}
+	p.arrangeSetters()
+}
+
+// arrangeSetters puts the devices in front of their lines.
+func (p *plant) arrangeSetters() {
+	all := setters{}
+	for name, d := range p.devices {
+		all[name] = &setter{line: p.buses[d.built.Bus].line, device: d.built, lacks: d.lacks, soon: d.poller.Soon}
+	}
+	p.setters.Store(&all)
 }
 
 // clear ends the parts that c does not describe as they are.
@@ -129,7 +143,7 @@ func (p *plant) addDevice(ctx context.Context, c config.Device) {
 		Group:  func(payload []byte) { g.retain(topics.Group(), payload) },
 		Status: func(payload []byte) { g.retain(topics.Status(), payload) },
 	})
-	p.devices[c.Name] = &devicePart{work: begin(ctx, poller.Run), built: c}
+	p.devices[c.Name] = &devicePart{work: begin(ctx, poller.Run), built: c, poller: poller, lacks: &lacking{has: c.Functions}}
 }
 
 // end ends everything at the same time: polls wait for what was sent, buses finish

@@ -15,13 +15,17 @@ import (
 // statusEvery is how often the counters of a bus are published at most.
 const statusEvery = 10 * time.Second
 
-// requestTopics returns what the session subscribes: every bus's request topics.
-func (g *Gateway) requestTopics(c *config.Config) []string {
-	var topics []string
+// requestTopics returns what the session subscribes: every bus's request topics, and
+// the set topics of all devices. Where nothing can be set they are there to say so, and
+// a broker need not allow them.
+func (g *Gateway) requestTopics(c *config.Config) (must, may []string) {
 	for _, b := range c.Buses {
-		topics = append(topics, busTopics(g.topics, b).Filters()...)
+		must = append(must, busTopics(g.topics, b).Filters()...)
 	}
-	return topics
+	if wantsSets(c) {
+		return append(must, g.topics.SetFilter()), nil
+	}
+	return must, []string{g.topics.SetFilter()}
 }
 
 // busTopics are the standard topics of a bus, or the fixed ones of its configuration.
@@ -46,13 +50,17 @@ func (g *Gateway) mayAnswer(b message.Bus, client, topic string) bool {
 	})
 }
 
-// handle takes a message from the session to its line.
+// handle takes a message from the session to its line or device.
 func (g *Gateway) handle(m mqtt.Message) {
 	for _, l := range *g.plant.lines.Load() {
 		if client, ok := l.topics.Client(m.Topic); ok {
 			l.serve(client, m)
 			return
 		}
+	}
+	if device, reading, ok := g.topics.ParseSet(m.Topic); ok {
+		g.set(device, reading, m)
+		return
 	}
 	m.Ack() // a bus that is no longer there, or an ending that is no name
 }

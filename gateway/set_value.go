@@ -1,0 +1,286 @@
+package gateway
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"math/big"
+	"slices"
+	"strings"
+
+	"modferry/gateway/message"
+	"modferry/modbus"
+	"modferry/modbus/profile"
+	"modferry/modbus/register"
+)
+
+// badValue is a value that a reading does not take.
+type badValue struct {
+	code message.Code // Denied by the reading's limits, or Invalid: it is no value of this kind
+	says string
+}
+
+func (b *badValue) Error() string { return b.says }
+
+func invalid(format string, args ...any) *badValue {
+	return &badValue{message.Invalid, fmt.Sprintf(format, args...)}
+}
+
+func denied(format string, args ...any) *badValue {
+	return &badValue{message.Denied, fmt.Sprintf(format, args...)}
+}
+
+// writing returns the way of a value into its register. If the value is bad, its
+// request can be answered, and nothing else.
+func (s *setter) writing(set *message.Set, reading *profile.Reading) (*writing, *badValue) {
+	w := &writing{reading: reading, unit: s.device.Unit, lacks: s.lacks}
+	value, bad := valueOf(set, reading)
+	if bad == nil {
+		w.data, w.mask, bad = encoded(reading, value)
+	}
+	a := modbus.ADU{Unit: s.device.Unit}
+	if bad == nil {
+		a.PDU = w.write()
+	}
+	w.request = set.Request(a)
+	return w, bad
+}
+
+// valueOf returns the value that a set has for a reading, within its limits.
+func valueOf(set *message.Set, r *profile.Reading) (register.Value, *badValue) {
+	switch {
+	case r.Type == register.String || r.Type.IsTime() && r.Count <= 1:
+		return textValue(wordOf(set), r)
+	case len(r.Flags) > 0:
+		return flagsValue(set, r)
+	case r.Count <= 1:
+		return oneValue(wordOf(set), r)
+	}
+	list, ok := listOf(set)
+	if !ok || len(list) != r.Count {
+		return register.Value{}, invalid("%s is a block: give a list of %d values, [...]", r.Name, r.Count)
+	}
+	items := make([]register.Value, len(list))
+	for i, raw := range list {
+		var bad *badValue
+		if items[i], bad = oneValue(wordOf(&message.Set{JSON: raw}), r); bad != nil {
+			return register.Value{}, bad
+		}
+	}
+	return register.List(items), nil
+}
+
+// listOf returns the values of a list.
+func listOf(set *message.Set) (list []json.RawMessage, ok bool) {
+	text := []byte(set.Plain)
+	if set.JSON != nil {
+		text = set.JSON
+	}
+	return list, text[0] == '[' && json.Unmarshal(text, &list) == nil
+}
+
+// word is one value as it is written.
+type word struct {
+	text   string
+	quoted bool // a JSON string: never a number
+	plain  bool // not JSON: anything
+}
+
+func wordOf(set *message.Set) word {
+	if set.JSON == nil {
+		return word{text: set.Plain, plain: true}
+	}
+	w := word{text: string(set.JSON)}
+	if set.JSON[0] == '"' {
+		w.quoted = json.Unmarshal(set.JSON, &w.text) == nil
+	}
+	return w
+}
+
+// String shows a value to people, not longer than they want to read.
+func (w word) String() string {
+	const most = 40
+	text := []rune(w.text)
+	if len(text) > most {
+		text = append(text[:most], '…')
+	}
+	return fmt.Sprintf("%q", string(text))
+}
+
+func oneValue(w word, r *profile.Reading) (register.Value, *badValue) {
+	switch {
+	case !w.quoted && !w.plain && w.text == "null":
+		return register.Value{}, invalid("%s cannot be set to null: give a value", r.Name)
+	case r.Type.IsTime():
+		return textValue(w, r)
+	case len(r.Names) > 0:
+		return namedValue(w, r)
+	case r.Type == register.Bool:
+		return boolValue(w, r)
+	}
+	return numberValue(w, r)
+}
+
+// textValue takes texts and times, whose limits are those of their types.
+func textValue(w word, r *profile.Reading) (register.Value, *badValue) {
+	if !w.quoted && !w.plain {
+		return register.Value{}, invalid("%s takes a text in quotes, not %s", r.Name, w)
+	}
+	return register.Text(w.text), nil
+}
+
+// flagsValue takes the list of the flags that are to be on; those that are not in it are to be off.
+func flagsValue(set *message.Set, r *profile.Reading) (register.Value, *badValue) {
+	list, ok := listOf(set)
+	on := make([]register.Value, 0, len(list))
+	for _, raw := range list {
+		w := wordOf(&message.Set{JSON: raw})
+		ok = ok && w.quoted && slices.ContainsFunc(r.Flags, func(n register.Name) bool { return n.Name == w.text })
+		on = append(on, register.Text(w.text))
+	}
+	if !ok {
+		return register.Value{}, denied("%s cannot be set to %s: give the list of those that are to be on, [...], of %s", r.Name, wordOf(set), names(r.Flags))
+	}
+	return register.List(on), nil
+}
+
+func boolValue(w word, r *profile.Reading) (register.Value, *badValue) {
+	var on bool
+	switch strings.ToLower(w.text) {
+	case "true", "on", "1":
+		on = true
+	case "false", "off", "0":
+	default:
+		return register.Value{}, invalid("%s takes true or false, on or off, 1 or 0, not %s", r.Name, w)
+	}
+	v := register.BoolValue(on)
+	if v.Float() < r.Set.Min || v.Float() > r.Set.Max {
+		return v, denied("%s cannot be set to %s: its limits are %v to %v", r.Name, v, r.Set.Min, r.Set.Max)
+	}
+	return v, nil
+}
+
+// namedValue takes a name, in any letter case if that is clear, or a number that has one.
+func namedValue(w word, r *profile.Reading) (register.Value, *badValue) {
+	i := slices.IndexFunc(r.Names, func(n register.Name) bool { return n.Name == w.text })
+	if i < 0 {
+		alike := func(n register.Name) bool { return strings.EqualFold(n.Name, w.text) }
+		if i = slices.IndexFunc(r.Names, alike); i >= 0 && slices.ContainsFunc(r.Names[i+1:], alike) {
+			i = -1
+		}
+	}
+	if i >= 0 {
+		return register.Text(r.Names[i].Name), nil
+	}
+	v, err := register.Parse([]byte(w.text))
+	if err != nil || w.quoted || !v.IsNumber() || !slices.ContainsFunc(r.Names, func(n register.Name) bool { return v.String() == fmt.Sprint(n.Number) }) {
+		return register.Value{}, denied("%s cannot be set to %s: its values are %s", r.Name, w, names(r.Names))
+	}
+	return v, nil
+}
+
+func names(all []register.Name) string {
+	var b strings.Builder
+	for i, n := range all {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		fmt.Fprintf(&b, "%s (%d)", n.Name, n.Number)
+	}
+	return b.String()
+}
+
+func numberValue(w word, r *profile.Reading) (register.Value, *badValue) {
+	v, err := register.Parse([]byte(w.text))
+	if w.quoted || err != nil || !v.IsNumber() {
+		return v, invalid("%s takes a number%s, not %s", r.Name, inUnit(r), w)
+	}
+	if !within(v, r.Set) {
+		return v, denied("%s cannot be set to %s: %s", r.Name, v, limits(r))
+	}
+	return v, nil
+}
+
+// within reports whether a number keeps to the limits, exactly, as decimal numbers.
+func within(v register.Value, s *profile.Set) bool {
+	n, low, high := rational(v), rational(register.Number(s.Min)), rational(register.Number(s.Max))
+	if n.Cmp(low) < 0 || n.Cmp(high) > 0 {
+		return false
+	}
+	if s.Step == 0 {
+		return true
+	}
+	steps := new(big.Rat).Quo(n.Sub(n, low), rational(register.Number(s.Step)))
+	return steps.IsInt()
+}
+
+// rational returns a number as it is written in decimals. Its exponent is that of a float64 at most.
+func rational(v register.Value) *big.Rat {
+	n, ok := new(big.Rat).SetString(v.String())
+	if !ok {
+		return new(big.Rat) // cannot be: numbers print as such
+	}
+	return n
+}
+
+func limits(r *profile.Reading) string {
+	text := fmt.Sprintf("it must be %s to %s%s", register.Number(r.Set.Min), register.Number(r.Set.Max), inUnit(r))
+	if r.Set.Step > 0 {
+		text += fmt.Sprintf(" in steps of %s", register.Number(r.Set.Step))
+	}
+	return text
+}
+
+func inUnit(r *profile.Reading) string {
+	if r.Unit == "" {
+		return ""
+	}
+	return " in " + r.Unit
+}
+
+// encoded returns what the device holds when it has the value, and which bits of its
+// register that are; 0 = everything.
+func encoded(r *profile.Reading, v register.Value) (data []byte, mask uint16, bad *badValue) {
+	var err error
+	if r.IsPart() {
+		var and, or uint16
+		and, or, err = r.Mask(v)
+		data, mask = modbus.AppendRegisters(nil, or), ^and
+	} else {
+		data, err = r.AppendData(nil, v)
+	}
+	if err != nil {
+		return nil, 0, invalid("%s cannot be set: %v", r.Name, err)
+	}
+	return data, mask, checkRounded(r, v, data)
+}
+
+// checkRounded refuses what the device would hold instead of the value, where the
+// limits do not allow that, or where it would be no value at all.
+func checkRounded(r *profile.Reading, v register.Value, data []byte) *badValue {
+	exact := *r
+	exact.Decimals = register.Auto
+	held, err := exact.Decode(data)
+	if err != nil {
+		return invalid("%s cannot be set to %s: at this device that content means that there is no value", r.Name, v)
+	}
+	items := held.Items()
+	if items == nil {
+		items = []register.Value{held}
+	}
+	for _, item := range items {
+		if item.IsNull() {
+			return invalid("%s cannot be set to %s: at this device that content means that there is no value", r.Name, v)
+		}
+		if r.IsNumber() && r.Type != register.Float32 && r.Type != register.Float64 && !near(item.Float(), r.Set) {
+			return denied("%s cannot be set to %s: the device would hold %s, and %s", r.Name, v, item, limits(r))
+		}
+	}
+	return nil
+}
+
+// near reports whether a number keeps to the limits but for what binary fractions are off by.
+func near(n float64, s *profile.Set) bool {
+	const grain = 1e-9
+	return n >= s.Min-grain*math.Max(1, math.Abs(s.Min)) && n <= s.Max+grain*math.Max(1, math.Abs(s.Max))
+}
