@@ -7,62 +7,188 @@ import (
 
 	"modferry/gateway/config"
 	"modferry/modbus"
+	"modferry/modbus/profile"
 )
 
-// Read is one request that fetches one reading or several that lie side by side.
+// Read is one request that fetches one reading or several. What lies between them is
+// read along with them.
 type Read struct {
 	Table    modbus.Table
 	Address  uint16
-	Quantity int // registers or bits
-	Every    time.Duration
-	Readings []int // indices into the device's readings
+	Quantity int           // registers or bits
+	Every    time.Duration // the shortest interval of its readings
+	Readings []int         // indices into the device's readings
+
+	spans   []span // of the readings
+	classes []int  // whose readings these are, in order
+	alone   bool   // it fails even alone, and is tried again at a slower pace
 }
 
-// Plan returns the reads that fetch all readings of a device: adjacent and
-// overlapping spans of one table and rate are joined within the protocol's limits.
-func Plan(d config.Device) []Read {
-	order := make([]int, len(d.Readings))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(a, b int) int {
-		x, y := d.Readings[a], d.Readings[b]
-		return cmp.Or(cmp.Compare(every(d, a), every(d, b)), cmp.Compare(x.Table, y.Table), cmp.Compare(x.Address, y.Address))
-	})
-	var plan []Read
-	for _, i := range order {
-		s := d.Readings[i].Span()
-		next := Read{s.Table, s.Address, s.Quantity, every(d, i), []int{i}}
-		if n := len(plan); n > 0 && plan[n-1].join(next) {
-			continue
-		}
-		plan = append(plan, next)
-	}
-	return plan
+// span is a place that readings are taken from.
+type span struct {
+	modbus.Span
+	readings []int
 }
+
+// planner makes the reads of a device.
+type planner struct {
+	line    Line
+	limits  profile.Limits
+	rates   []time.Duration // the different intervals, shortest first; a class is an index into it
+	classes []int           // of the readings, -1 = it is computed, not read
+	spans   []span          // each place once, by table, address and end
+	lesson  lesson          // what the device taught
+}
+
+func newPlanner(d config.Device, l Line) *planner {
+	p := &planner{line: l, limits: d.Limits, classes: make([]int, len(d.Readings))}
+	p.limits.Registers = cmp.Or(d.Limits.Registers, modbus.MaxReadRegisters)
+	p.limits.Bits = cmp.Or(d.Limits.Bits, modbus.MaxReadBits)
+	for i := range d.Readings {
+		if isRead(d.Readings[i]) {
+			p.rates = append(p.rates, every(d, i))
+		}
+	}
+	slices.Sort(p.rates)
+	p.rates = slices.Compact(p.rates)
+	for i, r := range d.Readings {
+		p.classes[i] = -1
+		if isRead(r) {
+			p.classes[i], _ = slices.BinarySearch(p.rates, every(d, i))
+			p.spans = append(p.spans, span{r.Span(), []int{i}})
+		}
+	}
+	p.spans = merged(p.spans)
+	return p
+}
+
+func isRead(r profile.Reading) bool { return r.Compute == "" && r.Table != 0 }
 
 func every(d config.Device, reading int) time.Duration {
-	return cmp.Or(d.Readings[reading].Every, d.Every)
+	return cmp.Or(d.Readings[reading].Every, d.Every, profile.DefaultEvery)
 }
 
-// join extends r by next, which begins at or after it, if both fit one request.
-func (r *Read) join(next Read) bool {
-	end := max(int(r.Address)+r.Quantity, int(next.Address)+next.Quantity)
-	if r.Table != next.Table || r.Every != next.Every ||
-		int(next.Address) > int(r.Address)+r.Quantity || end-int(r.Address) > most(r.Table) {
-		return false
+// merged sorts spans and makes one of those at the same place.
+func merged(spans []span) []span {
+	slices.SortStableFunc(spans, func(a, b span) int {
+		return cmp.Or(cmp.Compare(a.Table, b.Table), cmp.Compare(a.Address, b.Address), cmp.Compare(a.End(), b.End()))
+	})
+	var once []span
+	for _, s := range spans {
+		if n := len(once) - 1; n >= 0 && once[n].Span == s.Span {
+			once[n].readings = slices.Concat(once[n].readings, s.readings)
+		} else {
+			once = append(once, s)
+		}
 	}
-	r.Quantity = end - int(r.Address)
-	r.Readings = append(r.Readings, next.Readings...)
-	return true
+	return once
 }
 
-func most(t modbus.Table) int {
-	if t == modbus.Coils || t == modbus.DiscreteInputs {
-		return modbus.MaxReadBits
+// plan returns the reads that fetch the readings of some classes, those with the
+// shortest interval first.
+func (p *planner) plan(classes []int) []Read {
+	var due []span
+	for _, s := range p.spans {
+		s.readings = slices.DeleteFunc(slices.Clone(s.readings), func(i int) bool { return !slices.Contains(classes, p.classes[i]) })
+		if len(s.readings) > 0 {
+			due = append(due, s)
+		}
 	}
-	return modbus.MaxReadRegisters
+	return p.join(due)
 }
+
+// join returns the reads that fetch spans, which are sorted, in the least time on the line.
+func (p *planner) join(spans []span) []Read {
+	var reads []Read
+	var good []span
+	for _, s := range spans {
+		if p.lesson.isHole(s.Span) {
+			alone := p.read([]span{s})
+			alone.alone = true
+			reads = append(reads, alone)
+		} else {
+			good = append(good, s)
+		}
+	}
+	for from := 0; from < len(good); {
+		to := from
+		for to < len(good) && good[to].Table == good[from].Table {
+			to++
+		}
+		for _, group := range p.groups(good[from:to]) {
+			reads = append(reads, p.read(group))
+		}
+		from = to
+	}
+	slices.SortStableFunc(reads, func(a, b Read) int { return cmp.Compare(a.Every, b.Every) })
+	return reads
+}
+
+// groups cuts the spans of one table into those that are read together. Of all ways
+// to do that it finds the one that takes the line least: a cheapest way from the first
+// span to the last one.
+func (p *planner) groups(spans []span) [][]span {
+	n := len(spans)
+	least := make([]time.Duration, n+1) // to read the spans before this one
+	from := make([]int, n+1)            // where the last group of that begins
+	for i := range n {
+		p.reach(spans[i:], func(k, quantity int) {
+			t := least[i] + p.line.Time(spans[i].Table, quantity) + time.Duration(quantity) // of equals, less data
+			if to := i + k; least[to] == 0 || t < least[to] {
+				least[to], from[to] = t, i
+			}
+		})
+	}
+	var groups [][]span
+	for to := n; to > 0; to = from[to] {
+		groups = append(groups, spans[from[to]:to])
+	}
+	slices.Reverse(groups)
+	return groups
+}
+
+// reach calls visit for each number of spans from the first on that one request may
+// read, with its quantity. A span alone always may.
+func (p *planner) reach(spans []span, visit func(spans, quantity int)) {
+	first := spans[0].Span
+	most, gap := p.limits.Registers, p.limits.Gap
+	if inBits(first.Table) {
+		most, gap = p.limits.Bits, 16*p.limits.Gap
+	}
+	most = p.lesson.most(first.Table, most)
+	fence, end := p.lesson.fence(first), first.End()
+	for k, s := range spans {
+		if k > 0 {
+			if int(s.Address)-end > gap {
+				return
+			}
+			if end = max(end, s.End()); end-int(first.Address) > most || end >= fence {
+				return
+			}
+		}
+		visit(k+1, end-int(first.Address))
+	}
+}
+
+// read returns the read that fetches spans, in order and of one table.
+func (p *planner) read(spans []span) Read {
+	r := Read{Table: spans[0].Table, Address: spans[0].Address, spans: spans}
+	for _, s := range spans {
+		r.Quantity = max(r.Quantity, s.End()-int(r.Address))
+		r.Readings = append(r.Readings, s.readings...)
+	}
+	for _, i := range r.Readings {
+		if c := p.classes[i]; !slices.Contains(r.classes, c) {
+			r.classes = append(r.classes, c)
+		}
+	}
+	slices.Sort(r.classes)
+	r.Every = p.rates[r.classes[0]]
+	return r
+}
+
+// Function returns the function code of the read.
+func (r *Read) Function() byte { return function(r.Table) }
 
 // function returns the function code that reads a table.
 func function(t modbus.Table) byte {
@@ -94,8 +220,23 @@ func (r *Read) fetch(c modbus.Client) ([]byte, error) {
 // cut returns the part of a reply's data that belongs to a span inside the read.
 func (r *Read) cut(data []byte, s modbus.Span) []byte {
 	first := int(s.Address) - int(r.Address)
-	if r.Table == modbus.Coils || r.Table == modbus.DiscreteInputs {
+	if inBits(r.Table) {
 		return modbus.AppendBits(nil, modbus.Bits(data, r.Quantity)[first:first+s.Quantity])
 	}
 	return data[2*first : 2*(first+s.Quantity)]
+}
+
+// Plan returns the reads that fetch all readings of a device on a line at once.
+func Plan(d config.Device, l Line) []Read {
+	p := newPlanner(d, l)
+	return p.plan(p.allClasses())
+}
+
+// allClasses returns the classes of all intervals.
+func (p *planner) allClasses() []int {
+	all := make([]int, len(p.rates))
+	for i := range all {
+		all[i] = i
+	}
+	return all
 }

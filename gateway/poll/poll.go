@@ -27,22 +27,26 @@ import (
 // Options describe the polling of one device. The functions that publish must not
 // block, nor use the poller.
 type Options struct {
-	Device  config.Device
-	Client  func(context.Context) modbus.Client                    // for the device's unit, until the context ends; one request at a time
-	Publish func(reading string, s message.Sample, payload []byte) // a sample and the form it is published in
-	Changed func(reading string, s message.Sample)                 // told of each sample that is published, and of those that the form of the payload cannot say; may be nil
-	Group   func(payload []byte)                                   // all readings in one object, if the device wants it
-	Status  func(payload []byte)                                   // online or offline
-	Board   *Board                                                 // of the pollers whose readings this one's may be computed from; nil = none
-	Foreign []string                                               // those readings, each as device.reading
-	Log     *slog.Logger
+	Device   config.Device
+	Client   func(context.Context) modbus.Client                    // for the device's unit, until the context ends; one request at a time
+	Publish  func(reading string, s message.Sample, payload []byte) // a sample and the form it is published in
+	Changed  func(reading string, s message.Sample)                 // told of each sample that is published, and of those that the form of the payload cannot say; may be nil
+	Group    func(payload []byte)                                   // all readings in one object, if the device wants it
+	Status   func(payload []byte)                                   // online or offline
+	Bus      config.Bus                                             // that the device is on: what its transactions cost, and how it is reached
+	Position int                                                    // of the device among those of its bus; their ticks are spread by it
+	Memory   *Memory                                                // of what devices taught; nil = none
+	Board    *Board                                                 // of the pollers whose readings this one's may be computed from; nil = none
+	Foreign  []string                                               // those readings, each as device.reading
+	Log      *slog.Logger
 }
 
 // Poller polls one device.
 type Poller struct {
-	o       Options
-	client  modbus.Client
-	plan    []Read
+	o        Options
+	client   modbus.Client
+	schedule *schedule
+	learner
 	trouble string   // the kind that was logged last
 	round   round    // what the present round brought so far
 	inputs  []string // readings of other devices that are computed with
@@ -64,7 +68,7 @@ type round struct{ reads, answers int }
 
 // New returns a poller that reads nothing before [Poller.Run].
 func New(o Options) *Poller {
-	p := &Poller{o: o, plan: Plan(o.Device), byName: map[string]*reading{}, sooner: make(chan struct{}, 1), wanted: newWanted()}
+	p := &Poller{o: o, schedule: newSchedule(newPlanner(o.Device, LineOf(o.Bus))), learner: newLearner(o.Device, o.Bus), byName: map[string]*reading{}, sooner: make(chan struct{}, 1), wanted: newWanted()}
 	for _, c := range o.Device.Readings {
 		r := newReading(c, o.Device)
 		p.readings = append(p.readings, r)

@@ -89,8 +89,8 @@ func (p *Poller) next(now time.Time) time.Time {
 // fastest of its readings are stale.
 func (p *Poller) silentFrom() time.Time {
 	fastest := longestWatch
-	for i := range p.plan {
-		fastest = min(fastest, p.plan[i].Every)
+	if rates := p.schedule.rates; len(rates) > 0 {
+		fastest = rates[0]
 	}
 	return p.answered.Add(staleAfter * fastest)
 }

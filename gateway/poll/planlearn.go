@@ -1,0 +1,359 @@
+package poll
+
+import (
+	"slices"
+	"time"
+
+	"modferry/gateway/config"
+	"modferry/modbus"
+)
+
+// How a device is asked for what it refused.
+const (
+	splitParts  = 16             // a joined read is taken apart into so many parts in one round, and further in the next
+	patience    = 3              // failures in a row before something counts as lasting
+	longestRest = time.Hour      // of a reading that is refused even alone
+	askAgain    = 24 * time.Hour // after that long the device may have been changed
+	askSoon     = 10 * time.Minute
+)
+
+// learner is what a poller finds out about the reads that its device takes.
+type learner struct {
+	key     string         // of what was learned, in the memory
+	rest    map[hole]*rest // of the readings that are refused even alone
+	strikes map[hole]int   // rounds in a row in which a joined read was not answered
+	works   [2]int         // the largest quantity that was answered: registers, bits
+	trials  []trial        // what is to be tried again, one in a round
+	again   time.Time      // when all that was learned is tried again
+	learned bool           // something, since the last settle
+	asked   bool           // in this round
+	heard   bool           // likewise: the device answered
+	mute    bool           // even a small read was not answered, and nothing after it
+	away    bool           // in the last round it did not answer at all
+	late    int            // how often in a row reads took too long
+	warned  bool           // of that
+}
+
+// rest is the pace of a reading that is refused.
+type rest struct {
+	failures int
+	until    time.Time
+}
+
+// trial is a read that was refused and may be taken by now: that of a hole, or if its
+// quantity is 0 one that is larger than the learned limit.
+type trial struct {
+	hole hole
+	read Read
+}
+
+func newLearner(d config.Device, b config.Bus) learner {
+	return learner{key: keyOf(d, b), rest: map[hole]*rest{}, strikes: map[hole]int{}}
+}
+
+// start recalls what was learned before, and sets the first ticks.
+func (p *Poller) start(now time.Time) {
+	s := p.schedule
+	s.begin(now, p.o.Position)
+	p.again = now.Add(askAgain)
+	if p.o.Memory == nil {
+		return
+	}
+	known, age := p.o.Memory.recall(p.o.Device.Name, p.key)
+	s.lesson = known
+	p.again = now.Add(max(0, askAgain-age))
+	for _, h := range known.Holes {
+		if s.isPlace(h) { // it was refused for long, so it is not asked for at once
+			p.rest[h] = &rest{failures: 2 * patience, until: now.Add(restFor(s.rates[0], 2*patience))}
+		}
+	}
+}
+
+// isPlace reports whether a hole is just what a reading takes.
+func (p *planner) isPlace(h hole) bool {
+	return slices.ContainsFunc(p.spans, func(s span) bool { return holeOf(s.Span) == h })
+}
+
+// split finds out what of a joined read the device refuses, and gives the readings
+// what can be had. Each part is the longest one from the first reading on that the
+// device takes, found by bisection.
+func (p *Poller) split(r Read, why error) bool {
+	p.learned = true
+	near := false // the next refusal is probably close
+	for range splitParts {
+		works, data, refusal, err := p.search(&r, why, near)
+		if err != nil {
+			return p.gaveUp(&r, err)
+		}
+		part := p.schedule.read(r.spans[:max(1, works)])
+		more := r.spans[max(1, works):]
+		near = works == 0
+		if near {
+			p.refused(&part, refusal)
+			p.took(&part, nil, refusal)
+		} else {
+			p.worked(&part)
+			p.took(&part, data, nil)
+			if p.isTooMuch(&part, more, refusal) {
+				*p.schedule.lesson.limit(r.Table) = part.Quantity
+				return p.doAll(p.schedule.join(more))
+			}
+			p.schedule.lesson.add(between(r.spans[works-1], more[0]))
+		}
+		if len(more) == 0 {
+			return true
+		}
+		r = p.schedule.read(more)
+		if data, why = p.read(&r); !isRefusal(why) || len(more) == 1 {
+			return p.last(&r, data, why)
+		}
+	}
+	p.took(&r, nil, why) // the rest of it in the next round
+	return true
+}
+
+// search returns how many readings from the first on one request may read, with their
+// data, and why not one more; or an error that says nothing about that.
+func (p *Poller) search(r *Read, why error, near bool) (works int, data []byte, refusal, err error) {
+	fails := len(r.spans)
+	for fails-works > 1 {
+		n := (works + fails) / 2
+		if near {
+			n, near = works+1, false
+		}
+		part := p.schedule.read(r.spans[:n])
+		got, err := p.read(&part)
+		switch {
+		case err == nil:
+			works, data = n, got
+		case isRefusal(err):
+			fails, why = n, err
+		default:
+			return 0, nil, nil, err
+		}
+	}
+	return works, data, why, nil
+}
+
+// isTooMuch tells a device that takes no larger requests from one that has a hole: it
+// refuses as much elsewhere, too.
+func (p *Poller) isTooMuch(part *Read, more []span, refusal error) bool {
+	if exceptionOf(refusal) != modbus.IllegalDataValue { // what the specification has for a quantity [App 6.3]
+		return false
+	}
+	for n := range more {
+		if larger := p.schedule.read(more[:n+1]); larger.Quantity > part.Quantity {
+			_, err := p.read(&larger)
+			return isRefusal(err)
+		}
+	}
+	return false
+}
+
+// last takes what came of the last part of a read that was split.
+func (p *Poller) last(r *Read, data []byte, err error) bool {
+	switch {
+	case err == nil:
+		p.worked(r)
+	case isRefusal(err):
+		p.refused(r, err)
+	default:
+		return p.gaveUp(r, err)
+	}
+	p.took(r, data, err)
+	return true
+}
+
+func (p *Poller) gaveUp(r *Read, err error) bool {
+	if isEnd(err) {
+		return false
+	}
+	p.took(r, nil, err)
+	return true
+}
+
+func (p *Poller) doAll(reads []Read) bool {
+	for i := range reads {
+		if !p.do(&reads[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// between is what is refused if two neighbours may not be read together.
+func between(a, b span) hole {
+	return hole{a.Table, a.Address, max(a.End(), b.End()) - int(a.Address)}
+}
+
+// refused notes that the device does not have a reading. It is tried again, first at
+// its own pace and then ever more seldom; the others do without it.
+func (p *Poller) refused(r *Read, err error) {
+	h := holeOf(r.spans[0].Span)
+	pace := p.rest[h]
+	if pace == nil {
+		pace = &rest{}
+		p.rest[h] = pace
+		p.schedule.lesson.add(h)
+		p.learned = true
+	}
+	if pace.failures++; pace.failures < patience {
+		return
+	}
+	pace.until = time.Now().Add(restFor(r.Every, pace.failures))
+	if pace.failures == patience {
+		p.learned = true
+		p.o.Log.Warn("the device refuses readings; they are tried again from time to time", "readings", p.names(r), "error", err)
+	}
+}
+
+// restFor doubles with each failure.
+func restFor(every time.Duration, failures int) time.Duration {
+	pause := every
+	for range failures - patience {
+		if pause >= longestRest {
+			break
+		}
+		pause *= 2
+	}
+	return max(every, min(pause, longestRest))
+}
+
+// rests reports whether a refused reading is not to be asked for now.
+func (p *Poller) rests(r *Read) bool {
+	pace := p.rest[holeOf(r.spans[0].Span)]
+	return pace != nil && pace.until.After(time.Now())
+}
+
+func (p *Poller) names(r *Read) []string {
+	var names []string
+	for _, i := range r.Readings {
+		names = append(names, p.o.Device.Readings[i].Name)
+	}
+	return names
+}
+
+// worked notes a good reply.
+func (p *Poller) worked(r *Read) {
+	kind := 0
+	if inBits(r.Table) {
+		kind = 1
+	}
+	p.works[kind] = max(p.works[kind], r.Quantity)
+	delete(p.strikes, hole{r.Table, r.Address, r.Quantity})
+	if r.alone {
+		h := holeOf(r.spans[0].Span)
+		delete(p.rest, h)
+		p.schedule.lesson.drop(h)
+		p.learned = true
+	}
+}
+
+// unanswered is for devices that do not answer where others refuse, or whose reply to
+// a large request is too short. Where a joined read fails several times in a row and a
+// small one is answered at once, less is asked for from then on: half as much, or if
+// as much is answered elsewhere, the two halves apart.
+func (p *Poller) unanswered(r *Read, err error) bool {
+	if p.mute {
+		return p.gaveUp(r, err)
+	}
+	small, others := p.schedule.read(r.spans[:1]), p.schedule.read(r.spans[1:])
+	data, none := p.ask(&small)
+	if none != nil {
+		p.mute = true
+		if isEnd(none) {
+			return false
+		}
+		return p.gaveUp(r, err)
+	}
+	p.took(&small, data, nil)
+	p.took(&others, nil, err)
+	key := hole{r.Table, r.Address, r.Quantity}
+	if p.strikes[key]++; p.strikes[key] < patience {
+		return true
+	}
+	delete(p.strikes, key)
+	p.learned = true
+	kind := 0
+	if inBits(r.Table) {
+		kind = 1
+	}
+	if p.works[kind] < r.Quantity {
+		*p.schedule.lesson.limit(r.Table) = max(1, r.Quantity/2)
+		return true
+	}
+	half := len(r.spans) / 2
+	p.schedule.lesson.add(between(r.spans[half-1], r.spans[half]))
+	p.again = time.Now().Add(askSoon) // of several halves only one cut will be needed in the end
+	return true
+}
+
+// settle plans with what was learned, and keeps it.
+func (p *Poller) settle() {
+	if !p.learned {
+		return
+	}
+	p.learned = false
+	s := p.schedule
+	s.replan()
+	if p.o.Memory == nil {
+		return
+	}
+	lasting := s.lesson.clone()
+	lasting.Holes = slices.DeleteFunc(lasting.Holes, func(h hole) bool {
+		return p.rest[h] != nil && p.rest[h].failures < patience
+	})
+	p.o.Memory.keep(p.o.Device.Name, p.key, lasting)
+}
+
+// forgive has everything tried again that the device refused: it was away, or a day
+// has gone by, and may be another one now.
+func (p *Poller) forgive() {
+	p.again = time.Now().Add(askAgain)
+	p.trials, p.works = nil, [2]int{}
+	s := p.schedule
+	for _, h := range s.lesson.Holes {
+		if pace := p.rest[h]; pace != nil {
+			pace.until = time.Time{}
+		} else {
+			p.trials = append(p.trials, trial{h, Read{Table: h.Table, Address: h.Address, Quantity: h.Quantity}})
+		}
+	}
+	free := *s.planner
+	free.lesson.Registers, free.lesson.Bits = 0, 0
+	for _, t := range []modbus.Table{modbus.HoldingRegisters, modbus.Coils} {
+		learned := s.lesson.limit(t)
+		if *learned == 0 {
+			continue
+		}
+		all := free.plan(free.allClasses())
+		i := slices.IndexFunc(all, func(r Read) bool { return inBits(r.Table) == inBits(t) && r.Quantity > *learned && len(r.spans) > 1 })
+		if i < 0 { // it makes no difference
+			*learned, p.learned = 0, true
+			continue
+		}
+		p.trials = append(p.trials, trial{hole{Table: t}, all[i]})
+	}
+}
+
+// retry tries one thing again that the device refused, after a round that it answered.
+func (p *Poller) retry() {
+	if time.Now().After(p.again) {
+		p.forgive()
+	}
+	if len(p.trials) == 0 || p.away {
+		return
+	}
+	t := p.trials[0]
+	p.trials = p.trials[1:]
+	if _, err := p.ask(&t.read); err != nil {
+		return
+	}
+	p.learned = true
+	if t.hole.Quantity > 0 {
+		p.schedule.lesson.drop(t.hole)
+	} else {
+		*p.schedule.lesson.limit(t.hole.Table) = 0
+	}
+	p.settle()
+}
