@@ -34,6 +34,7 @@ type Gateway struct {
 	backlog *backlog.Backlog
 	session *mqtt.Session
 	plant   *plant
+	home    *home
 	changed chan struct{} // one token: the state of a bus changed
 	ready   chan struct{} // closed when the gateway is online for the first time
 	online  func()        // closes ready, once
@@ -52,7 +53,7 @@ func New(c *config.Config, log *slog.Logger) (*Gateway, error) {
 	}
 	g.config.Store(c)
 	g.online = sync.OnceFunc(func() { close(g.ready) })
-	g.plant = newPlant(g)
+	g.plant, g.home = newPlant(g), newHome(g)
 	for _, step := range []func(*config.Config) error{g.remember, g.listen, g.connect} {
 		if err := step(c); err != nil {
 			g.unlisten()
@@ -119,6 +120,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	g.start(work)
 	talking.Go(func() { g.session.Run(session) })
 	talking.Go(func() { g.replay(session) })
+	talking.Go(func() { g.sweepHome(session) })
 	working.Go(func() { g.reportBuses(work) })
 
 	<-work.Done()
@@ -138,6 +140,7 @@ func (g *Gateway) start(work context.Context) {
 	defer g.arranging.Unlock()
 	g.work = work
 	g.plant.arrange(work, g.config.Load())
+	g.home.announce(g.config.Load())
 }
 
 func (g *Gateway) stop() {

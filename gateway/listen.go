@@ -145,6 +145,7 @@ func (g *Gateway) connect(c *config.Config) error {
 	o, err := g.sessionOptions(c)
 	if err == nil {
 		g.session = mqtt.New(o)
+		g.home.session = g.session
 	}
 	return err
 }
@@ -159,6 +160,7 @@ func (g *Gateway) sessionOptions(c *config.Config) (mqtt.Options, error) {
 		Events: maxEvents, Logger: g.log,
 	}
 	o.Topics, o.Optional = g.requestTopics(c)
+	o.Optional = append(o.Optional, g.home.topics(c)...)
 	if m.Version == config.MQTT5 {
 		o.Version = mqtt.V5
 	} else if g.hearsItself(c) {

@@ -24,6 +24,7 @@ func (g *Gateway) Reload(c *config.Config) error {
 	if g.work == nil || needsRestart(old, c) {
 		return ErrRestart
 	}
+	g.home.begin()
 	options, err := g.sessionOptions(c)
 	if err != nil {
 		return err
@@ -35,6 +36,7 @@ func (g *Gateway) Reload(c *config.Config) error {
 	}
 	g.config.Store(c)
 	g.plant.arrange(g.work, c)
+	g.home.announce(c)
 	if reflect.DeepEqual(old.MQTT, c.MQTT) && old.Requests.ResumeWithin == c.Requests.ResumeWithin {
 		g.session.SetTopics(options.Topics, options.Optional)
 	} else {

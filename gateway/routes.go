@@ -62,6 +62,9 @@ func (g *Gateway) handle(m mqtt.Message) {
 		g.set(device, reading, m)
 		return
 	}
+	if g.home.handle(m) {
+		return
+	}
 	m.Ack() // a bus that is no longer there, or an ending that is no name
 }
 
