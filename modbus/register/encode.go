@@ -87,7 +87,7 @@ func (f *Field) bool(v Value) (bool, error) {
 	}
 	on, ok := v.Bool()
 	if n := v.Float(); !ok && n != 0 && n != 1 {
-		return false, fmt.Errorf("%q where %s need true or false", v.String(), f.Table)
+		return false, fmt.Errorf("%s where %s need true or false", v.JSON(), f.Table)
 	} else if !ok {
 		on = n == 1
 	}
@@ -112,7 +112,7 @@ func (f *Field) encode(l linear, v Value) (raw uint64, err error) {
 	}
 	switch {
 	case !v.IsNumber():
-		return 0, fmt.Errorf("%q where %s needs a number", v.String(), f.Type)
+		return 0, fmt.Errorf("%s where %s needs a number", v.JSON(), f.Type)
 	case f.Type.floating():
 		return f.encodeFloat(l, v)
 	case f.Type == Uint64 && v.kind == unsigned && l.scale == 1 && l.offset == 0:

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -127,7 +128,7 @@ func TestPropertyWrittenReadsTheSame(t *testing.T) {
 		if err := f.Check(); err != nil {
 			t.Fatal(err)
 		}
-		if f.Scale != 0 && (f.Type >= register.Int64 && f.Type <= register.Float64 || f.Type == register.BCD64) {
+		if f.Type.IsNumber() && (f.Type >= register.Int64 && f.Type <= register.Float64 || f.Type == register.BCD64) {
 			f.Scale, f.Offset = 0, 0 // beyond 18 digits a scale costs some of them
 		}
 		v, err := f.Decode(content(t, f))
@@ -135,6 +136,9 @@ func TestPropertyWrittenReadsTheSame(t *testing.T) {
 			return
 		} else if err != nil {
 			t.Fatal(err)
+		}
+		if slices.ContainsFunc(v.Items(), register.Value.IsNull) && len(f.NoData) == 0 {
+			return // a place of a block whose content cannot be written
 		}
 		var again register.Value
 		if f.IsPart() {
