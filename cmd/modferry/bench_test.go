@@ -21,13 +21,18 @@ import (
 	"modferry/modbus"
 )
 
-// Two processes of the measured chain that are not modferry itself are this test
+// Processes of the measured chain that are not modferry itself are this test
 // binary, started again in a role.
 const roleVariable = "MODFERRY_TEST_ROLE"
 
 func play(role string) error {
-	if role == "device" {
+	switch role {
+	case "device":
 		return awake()
+	case "plant":
+		return plant()
+	case "floor":
+		return floor(os.Args[1])
 	}
 	return echo(os.Args[1])
 }
