@@ -112,13 +112,15 @@ func (d *Device) Handle(unit byte, request modbus.PDU) (modbus.PDU, bool) {
 func pduText(p modbus.PDU) string { return fmt.Sprintf("%02X % X", p.FunctionCode, p.Data) }
 
 // Pin holds what a register that moves measures at a value, before any correction,
-// until [Device.Unpin].
+// until [Device.Unpin]. NaN is no value, such as of a sensor that is not connected.
 func (d *Device) Pin(name string, value float64) error {
 	r, err := d.measured(name)
 	switch {
 	case err != nil:
 		return err
-	case math.IsNaN(value) || value < r.Min || value > r.Max:
+	case math.IsNaN(value) && len(r.NoData) == 0:
+		return fmt.Errorf("%s cannot be without a value: nothing means that there is none", name)
+	case value < r.Min || value > r.Max:
 		return fmt.Errorf("%s cannot be %v: it is from %v to %v", name, value, r.Min, r.Max)
 	}
 	d.image.Update(func(*server.Tables) {

@@ -31,7 +31,6 @@ func decodeRegister(e strictyaml.Entry, readings []Reading) Register {
 	m := e.Value.Map()
 	defer m.Done()
 	r := Register{Name: e.Name, Field: registerField(m, e.Name, readings)}
-	r.Initial = number(m.Get("initial"), 0)
 	r.Min = number(m.Get("min"), math.Inf(-1))
 	r.Max = number(m.Get("max"), math.Inf(1))
 	r.ReadOnly = m.Get("read_only").Bool(false) || r.Table == modbus.InputRegisters || r.Table == modbus.DiscreteInputs
@@ -41,12 +40,21 @@ func decodeRegister(e strictyaml.Entry, readings []Reading) Register {
 	r.Applies = map[string]Moment{"restart": AtRestart}[m.Get("applies").OneOf("", "at once", "restart")]
 	r.Corrects = m.Get("corrects").String("")
 	r.Wave = decodeWave(m.Get("wave"))
+	r.Initial = number(m.Get("initial"), firstOf(r))
 	r.Rises = m.Get("rises").Float(0, 0, math.MaxFloat64)
 	checkRegister(m.Node(), r)
 	return r
 }
 
 // registerField reads where a register lies. A device knows no names of numbers.
+// firstOf returns what a register holds at first if nothing is said.
+func firstOf(r Register) float64 {
+	if r.Wave == nil {
+		return 0
+	}
+	return min(max(r.Wave.Mean, r.Min), r.Max)
+}
+
 func registerField(m *strictyaml.Map, name string, readings []Reading) (f register.Field) {
 	i := slices.IndexFunc(readings, func(r Reading) bool { return r.Name == name && r.Compute == "" })
 	placed := slices.ContainsFunc(tableKeys, func(t tableKey) bool { return m.Get(t.key).Present() })
