@@ -95,7 +95,7 @@ func (r *reading) isDue(now time.Time) bool {
 // heartbeatIsNear reports whether the heartbeat is due before half an interval has
 // passed: then a fresh value is published rather than soon an older one.
 func (r *reading) heartbeatIsNear(now time.Time) bool {
-	return r.published.Add(r.heartbeat).Sub(now) < r.every/2 && !now.Before(r.published.Add(r.MinInterval))
+	return r.published.Add(r.heartbeat).Sub(now) < min(r.every, r.heartbeat)/2 && !now.Before(r.published.Add(r.MinInterval))
 }
 
 // changed reports whether the value differs from the one published by its deadband or more.
