@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strconv"
 
 	"modferry/modbus"
 )
@@ -51,7 +50,7 @@ type Decoder struct {
 	linear linear
 	size   int // bytes of one value
 	whole  int // bytes of the field
-	direct bool
+	direct bool // integers that are decimal numbers, without names: see appendDirect
 }
 
 // Decoder returns a decoder of the field, which must pass [Field.Check].
@@ -62,8 +61,7 @@ func (f Field) Decoder() *Decoder {
 
 func (f *Field) decoder() Decoder {
 	d := Decoder{field: *f, linear: f.linear(), size: f.size(), whole: f.DataSize()}
-	d.direct = f.Type.form() == integer && d.linear.scale == 1 && d.linear.offset == 0 && f.Decimals <= 0 &&
-		len(f.NoData)+len(f.Names)+len(f.Flags)+f.Width == 0
+	d.direct = f.Type.form() == integer && d.linear.exact && len(f.Names)+len(f.Flags) == 0
 	return d
 }
 
@@ -114,8 +112,10 @@ func (d *Decoder) AppendJSON(dst, data []byte) ([]byte, error) {
 			dst = append(dst, ',')
 		}
 		if d.direct {
-			dst, some = d.appendInteger(dst, data[at:]), true
-			continue
+			if text, ok := d.appendDirect(dst, data[at:]); ok {
+				dst, some = text, true
+				continue
+			}
 		}
 		v := d.one(data[at:])
 		some = some || !v.IsNull()
@@ -231,11 +231,24 @@ func (t Type) number(raw uint64) float64 {
 	return math.Float64frombits(raw)
 }
 
-// appendInteger appends an integer that is shown as it is.
-func (d *Decoder) appendInteger(dst, data []byte) []byte {
+// appendDirect appends a number that is a decimal one without making a Value of it;
+// it is not ok for all others, and where there is no value.
+func (d *Decoder) appendDirect(dst, data []byte) ([]byte, bool) {
 	raw := d.field.Order.get(data, d.size)
-	if d.field.Type.signed() {
-		return strconv.AppendInt(dst, d.field.extend(raw), 10)
+	for _, none := range d.field.NoData {
+		if raw == none {
+			return dst, false
+		}
 	}
-	return strconv.AppendUint(dst, raw, 10)
+	n := int64(raw)
+	if d.field.Type.signed() {
+		n = d.field.extend(raw)
+	} else if n < 0 {
+		return dst, false
+	}
+	number, ok := d.linear.apply(n)
+	if !ok {
+		return dst, false
+	}
+	return number.append(dst), true
 }

@@ -49,14 +49,14 @@ func (f Field) AppendData(dst []byte, v Value) ([]byte, error) {
 	start, l := len(dst), f.linear()
 	for _, item := range items {
 		var err error
-		if dst, err = f.appendOne(dst, l, item); err != nil {
+		if dst, err = f.appendOne(dst, &l, item); err != nil {
 			return dst[:start], err
 		}
 	}
 	return dst, nil
 }
 
-func (f *Field) appendOne(dst []byte, l linear, v Value) ([]byte, error) {
+func (f *Field) appendOne(dst []byte, l *linear, v Value) ([]byte, error) {
 	if f.Type.isWide() {
 		return f.appendWide(dst, v)
 	}
@@ -95,7 +95,7 @@ func (f *Field) bool(v Value) (bool, error) {
 }
 
 // encode returns the content of a value that is one number.
-func (f *Field) encode(l linear, v Value) (raw uint64, err error) {
+func (f *Field) encode(l *linear, v Value) (raw uint64, err error) {
 	switch {
 	case v.IsNull() && len(f.NoData) > 0:
 		return f.NoData[0], nil
@@ -121,7 +121,7 @@ func (f *Field) encode(l linear, v Value) (raw uint64, err error) {
 	return f.encodeInteger(l, v)
 }
 
-func (f *Field) encodeInteger(l linear, v Value) (uint64, error) {
+func (f *Field) encodeInteger(l *linear, v Value) (uint64, error) {
 	n, ok := l.raw(v)
 	switch {
 	case !ok || n < 0 && !f.Type.signed() || !f.holds(n):
@@ -132,7 +132,7 @@ func (f *Field) encodeInteger(l linear, v Value) (uint64, error) {
 	return uint64(n) & (math.MaxUint64 >> (64 - f.bits())), nil
 }
 
-func (f *Field) encodeFloat(l linear, v Value) (uint64, error) {
+func (f *Field) encodeFloat(l *linear, v Value) (uint64, error) {
 	n := v.Float()
 	if l.scale != 1 || l.offset != 0 {
 		n = (n - l.offset) / l.scale
@@ -171,7 +171,8 @@ func (f Field) Mask(v Value) (and, or uint16, err error) {
 	if f.inBits() || f.Quantity() != 1 || f.Type == String {
 		return 0, 0, fmt.Errorf("%d %s are no part of one register: they are written whole", f.Quantity(), f.Table)
 	}
-	raw, err := f.encode(f.linear(), v)
+	l := f.linear()
+	raw, err := f.encode(&l, v)
 	if err != nil {
 		return 0, 0, err
 	}

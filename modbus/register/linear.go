@@ -28,7 +28,7 @@ func (f Field) linear() linear {
 }
 
 // integer returns the value of a raw whole number.
-func (l linear) integer(raw int64) Value {
+func (l *linear) integer(raw int64) Value {
 	if l.exact {
 		if d, ok := l.apply(raw); ok {
 			return decimalValue(d)
@@ -37,7 +37,7 @@ func (l linear) integer(raw int64) Value {
 	return l.float(float64(raw), 64)
 }
 
-func (l linear) apply(raw int64) (decimal, bool) {
+func (l *linear) apply(raw int64) (decimal, bool) {
 	m, ok := multiply(raw, l.factor)
 	if !ok {
 		return decimal{}, false
@@ -48,7 +48,7 @@ func (l linear) apply(raw int64) (decimal, bool) {
 	return l.rounded(decimal{m, l.decimals})
 }
 
-func (l linear) rounded(d decimal) (decimal, bool) {
+func (l *linear) rounded(d decimal) (decimal, bool) {
 	if l.keep < 0 {
 		return d.trim(), true
 	}
@@ -56,7 +56,7 @@ func (l linear) rounded(d decimal) (decimal, bool) {
 }
 
 // unsigned returns the value of a raw number above the int64 range.
-func (l linear) unsigned(raw uint64) Value {
+func (l *linear) unsigned(raw uint64) Value {
 	if l.scale == 1 && l.offset == 0 && l.keep <= 0 {
 		return Value{kind: unsigned, bits: raw}
 	}
@@ -66,7 +66,7 @@ func (l linear) unsigned(raw uint64) Value {
 // float returns the value of a raw floating point number that was written with size
 // bits, null if it is none (NaN, an infinity, or beyond float64 when scaled). 15 significant digits are what a float64 calculation keeps free of noise;
 // a float32 is first taken as the shortest decimal number that means it.
-func (l linear) float(raw float64, size int) Value {
+func (l *linear) float(raw float64, size int) Value {
 	v := Value{kind: floating, decimals: int8(l.keep)}
 	if plain := l.scale == 1 && l.offset == 0; plain && l.keep < 0 {
 		v.single = size == 32
@@ -106,7 +106,7 @@ func roundTo(v float64, decimals int) float64 {
 }
 
 // raw returns the whole number whose value is nearest to v. It is not ok if no int64 is near.
-func (l linear) raw(v Value) (int64, bool) {
+func (l *linear) raw(v Value) (int64, bool) {
 	if d, ok := v.decimal(); ok && l.exact {
 		digits := max(l.decimals, d.decimals)
 		d, ok1 := d.to(digits)

@@ -200,19 +200,3 @@ func TestDecodingANumberTakesNoMemory(t *testing.T) {
 		t.Errorf("%v allocations", allocs)
 	}
 }
-
-func BenchmarkDecodeBlock(b *testing.B) {
-	f := register.Field{Table: modbus.InputRegisters, Type: register.Int16, Scale: 0.1, Count: 125, Decimals: -1}
-	data, out := make([]byte, 250), make([]byte, 0, 2048)
-	for i := range data {
-		data[i] = byte(i * 7)
-	}
-	b.ReportAllocs()
-	for b.Loop() {
-		v, err := f.Decode(data)
-		if err != nil {
-			b.Fatal(err)
-		}
-		out = v.AppendJSON(out[:0])
-	}
-}
