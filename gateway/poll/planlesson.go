@@ -55,7 +55,7 @@ func (l *lesson) fence(s modbus.Span) int {
 
 // add learns a hole. Wider ones that have all of it say nothing more.
 func (l *lesson) add(h hole) {
-	l.Holes = slices.DeleteFunc(l.Holes, func(o hole) bool { return h.within(o) })
+	l.Holes = slices.DeleteFunc(l.Holes, h.within)
 	l.Holes = append(l.Holes, h)
 }
 

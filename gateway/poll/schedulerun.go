@@ -83,6 +83,7 @@ func (p *Poller) do(r *Read) bool {
 	if r.alone && p.rests(r) {
 		return true
 	}
+	p.asked = true
 	data, err := p.read(r)
 	switch {
 	case isEnd(err):
@@ -112,7 +113,6 @@ func (p *Poller) read(r *Read) ([]byte, error) {
 // ask makes one request.
 func (p *Poller) ask(r *Read) ([]byte, error) {
 	data, err := r.fetch(p.client)
-	p.asked = true
 	if isHeard(err) {
 		p.heard, p.mute = true, false
 		if p.away {
