@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"math"
 	"strings"
 	"sync"
@@ -334,7 +335,7 @@ func samplesOf(t *testing.T, d *device, c config.Device) func() map[string]messa
 	return func() map[string]message.Sample {
 		mu.Lock()
 		defer mu.Unlock()
-		return last
+		return maps.Clone(last)
 	}
 }
 
