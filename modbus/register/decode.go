@@ -48,8 +48,8 @@ func (f Field) Decode(data []byte) (Value, error) {
 type Decoder struct {
 	field  Field
 	linear linear
-	size   int // bytes of one value
-	whole  int // bytes of the field
+	size   int  // bytes of one value
+	whole  int  // bytes of the field
 	direct bool // integers that are decimal numbers, without names: see appendDirect
 }
 
