@@ -278,7 +278,7 @@ func TestJSONRequests(t *testing.T) {
 func includes(t *testing.T, got, want string) {
 	t.Helper()
 	var g, w map[string]any
-	for text, into := range map[string]*map[string]any{got: &g, want: &w} {
+	for into, text := range map[*map[string]any]string{&g: got, &w: want} {
 		if err := json.Unmarshal([]byte(text), into); err != nil {
 			t.Fatalf("%s: %v", text, err)
 		}
