@@ -12,6 +12,7 @@ import (
 	"modferry/gateway/mqtt"
 	"modferry/gateway/poll"
 	"modferry/modbus"
+	"modferry/modbus/profile"
 )
 
 // plant is what works between the session and the devices: the buses, and the
@@ -24,6 +25,7 @@ type plant struct {
 	devices map[string]*devicePart
 	lines   atomic.Pointer[[]*line] // of the buses, in the configuration's order
 	setters atomic.Pointer[setters]
+	board   poll.Board // where computed readings find those of other devices
 }
 
 // busPart is a bus at work.
@@ -66,7 +68,7 @@ func (p *plant) arrange(ctx context.Context, c *config.Config) {
 	p.lines.Store(&lines)
 	for _, d := range c.Devices {
 		if p.devices[d.Name] == nil {
-			p.addDevice(ctx, d)
+			p.addDevice(ctx, d, c)
 		}
 	}
 	p.arrangeSetters()
@@ -132,10 +134,10 @@ func (p *plant) addBus(ctx context.Context, c config.Bus, all []config.Bus) *bus
 	return part
 }
 
-func (p *plant) addDevice(ctx context.Context, c config.Device) {
+func (p *plant) addDevice(ctx context.Context, c config.Device, all *config.Config) {
 	g, b, topics := p.gateway, p.buses[c.Bus].bus, p.gateway.topics.Device(c.Name)
 	poller := poll.New(poll.Options{
-		Device: c, Log: g.log.With("device", c.Name, "bus", c.Bus, "unit", c.Unit),
+		Device: c, Log: g.log.With("device", c.Name, "bus", c.Bus, "unit", c.Unit), Board: &p.board, Foreign: foreign(all, c),
 		Client: func(ctx context.Context) modbus.Client { return b.Client(ctx, c.Unit, 0) },
 		Publish: func(reading string, s message.Sample, payload []byte) {
 			g.session.Retain(mqtt.State{Topic: topics.Reading(reading), Payload: payload, Missed: g.missed(c.Name, reading, s)})
@@ -144,6 +146,39 @@ func (p *plant) addDevice(ctx context.Context, c config.Device) {
 		Status: func(payload []byte) { g.retain(topics.Status(), payload) },
 	})
 	p.devices[c.Name] = &devicePart{work: begin(ctx, poller.Run), built: c, poller: poller, lacks: &lacking{has: c.Functions}}
+}
+
+// foreign returns the readings of the other devices, as one that is computed names them.
+func foreign(all *config.Config, c config.Device) []string {
+	if !slices.ContainsFunc(c.Readings, func(r profile.Reading) bool { return r.Compute != "" }) {
+		return nil
+	}
+	var names []string
+	for _, d := range all.Devices {
+		for _, r := range d.Readings {
+			if d.Name != c.Name {
+				names = append(names, d.Name+"."+r.Name)
+			}
+		}
+	}
+	return names
+}
+
+func busOf(d config.Device, all []config.Bus) config.Bus {
+	return all[slices.IndexFunc(all, func(b config.Bus) bool { return b.Name == d.Bus })]
+}
+
+// position returns how many devices of its bus are before a device.
+func position(d config.Device, all []config.Device) (n int) {
+	for _, other := range all {
+		switch {
+		case other.Name == d.Name:
+			return n
+		case other.Bus == d.Bus:
+			n++
+		}
+	}
+	return n
 }
 
 // end ends everything at the same time: polls wait for what was sent, buses finish
