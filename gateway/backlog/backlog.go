@@ -11,22 +11,21 @@ import (
 	"golang.org/x/time/rate"
 
 	"modferry/gateway/message"
+	"modferry/gateway/store"
 )
 
 const (
-	fileName    = "backlog.db"
 	waitingMax  = 1 << 20 // bytes of records that wait for the disk
 	memoryMax   = 4 << 20 // bytes of records if there is no directory
 	defaultRate = 200
 
-	lag          = time.Second      // how long a record may wait for others before it is written
-	retry        = 10 * time.Second // between attempts to use a file that failed
-	warnEvery    = time.Minute      // between two warnings, with something better between them
-	closeTimeout = 5 * time.Second  // for the last transaction
+	lag        = time.Second      // how long a record may wait for others before it is written
+	retry      = 10 * time.Second // between attempts to use a file that failed
+	settleTime = 5 * time.Second  // for the deletion of what was delivered when its context ended
 )
 
 // ErrInUse: another process has the file.
-var ErrInUse = errInUse
+var ErrInUse = store.ErrInUse
 
 var errClosed = errors.New("the backlog is closed")
 
@@ -61,9 +60,7 @@ type Backlog struct {
 	lazy     chan struct{} // one place: something is waiting
 	limits   chan struct{} // one place: there may be too much in the file
 	requests chan func()   // what Replay wants done by the writer
-	stop     chan struct{}
-	stopOnce sync.Once
-	done     chan struct{} // closed when the writer has ended
+	owner    *store.Owner
 	writer   writer
 }
 
@@ -84,7 +81,7 @@ func prepare(o Options) (*Backlog, error) {
 	b := &Backlog{
 		log: o.Logger, lag: lag, retry: retry,
 		arrived: make(chan struct{}, 1), urgent: make(chan struct{}, 1), lazy: make(chan struct{}, 1), limits: make(chan struct{}, 1),
-		requests: make(chan func()), stop: make(chan struct{}), done: make(chan struct{}),
+		requests: make(chan func()), owner: store.NewOwner(),
 	}
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
@@ -93,12 +90,10 @@ func prepare(o Options) (*Backlog, error) {
 	if o.Dir == "" {
 		return b, nil
 	}
-	b.writer.path = filepath.Join(o.Dir, fileName)
-	unlock, err := lock(b.writer.path)
-	if err != nil {
-		return nil, fmt.Errorf("cannot open the backlog %s: %w", b.writer.path, err)
+	b.writer.begin(filepath.Join(o.Dir, fileName), b.log)
+	if err := b.writer.place.InUse(); err != nil {
+		return nil, fmt.Errorf("cannot open the backlog %s: %w", b.writer.place.Path, err)
 	}
-	unlock()
 	return b, nil
 }
 
@@ -121,7 +116,7 @@ func (b *Backlog) SetLimits(most int64, perSecond int) {
 
 // room returns the bytes of records that may wait. b.mu is held.
 func (b *Backlog) room() int64 {
-	if b.writer.path == "" {
+	if b.writer.place.Path == "" {
 		return min(b.max, memoryMax)
 	}
 	return min(b.max, waitingMax)
@@ -144,7 +139,7 @@ func (b *Backlog) Add(record []byte) {
 	b.waiting.push(i)
 	b.trim()
 	wake(b.arrived)
-	if b.writer.path == "" {
+	if b.writer.place.Path == "" {
 		return
 	}
 	wake(b.lazy)
@@ -163,7 +158,7 @@ func (b *Backlog) trim() {
 // reason returns why something finds no room in memory. b.mu is held.
 func (b *Backlog) reason() *uint64 {
 	switch {
-	case b.writer.path == "":
+	case b.writer.place.Path == "":
 		return &b.kept.Dropped.Full
 	case b.kept.Err != nil:
 		return &b.kept.Dropped.Disk
@@ -174,21 +169,16 @@ func (b *Backlog) reason() *uint64 {
 // Close writes what waits, within 5 s, and frees the file. The error says that
 // records were lost.
 func (b *Backlog) Close() error {
-	b.stopOnce.Do(func() { close(b.stop) })
-	deadline := time.NewTimer(closeTimeout)
-	defer deadline.Stop()
-	select {
-	case <-b.done:
-	case <-deadline.C:
-		return fmt.Errorf("cannot close the backlog %s: the disk did not answer within %v", b.writer.path, closeTimeout)
+	if err := b.owner.Close(); err != nil {
+		return fmt.Errorf("cannot close the backlog %s: %w", b.writer.place.Path, err)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	lost := len(b.waiting.items)
-	if lost == 0 || b.writer.path == "" {
+	if lost == 0 || b.writer.place.Path == "" {
 		return nil
 	}
-	return fmt.Errorf("cannot keep %d readings in %s: %w", lost, b.writer.path, b.kept.Err)
+	return fmt.Errorf("cannot keep %d readings in %s: %w", lost, b.writer.place.Path, b.kept.Err)
 }
 
 func wake(c chan<- struct{}) {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"modferry/gateway/message"
+	"modferry/gateway/store/storetest"
 )
 
 func TestReplayInOrder(t *testing.T) {
@@ -55,7 +56,7 @@ func TestRestartKeepsWhatWasAdded(t *testing.T) {
 	b = open(t, Options{Dir: dir})
 	add(b, 500, 501)
 	wantRange(t, drain(t, b, 1).received(), 500, 501)
-	if broken := brokenFiles(t, dir); len(broken) > 0 {
+	if broken := storetest.Broken(t, dir); len(broken) > 0 {
 		t.Errorf("set aside: %v", broken)
 	}
 }
@@ -69,29 +70,15 @@ func TestAdditionsShareATransaction(t *testing.T) {
 	t.Cleanup(func() { _ = b.Close() })
 	add(b, 0, 1)
 	synced(t, b)
-	before := transactions(t, dir)
+	before := storetest.Transactions(t, filepath.Join(dir, fileName))
 	for n := 1; n <= 20; n++ {
 		b.Add(record(n, 150))
 		time.Sleep(time.Millisecond)
 	}
 	synced(t, b)
-	if after := transactions(t, dir); after-before > 2 {
+	if after := storetest.Transactions(t, filepath.Join(dir, fileName)); after-before > 2 {
 		t.Errorf("%d transactions for what came in 20 ms", after-before)
 	}
-}
-
-func transactions(t *testing.T, dir string) uint64 {
-	t.Helper()
-	f, err := os.Open(filepath.Join(dir, fileName))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	m, err := findMeta(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return m.txid
 }
 
 func TestNoFileBeforeThereIsSomethingToKeep(t *testing.T) {

@@ -21,8 +21,7 @@
 // it: at most 1 MiB of records wait, and the file is looked at in parts. Without a
 // directory up to 4 MiB of records are in memory, and nowhere else.
 //
-// The file is a bbolt database, used by one goroutine. bbolt trusts its file, so
-// one that an earlier process left is inspected first, page by page. A damaged or
-// foreign file is set aside as backlog.db.broken-<time>; the records in it that are
-// sound are kept. After any failure the file is inspected again.
+// The file is one of package store, used by one goroutine. A damaged or foreign file
+// is set aside as backlog.db.broken-<time>; the records in it that are sound are
+// kept. After any failure the file is inspected again.
 package backlog

@@ -7,22 +7,19 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
+	"modferry/gateway/store/storetest"
 )
 
 const mib = 1 << 20
 
 func TestMain(m *testing.M) {
-	if dir := os.Getenv(childDir); dir != "" {
-		os.Exit(child(dir, os.Getenv(childRole)))
-	}
-	goleak.VerifyTestMain(m)
+	storetest.Main(m, map[string]func(string) error{
+		roleOnce: child((*childGateway).once), roleBusy: child((*childGateway).busy), roleFull: child((*childGateway).full),
+	})
 }
 
 // open opens a backlog that is closed when the test ends.
@@ -167,15 +164,6 @@ func synced(t testing.TB, b *Backlog) {
 		}
 	}()
 	eventually(t, "all is on disk", func() bool { s := b.Stats(); return s.Waiting == 0 && s.Err == nil })
-}
-
-func brokenFiles(t testing.TB, dir string) []string {
-	t.Helper()
-	broken, err := filepath.Glob(filepath.Join(dir, "*.broken-*"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return broken
 }
 
 // within returns a context that ends long after what is waited for should have happened.

@@ -1,15 +1,9 @@
 package backlog
 
-import (
-	"encoding/binary"
-	"hash/crc32"
-)
+import "modferry/gateway/store"
 
-const (
-	keySize = 8
-	sumSize = crc32.Size
-	perItem = 64 // about what a record takes in memory, or in the file, besides its bytes
-)
+// perItem is about what a record takes in memory, or in the file, besides its bytes.
+const perItem = 64
 
 // item is a record on its way.
 type item struct {
@@ -20,27 +14,77 @@ type item struct {
 
 func (i *item) cost() int64 { return int64(len(i.record)) + perItem }
 
-// encodeKey returns the key of a record. Keys count up, so that their order is that of time.
-func encodeKey(key uint64) []byte { return binary.BigEndian.AppendUint64(nil, key) }
-
-// encodeValue returns what the file has under key: the record and the CRC-32C of
-// the key and it. bbolt itself would not notice a changed bit.
-func encodeValue(key uint64, record []byte) []byte {
-	value := append(make([]byte, 0, len(record)+sumSize), record...)
-	return binary.BigEndian.AppendUint32(value, checksum(encodeKey(key), record))
+// change is what one transaction does, in this order.
+type change struct {
+	remove []uint64 // keys
+	drop   int64    // the oldest records, until they cost that much together
+	above  uint64   // but only those with keys above
+	add    []*item  // which get their keys: those grow, so that their order is that of time
+	last   uint64   // the highest key so far
 }
 
-// parseValue takes an element apart. The record is part of value.
-func parseValue(rawKey, value []byte) (key uint64, record []byte, ok bool) {
-	if len(rawKey) != keySize || len(value) < sumSize {
-		return 0, nil, false
+// apply makes the transaction.
+func (c change) apply(f *store.File) (dropped int, err error) {
+	err = f.Update(func(tx *store.Tx) error {
+		if err := tx.Delete(c.remove...); err != nil {
+			return err
+		}
+		oldest := c.oldest(tx)
+		dropped = len(oldest)
+		if err := tx.Delete(oldest...); err != nil {
+			return err
+		}
+		return c.append(tx)
+	})
+	return dropped, err
+}
+
+// oldest returns the keys of the records to drop.
+func (c change) oldest(tx *store.Tx) (keys []uint64) {
+	if c.drop <= 0 {
+		return nil
 	}
-	key, record = binary.BigEndian.Uint64(rawKey), value[:len(value)-sumSize]
-	sum := binary.BigEndian.Uint32(value[len(record):])
-	return key, record, key != 0 && sum == checksum(rawKey, record)
+	for r := range tx.From(c.above + 1) {
+		keys = append(keys, r.Key)
+		if c.drop -= int64(len(r.Data)) + perItem; c.drop <= 0 {
+			break
+		}
+	}
+	return keys
 }
 
-func checksum(rawKey, record []byte) uint32 {
-	table := crc32.MakeTable(crc32.Castagnoli)
-	return crc32.Update(crc32.Checksum(rawKey, table), table, record)
+func (c change) append(tx *store.Tx) error {
+	last := max(c.last, tx.Last())
+	for _, i := range c.add {
+		if i.key == 0 {
+			i.key = last + 1
+		}
+		last = max(last, i.key)
+		if err := tx.Put(i.key, i.record); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// oldestRecords returns copies of the first records, at most so many with so many
+// bytes, but at least one; and the keys of those that turned out to be damaged.
+func oldestRecords(f *store.File, most, bytes int) (items []*item, bad []uint64, err error) {
+	err = f.View(func(tx *store.Tx) error {
+		for r, sound := range tx.From(0) {
+			if !sound {
+				bad = append(bad, r.Key)
+				continue
+			}
+			if bytes -= len(r.Data) + 1; bytes < 0 && len(items) > 0 {
+				return nil
+			}
+			items = append(items, &item{record: append([]byte(nil), r.Data...), key: r.Key})
+			if len(items) == most {
+				return nil
+			}
+		}
+		return nil
+	})
+	return items, bad, err
 }

@@ -81,7 +81,7 @@ func (b *Backlog) next(ctx context.Context) (*batch, error) {
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
-		case <-b.done:
+		case <-b.owner.Done():
 			return nil, errClosed
 		case <-b.arrived:
 		case <-time.After(b.retry): // the disk may work again
@@ -132,7 +132,7 @@ func (b *Backlog) settle(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-b.done:
+		case <-b.owner.Done():
 			return errClosed
 		case <-time.After(b.retry):
 		}
@@ -146,7 +146,7 @@ func (b *Backlog) do(ctx context.Context, what func()) error {
 	case b.requests <- func() { what(); close(done) }:
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-b.done:
+	case <-b.owner.Done():
 		return errClosed
 	}
 	select {
@@ -159,7 +159,7 @@ func (b *Backlog) do(ctx context.Context, what func()) error {
 
 // doNow is do for what must not be left undone because ctx has ended.
 func (b *Backlog) doNow(ctx context.Context, what func()) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), settleTime)
 	defer cancel()
 	return b.do(ctx, what)
 }
@@ -186,11 +186,11 @@ func (b *Backlog) oldest() []*item {
 func (b *Backlog) oldestInFile(most, bytes int) (items []*item, err error) {
 	w := &b.writer
 	for n := range attempts {
-		if err = b.attach(false); err != nil || w.store == nil || w.store.count == 0 {
+		if err = b.attach(false); err != nil || w.file == nil || w.file.Contents().Count == 0 {
 			return nil, err
 		}
 		var bad []uint64
-		if items, bad, err = w.store.oldestRecords(most, bytes); err != nil {
+		if items, bad, err = oldestRecords(w.file, most, bytes); err != nil {
 			b.reopen(err)
 			b.note(w.cause)
 			continue
@@ -226,7 +226,7 @@ func (b *Backlog) delete(d *batch) error {
 	b.mu.Lock()
 	empty := len(b.waiting.items) == 0
 	b.mu.Unlock()
-	if empty && len(keys) > 0 && b.writer.store != nil && b.writer.store.count == 0 {
+	if empty && len(keys) > 0 && b.writer.file != nil && b.writer.file.Contents().Count == 0 {
 		b.shrink()
 		b.note(b.writer.cause)
 	}
@@ -239,7 +239,7 @@ func (b *Backlog) remove(keys []uint64) (err error) {
 		if err = b.attach(false); err != nil {
 			return err
 		}
-		if b.writer.store == nil {
+		if b.writer.file == nil {
 			return nil
 		}
 		if err = b.write(change{remove: keys, add: b.take()}); err == nil {

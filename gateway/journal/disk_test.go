@@ -3,31 +3,17 @@ package journal
 import (
 	"bytes"
 	"errors"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
-)
 
-// unusable returns a directory below a file, which no user can make.
-func unusable(t *testing.T) (dir string, repair func()) {
-	t.Helper()
-	parent := filepath.Join(t.TempDir(), "parent")
-	if err := os.WriteFile(parent, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return filepath.Join(parent, "data"), func() {
-		if err := os.Remove(parent); err != nil {
-			t.Fatal(err)
-		}
-	}
-}
+	"modferry/gateway/store/storetest"
+)
 
 func TestUnusableDirectoryFallsBackToMemory(t *testing.T) {
 	var log bytes.Buffer
-	dir, _ := unusable(t)
+	dir, _ := storetest.Unusable(t)
 	j := open(t, Options{Dir: dir, Logger: logTo(&log)})
 	if !j.Degraded() || !strings.Contains(log.String(), "cannot be written") {
 		t.Errorf("degraded %v, log %s", j.Degraded(), log.String())
@@ -54,7 +40,7 @@ func TestUnusableDirectoryFallsBackToMemory(t *testing.T) {
 }
 
 func TestDirectoryThatBecomesUsable(t *testing.T) {
-	dir, repair := unusable(t)
+	dir, repair := storetest.Unusable(t)
 	j, err := prepare(Options{Dir: dir})
 	if err != nil {
 		t.Fatal(err)
@@ -83,42 +69,7 @@ func TestDirectoryThatBecomesUsable(t *testing.T) {
 
 // However the file fails under the open journal, it is begun anew with all that is remembered.
 func TestFileThatFails(t *testing.T) {
-	for name, fail := range map[string]func(*testing.T, *Journal, string){
-		"descriptor is gone": func(_ *testing.T, j *Journal, _ string) { _ = j.writer.store.file.Close() },
-		"file is removed": func(t *testing.T, _ *Journal, path string) {
-			if err := os.Remove(path); err != nil {
-				t.Fatal(err)
-			}
-		},
-		"directory is removed": func(t *testing.T, _ *Journal, path string) {
-			if err := os.RemoveAll(filepath.Dir(path)); err != nil {
-				t.Fatal(err)
-			}
-		},
-		"file is replaced": func(t *testing.T, _ *Journal, path string) {
-			if err := os.WriteFile(path+"x", []byte("something else"), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.Rename(path+"x", path); err != nil {
-				t.Fatal(err)
-			}
-		},
-		"file is cut off under the memory map": func(t *testing.T, _ *Journal, path string) {
-			if err := os.Truncate(path, 4096); err != nil {
-				t.Fatal(err)
-			}
-		},
-		"pages are overwritten": func(t *testing.T, _ *Journal, path string) {
-			f, err := os.OpenFile(path, os.O_WRONLY, 0)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer f.Close()
-			if _, err := f.WriteAt(bytes.Repeat([]byte{0xA5}, 200_000), 8192); err != nil {
-				t.Fatal(err)
-			}
-		},
-	} {
+	for name, fail := range storetest.Failures() {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "data")
 			j, err := prepare(Options{Dir: dir})
@@ -132,7 +83,7 @@ func TestFileThatFails(t *testing.T) {
 				j.Finish(key("%d", i), []byte("reply"))
 				j.flush()
 			}
-			fail(t, j, filepath.Join(dir, "journal.db"))
+			fail(t, filepath.Join(dir, fileName))
 			go j.run()
 			execute(t, j, key("after"), "reply")
 			if j.Degraded() {
@@ -149,70 +100,8 @@ func TestFileThatFails(t *testing.T) {
 	}
 }
 
-// A disk that fails for long takes no more and more memory.
-func TestBoundedWhileTheDiskFails(t *testing.T) {
-	dir := t.TempDir()
-	j, err := prepare(Options{Dir: dir, MaxEntries: 50})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := j.writer.store
-	if err := s.db.Close(); err != nil { // every transaction fails from now on
-		t.Fatal(err)
-	}
-	if s.file, err = os.Open(filepath.Join(dir, "journal.db")); err != nil {
-		t.Fatal(err)
-	}
-	defer s.file.Close()
-	j.writer.failed = time.Now().Add(time.Hour) // and the file cannot be begun anew
-	for i := range 1000 {
-		k := key("%d", i)
-		if _, err := j.Begin(k, true); err != nil {
-			t.Fatal(err)
-		}
-		wait, err := j.intend(k)
-		if err != nil {
-			t.Fatal(err)
-		}
-		j.flush()
-		if err := <-wait; err == nil {
-			t.Fatal("the disk does not fail")
-		}
-		j.Finish(k, []byte("reply"))
-		if n := len(j.dirty); n > 110 {
-			t.Fatalf("%d changes wait after %d writes", n, i)
-		}
-	}
-	j.writer.failed = time.Time{}
-	go j.run()
-	execute(t, j, key("after"), "reply")
-	closeJournal(t, j)
-	j = open(t, Options{Dir: dir, MaxEntries: 50})
-	wantSound(t, j, dir)
-	want(t, j, key("999"), Answered, "reply")
-	want(t, j, key("960"), Answered, "reply")
-	want(t, j, key("after"), Answered, "reply")
-}
-
-func TestLogOfADiskThatIsNearlyFull(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var log bytes.Buffer
-		j := open(t, Options{Logger: logTo(&log)})
-		for range 10 {
-			for range 100 {
-				j.note(errors.New("no space left on device"))
-				j.note(nil)
-			}
-			time.Sleep(warnEvery)
-		}
-		if n := strings.Count(log.String(), "\n"); n != 20 {
-			t.Errorf("%d lines in ten minutes, want 20", n)
-		}
-	})
-}
-
 func TestClosingWithoutWritesIsNoFailure(t *testing.T) {
-	dir, _ := unusable(t)
+	dir, _ := storetest.Unusable(t)
 	j := open(t, Options{Dir: dir})
 	if _, err := j.Begin(key("read"), false); err != nil {
 		t.Fatal(err)

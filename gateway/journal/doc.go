@@ -24,8 +24,7 @@
 // reads, then the oldest writes, but nothing that is being executed. One process
 // uses a directory at a time. A damaged file loses what is damaged of it.
 //
-// The file is a bbolt database, written by one goroutine: the writes of all buses
+// The file is one of package store, written by one goroutine: the writes of all buses
 // that wait at the same time share a transaction. A file that an earlier process
-// left is read with suspicion and then replaced by a fresh one, so that bbolt
-// never works on a file that may be damaged.
+// left is read and then replaced by a fresh one.
 package journal

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"modferry/gateway/store"
 )
 
 // State is what the journal knows of a request.
@@ -41,7 +43,7 @@ var (
 	// ErrFull: MaxEntries requests are being executed.
 	ErrFull = errors.New("too many requests are being executed")
 	// ErrInUse: another process has the file.
-	ErrInUse = errors.New("it is in use by another process: stop that, or choose another directory")
+	ErrInUse = store.ErrInUse
 
 	errClosed     = errors.New("the journal is closed")
 	errNotRunning = errors.New("no such request is being executed")
@@ -89,12 +91,10 @@ type Journal struct {
 	failure   error             // of the last attempt to write
 	undurable uint64
 
-	urgent   chan struct{} // one place: somebody waits for the next transaction
-	lazy     chan struct{} // one place: there is something to write, within lag
-	stop     chan struct{}
-	stopOnce sync.Once
-	done     chan struct{} // closed when the writer has ended
-	writer   writer
+	urgent chan struct{} // one place: somebody waits for the next transaction
+	lazy   chan struct{} // one place: there is something to write, within lag
+	owner  *store.Owner
+	writer writer
 }
 
 // Open opens the journal of a directory. A file that is torn or foreign is renamed
@@ -115,17 +115,16 @@ func prepare(o Options) (*Journal, error) {
 	o = o.withDefaults()
 	j := &Journal{
 		o: o, log: o.Logger, dirty: map[uint64]*entry{},
-		urgent: make(chan struct{}, 1), lazy: make(chan struct{}, 1),
-		stop: make(chan struct{}), done: make(chan struct{}),
+		urgent: make(chan struct{}, 1), lazy: make(chan struct{}, 1), owner: store.NewOwner(),
 	}
 	j.index = newIndex(o.MaxEntries, o.MaxBytes, j.dropped)
 	if o.Dir == "" {
 		return j, nil
 	}
-	j.writer.path = filepath.Join(o.Dir, "journal.db")
+	j.writer.begin(filepath.Join(o.Dir, fileName), j.log)
 	err := j.attach()
 	if errors.Is(err, ErrInUse) {
-		return nil, fmt.Errorf("cannot open the journal %s: %w", j.writer.path, err)
+		return nil, fmt.Errorf("cannot open the journal %s: %w", j.writer.place.Path, err)
 	}
 	j.note(err)
 	return j, nil
@@ -222,7 +221,7 @@ func (j *Journal) await(ctx context.Context, wait <-chan error) error {
 		return err
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-j.done:
+	case <-j.owner.Done():
 	}
 	select {
 	case err := <-wait: // of the last transaction
@@ -304,19 +303,14 @@ func (j *Journal) nextID() uint64 {
 // Close writes what is not written yet, within 5 s, and frees the file. The journal
 // goes on in memory, but Commit fails. The error says that something is not on disk.
 func (j *Journal) Close() error {
-	j.stopOnce.Do(func() { close(j.stop) })
-	deadline := time.NewTimer(closeTimeout)
-	defer deadline.Stop()
-	select {
-	case <-j.done:
-	case <-deadline.C:
-		return fmt.Errorf("cannot close the journal %s: the disk did not answer within %v", j.writer.path, closeTimeout)
+	if err := j.owner.Close(); err != nil {
+		return fmt.Errorf("cannot close the journal %s: %w", j.writer.place.Path, err)
 	}
 	lacking := j.writer.behind && len(j.records()) > 0
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.failure != nil && (lacking || len(j.dirty) > 0) {
-		return fmt.Errorf("cannot write the journal %s: %w", j.writer.path, j.failure)
+		return fmt.Errorf("cannot write the journal %s: %w", j.writer.place.Path, j.failure)
 	}
 	return nil
 }

@@ -1,61 +1,51 @@
 package journal
 
 import (
-	"errors"
-	"fmt"
-	"io/fs"
-	"os"
+	"bytes"
+	"cmp"
 
-	bolt "go.etcd.io/bbolt"
-	bolterrors "go.etcd.io/bbolt/errors"
+	"modferry/gateway/store"
 )
+
+const bucketName = "writes"
 
 // load reads the file that an earlier process left, if any. broken says why the
 // file is not sound; the records are those that are. err says that it could not be
 // read, or is in use.
-func load(path string) (records []record, broken, err error) {
-	info, err := os.Stat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, nil, nil
-	case err != nil:
-		return nil, nil, err
-	case !info.Mode().IsRegular():
-		return nil, errors.New("it is not a file"), nil
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer f.Close()
-	unlock, err := lock(path)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer unlock()
-	records, broken = salvage(f, info.Size())
-	return records, broken, nil
-}
-
-// lock keeps other processes from changing the file. Opening it only for reading
-// makes bbolt look at no more than its meta pages, which have checksums.
-func lock(path string) (unlock func(), err error) {
-	var db *bolt.DB
-	err = guard(func() (err error) {
-		db, err = bolt.Open(path, 0o600, &bolt.Options{ReadOnly: true, Timeout: lockTimeout})
-		return err
+func load(place *store.Place) (records []record, broken, err error) {
+	found, err := place.Look(func(stored store.Record) error {
+		r, err := parseRecord(stored)
+		if err != nil {
+			broken = err
+			return nil
+		}
+		r.reply = bytes.Clone(r.reply) // it would keep its page
+		records = append(records, r)
+		return nil
 	})
-	switch {
-	case errors.Is(err, bolterrors.ErrTimeout):
-		return nil, ErrInUse
-	case err != nil:
-		return func() {}, nil //nolint:nilerr // it is no database, so nobody uses it as one
-	}
-	return func() { _ = guard(db.Close) }, nil
+	return records, cmp.Or(found.Damage, broken), err
 }
 
-var errDamaged = errors.New("it is damaged")
+// change is a record to write, or to delete if it has no data.
+type change struct {
+	id   uint64
+	data []byte
+}
 
-func damaged(what string, page uint64) error {
-	return fmt.Errorf("%w: %s of page %d", errDamaged, what, page)
+// write makes one transaction of all changes.
+func write(f *store.File, changes []change) error {
+	return f.Update(func(tx *store.Tx) error {
+		for _, c := range changes {
+			var err error
+			if c.data == nil {
+				err = tx.Delete(c.id)
+			} else {
+				err = tx.Put(c.id, c.data)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }

@@ -5,19 +5,18 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
+	"modferry/gateway/store/storetest"
 )
 
 func TestMain(m *testing.M) {
-	if dir := os.Getenv(childDir); dir != "" {
-		os.Exit(child(dir, os.Getenv(childRole)))
-	}
-	goleak.VerifyTestMain(m)
+	storetest.Main(m, map[string]func(string) error{
+		roleOnce: child((*childGateway).once), roleBusy: child((*childGateway).busy),
+		roleFull: child((*childGateway).full), roleLong: child((*childGateway).long),
+	})
 }
 
 // open opens a journal that is closed when the test ends.
@@ -42,21 +41,10 @@ func closeJournal(t testing.TB, j *Journal) {
 func afterKill(t *testing.T, dir string) *Journal {
 	t.Helper()
 	copied := t.TempDir()
-	copyFile(t, filepath.Join(dir, "journal.db"), filepath.Join(copied, "journal.db"))
+	storetest.Write(t, filepath.Join(copied, fileName), storetest.Read(t, filepath.Join(dir, fileName)))
 	j := open(t, Options{Dir: copied})
 	wantSound(t, j, copied)
 	return j
-}
-
-func copyFile(t testing.TB, from, to string) {
-	t.Helper()
-	b, err := os.ReadFile(from)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(to, b, 0o600); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // wantSound fails the test if the journal is not on disk, or a file was set aside.
@@ -65,18 +53,9 @@ func wantSound(t testing.TB, j *Journal, dir string) {
 	if j.Degraded() {
 		t.Errorf("the journal is degraded")
 	}
-	if broken := brokenFiles(t, dir); len(broken) > 0 {
+	if broken := storetest.Broken(t, dir); len(broken) > 0 {
 		t.Errorf("set aside: %v", broken)
 	}
-}
-
-func brokenFiles(t testing.TB, dir string) []string {
-	t.Helper()
-	broken, err := filepath.Glob(filepath.Join(dir, "*.broken-*"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return broken
 }
 
 func key(format string, args ...any) Key { return NewKey(fmt.Appendf(nil, format, args...)) }

@@ -3,7 +3,8 @@ package journal
 import (
 	"encoding/binary"
 	"errors"
-	"hash/crc32"
+
+	"modferry/gateway/store"
 )
 
 // record is what the file says about one write: that it was answered, or that its
@@ -19,46 +20,34 @@ type record struct {
 const (
 	recordFormat = 1
 	recordHead   = 1 + 1 + 8 + len(Key{}) // format, state, wall, key
-	recordTail   = crc32.Size
 )
 
-var errRecord = errors.New("a record is damaged")
+var errRecord = errors.New("a record is of another kind")
 
-// value returns what the file has under the id of r: format, state, wall, key,
-// reply, and the CRC-32C of its id and all that. bbolt itself would not notice a
-// changed bit.
-func (r record) value() []byte {
-	b := make([]byte, 0, recordHead+len(r.reply)+recordTail)
+// data returns what the file has under the id of r: format, state, wall, key, reply.
+func (r record) data() []byte {
+	b := make([]byte, 0, recordHead+len(r.reply))
 	b = append(b, recordFormat, byte(r.state))
 	b = binary.BigEndian.AppendUint64(b, uint64(r.wall))
 	b = append(b, r.key[:]...)
-	b = append(b, r.reply...)
-	return binary.BigEndian.AppendUint32(b, recordSum(recordID(r.id), b))
+	return append(b, r.reply...)
 }
 
-// parseRecord takes a value apart. The reply is part of value.
-func parseRecord(id, value []byte) (record, error) {
-	if len(id) != 8 || len(value) < recordHead+recordTail {
+// parseRecord takes a record of the file apart. The reply is part of its data.
+func parseRecord(stored store.Record) (record, error) {
+	b := stored.Data
+	if len(b) < recordHead {
 		return record{}, errRecord
 	}
-	body, sum := value[:len(value)-recordTail], value[len(value)-recordTail:]
 	r := record{
-		id:    binary.BigEndian.Uint64(id),
-		state: State(body[1]),
-		wall:  int64(binary.BigEndian.Uint64(body[2:])),
-		key:   Key(body[10:recordHead]),
-		reply: body[recordHead:],
+		id:    stored.Key,
+		state: State(b[1]),
+		wall:  int64(binary.BigEndian.Uint64(b[2:])),
+		key:   Key(b[10:recordHead]),
+		reply: b[recordHead:],
 	}
-	known := body[0] == recordFormat && (r.state == Answered || r.state == Unknown)
-	if !known || recordSum(id, body) != binary.BigEndian.Uint32(sum) {
+	if b[0] != recordFormat || r.state != Answered && r.state != Unknown {
 		return record{}, errRecord
 	}
 	return r, nil
-}
-
-func recordID(id uint64) []byte { return binary.BigEndian.AppendUint64(nil, id) }
-
-func recordSum(id, body []byte) uint32 {
-	table := crc32.MakeTable(crc32.Castagnoli)
-	return crc32.Update(crc32.Checksum(id, table), table, body)
 }

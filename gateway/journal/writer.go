@@ -2,43 +2,49 @@ package journal
 
 import (
 	"cmp"
+	"log/slog"
 	"slices"
 	"time"
+
+	"modferry/gateway/store"
 )
 
 const (
-	lag          = 50 * time.Millisecond // how long a reply may wait for others before it is written
-	reattach     = 10 * time.Second      // between attempts to begin a file anew
-	warnEvery    = time.Minute           // between two warnings, with something better between them
-	closeTimeout = 5 * time.Second       // for the last transaction
+	fileName = "journal.db"
+	asides   = 3 // files that were set aside, beyond which the oldest go
+
+	lag      = 50 * time.Millisecond // how long a reply may wait for others before it is written
+	reattach = 10 * time.Second      // between attempts to begin a file anew
 )
 
 // writer is what belongs to the goroutine that writes, or to Open before that.
 type writer struct {
-	path   string
-	store  *store    // nil while there is none
-	cause  error     // why there is none
-	behind bool      // the file lacks more than what is dirty, or there is none: it must be begun anew
-	loaded bool      // what the file had is in the index
-	broken error     // what is wrong with the file that lies there; it is to be set aside
-	failed time.Time // when it could not be begun anew
-	told   bool      // the log says last that the file cannot be written
-	warned time.Time // when it said so
+	place  store.Place
+	file   *store.File // nil while there is none
+	cause  error       // why there is none
+	behind bool        // the file lacks more than what is dirty, or there is none: it must be begun anew
+	loaded bool        // what the file had is in the index
+	broken error       // what is wrong with the file that lies there; it is to be set aside
+	failed time.Time   // when it could not be begun anew
+	notice store.Notice
 }
 
-// change is a record to write, or to delete if it has no value.
-type change struct {
-	id    uint64
-	value []byte
+func (w *writer) begin(path string, log *slog.Logger) {
+	w.place = store.Place{Path: path, Bucket: bucketName, Asides: asides}
+	w.notice = store.Notice{
+		Log: log, Path: path,
+		Fails: "the journal cannot be written: a restart will not know of the writes made now; check the disk and its permissions",
+		Works: "the journal is written again",
+	}
 }
 
 // run writes what becomes dirty until the journal is closed. A transaction that
 // somebody waits for begins at once; what comes meanwhile is in the next one.
 func (j *Journal) run() {
-	defer close(j.done)
+	defer j.owner.Ended()
 	for {
 		select {
-		case <-j.stop:
+		case <-j.owner.Stop():
 			j.end()
 			return
 		case <-j.urgent:
@@ -55,15 +61,15 @@ func (j *Journal) linger() {
 	defer timer.Stop()
 	select {
 	case <-j.urgent:
-	case <-j.stop:
+	case <-j.owner.Stop():
 	case <-timer.C:
 	}
 }
 
 func (j *Journal) end() {
 	j.flush()
-	if j.writer.store != nil {
-		_ = j.writer.store.close() // everything is synced
+	if j.writer.file != nil {
+		_ = j.writer.file.Close() // everything is synced
 	}
 }
 
@@ -92,7 +98,7 @@ func (j *Journal) changes() []change {
 	for id, e := range j.dirty {
 		c := change{id: id}
 		if e != nil && e.durable() != New {
-			c.value = e.record().value()
+			c.data = e.record().data()
 		}
 		changes = append(changes, c)
 	}
@@ -118,12 +124,12 @@ func (j *Journal) putBack(batch map[uint64]*entry) {
 // write makes one transaction. When it fails the file is begun anew, now and then.
 func (j *Journal) write(changes []change) error {
 	w := &j.writer
-	if w.store != nil && !w.behind {
-		if w.cause = w.store.apply(changes); w.cause == nil {
+	if w.file != nil && !w.behind {
+		if w.cause = write(w.file, changes); w.cause == nil {
 			return nil
 		}
-		if w.store.lost {
-			w.store, w.behind = nil, true
+		if !w.file.Usable() {
+			w.file, w.behind = nil, true
 		}
 	}
 	if time.Since(w.failed) < reattach {
@@ -138,41 +144,30 @@ func (j *Journal) attach() error {
 	w := &j.writer
 	next, err := j.anew()
 	if err != nil {
-		w.failed, w.cause, w.behind = time.Now(), err, w.behind || w.store == nil
+		w.failed, w.cause, w.behind = time.Now(), err, w.behind || w.file == nil
 		return err
 	}
-	if w.store != nil {
-		_ = w.store.close() // it has failed before
+	if w.file != nil {
+		_ = w.file.Close() // it has failed before
 	}
-	w.store, w.behind = next, false
+	w.file, w.behind = next, false
 	return nil
 }
 
-func (j *Journal) anew() (*store, error) {
+func (j *Journal) anew() (*store.File, error) {
 	w := &j.writer
 	if !w.loaded {
-		records, broken, err := load(w.path)
+		records, broken, err := load(&w.place)
 		if err != nil {
 			return nil, err
 		}
 		j.restore(records)
 		w.loaded, w.broken = true, broken
 	}
-	if err := writeFile(fresh(w.path), j.records()); err != nil {
-		return nil, err
-	}
-	if w.broken != nil {
-		aside, err := setAside(w.path, j.o.Now())
-		if err != nil {
-			return nil, err
-		}
+	next, aside, err := w.place.Replace(w.broken, func(f *store.File) error { return write(f, j.records()) })
+	if aside != "" {
 		j.log.Warn("the journal was damaged and is set aside; what is sound in it is kept", "path", aside, "error", w.broken)
 		w.broken = nil
-	}
-	next, err := takePlace(w.path)
-	if err != nil && w.store != nil {
-		_ = w.store.close() // its file may have no name any more
-		w.store = nil
 	}
 	return next, err
 }
@@ -233,7 +228,7 @@ func (j *Journal) records() []change {
 	var all []change
 	for _, e := range j.index.entries {
 		if e.durable() != New {
-			all = append(all, change{id: e.id, value: e.record().value()})
+			all = append(all, change{id: e.id, data: e.record().data()})
 		}
 	}
 	sortChanges(all)
@@ -244,21 +239,10 @@ func sortChanges(c []change) {
 	slices.SortFunc(c, func(a, b change) int { return cmp.Compare(a.id, b.id) })
 }
 
-// note keeps the result of the last attempt to write. It tells of the first that
-// failed and of the first that works again, but not of every change of a disk that
-// is nearly full.
+// note keeps the result of the last attempt to write, and tells the log.
 func (j *Journal) note(err error) {
 	j.mu.Lock()
 	j.failure = err
 	j.mu.Unlock()
-	w := &j.writer
-	switch {
-	case err != nil && !w.told && (w.warned.IsZero() || time.Since(w.warned) >= warnEvery):
-		w.told, w.warned = true, time.Now()
-		j.log.Warn("the journal cannot be written: a restart will not know of the writes made now; check the disk and its permissions",
-			"path", w.path, "error", err)
-	case err == nil && w.told:
-		w.told = false
-		j.log.Info("the journal is written again", "path", w.path)
-	}
+	j.writer.notice.Note(err)
 }

@@ -1,69 +1,42 @@
 package journal
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"os/exec"
-	"os/signal"
-	"path/filepath"
 	"runtime"
-	"slices"
-	"strings"
 	"sync"
-	"syscall"
-	"testing"
 	"time"
+
+	"modferry/gateway/store/storetest"
 )
 
-// The test program plays another part when it finds these in its environment: a
-// gateway that uses the journal in the directory.
+// What a child does with the journal in its directory.
 const (
-	childDir  = "MODFERRY_JOURNAL_DIR"
-	childRole = "MODFERRY_JOURNAL_ROLE"
-
 	roleOnce = "once" // some writes and the end; all work on the files is done by the first thread
 	roleBusy = "busy" // writes until it is killed
 	roleFull = "full" // a disk of 64 KiB gets full, and has room again
+	roleLong = "long" // the disk is full for long
 )
 
-func child(dir, role string) int {
-	c := &childGateway{executed: filepath.Join(filepath.Dir(dir), "executed")}
-	var err error
-	switch role {
-	case roleOnce:
-		err = c.once(dir)
-	case roleBusy:
-		err = c.busy(dir)
-	case roleFull:
-		err = c.full(dir)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return 0
+// noteExecuted is where a child notes the writes that it executes.
+const noteExecuted = "executed"
+
+func child(play func(*childGateway) error) func(string) error {
+	return func(dir string) error { return play(&childGateway{dir: dir}) }
 }
 
-// childGateway executes writes by adding a line to a file, which is there as soon
-// as it is written, whatever happens to the process.
+// childGateway executes writes by noting them.
 type childGateway struct {
-	executed string
-	j        *Journal
+	dir string
+	j   *Journal
 }
 
-func (c *childGateway) execute(name string) error {
-	f, err := os.OpenFile(c.executed, os.O_CREATE|os.O_WRONLY|os.O_APPEND|os.O_SYNC, 0o600)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	_, err = f.WriteString(name + "\n")
-	return err
-}
+func (c *childGateway) execute(name string) error { return storetest.Note(c.dir, noteExecuted, name) }
+
+func executed(dir string) ([]string, error) { return storetest.Notes(dir, noteExecuted) }
 
 // deliver does with a write what a gateway does that refuses what is not durable.
 func (c *childGateway) deliver(name string) error {
@@ -89,9 +62,9 @@ func (c *childGateway) deliver(name string) error {
 	return nil
 }
 
-func (c *childGateway) once(dir string) (err error) {
+func (c *childGateway) once() (err error) {
 	runtime.LockOSThread()
-	if c.j, err = prepare(Options{Dir: dir}); err != nil {
+	if c.j, err = prepare(Options{Dir: c.dir}); err != nil {
 		return err
 	}
 	result := make(chan error, 1)
@@ -106,7 +79,7 @@ func (c *childGateway) once(dir string) (err error) {
 // script delivers again what earlier processes had, and then writes of its own. It
 // goes on when the disk fails, and prints what it had to refuse.
 func (c *childGateway) script() error {
-	names, err := executed(c.executed)
+	names, err := executed(c.dir)
 	if err != nil {
 		return err
 	}
@@ -163,12 +136,12 @@ func (c *childGateway) deliverAll(names []string, workers int) error {
 	}
 }
 
-func (c *childGateway) busy(dir string) (err error) {
-	before, err := executed(c.executed)
+func (c *childGateway) busy() (err error) {
+	before, err := executed(c.dir)
 	if err != nil {
 		return err
 	}
-	if c.j, err = Open(Options{Dir: dir}); err != nil {
+	if c.j, err = Open(Options{Dir: c.dir}); err != nil {
 		return err
 	}
 	fmt.Println("ready")
@@ -194,18 +167,12 @@ func (c *childGateway) busy(dir string) (err error) {
 
 // full fills a disk of 64 KiB, refuses what does not fit, and goes on when there is
 // room again.
-func (c *childGateway) full(dir string) (err error) {
-	if c.j, err = Open(Options{Dir: dir}); err != nil {
+func (c *childGateway) full() (err error) {
+	if c.j, err = Open(Options{Dir: c.dir}); err != nil {
 		return err
 	}
-	var limit syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &limit); err != nil {
-		return err
-	}
-	signal.Ignore(syscall.SIGXFSZ)
-	small := limit
-	small.Cur = 64 << 10
-	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &small); err != nil {
+	room, err := storetest.LimitFiles(64 << 10)
+	if err != nil {
 		return err
 	}
 	var done []string
@@ -223,7 +190,7 @@ func (c *childGateway) full(dir string) (err error) {
 		done = append(done, name)
 	}
 	fmt.Println("full, degraded", c.j.Degraded(), "refused", c.j.Status().Undurable)
-	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit); err != nil {
+	if err := room(); err != nil {
 		return err
 	}
 	for _, name := range done {
@@ -238,46 +205,41 @@ func (c *childGateway) full(dir string) (err error) {
 	return c.j.Close()
 }
 
-// executed returns the writes that were executed so far, in order.
-func executed(path string) ([]string, error) {
-	b, err := os.ReadFile(path)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, err
+// long has a disk that fails for long, which takes no more and more memory.
+func (c *childGateway) long() (err error) {
+	if c.j, err = prepare(Options{Dir: c.dir, MaxEntries: 50}); err != nil {
+		return err
 	}
-	return strings.FieldsFunc(string(b), func(r rune) bool { return r == '\n' }), nil
-}
-
-// start runs a child, with other programs in front of it if need be.
-func start(t *testing.T, dir, role string, before ...string) (cmd *exec.Cmd, lines *bufio.Scanner) {
-	t.Helper()
-	args := slices.Concat(before, []string{os.Args[0]})
-	cmd = exec.CommandContext(within(t), args[0], args[1:]...)
-	cmd.Env = append(os.Environ(), childDir+"="+dir, childRole+"="+role, "GORACE=atexit_sleep_ms=0")
-	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
+	room, err := storetest.LimitFiles(1)
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+	c.j.writer.failed = time.Now().Add(time.Hour) // the file cannot be begun anew
+	for i := range 1000 {
+		k := key("%d", i)
+		if _, err := c.j.Begin(k, true); err != nil {
+			return err
+		}
+		wait, err := c.j.intend(k)
+		if err != nil {
+			return err
+		}
+		c.j.flush()
+		if err := <-wait; err == nil {
+			return errors.New("the disk does not fail")
+		}
+		c.j.Finish(k, []byte("reply"))
+		if n := len(c.j.dirty); n > 110 {
+			return fmt.Errorf("%d changes wait after %d writes", n, i)
+		}
 	}
-	return cmd, bufio.NewScanner(out)
-}
-
-// end returns whether the child was killed, and what it still printed.
-func end(t *testing.T, cmd *exec.Cmd, lines *bufio.Scanner) (killed bool, printed []string) {
-	t.Helper()
-	for lines.Scan() {
-		printed = append(printed, lines.Text())
+	if err := room(); err != nil {
+		return err
 	}
-	err := cmd.Wait()
-	if err == nil {
-		return false, printed
+	c.j.writer.failed = time.Time{}
+	go c.j.run()
+	if err := c.deliver("after"); err != nil {
+		return err
 	}
-	var exit *exec.ExitError
-	if errors.As(err, &exit) && exit.Sys().(syscall.WaitStatus).Signal() == syscall.SIGKILL {
-		return true, printed
-	}
-	t.Fatalf("the child: %v", err)
-	return false, nil
+	return c.j.Close()
 }

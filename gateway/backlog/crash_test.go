@@ -5,26 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"modferry/gateway/gatewaytest"
+	"modferry/gateway/store/storetest"
 )
-
-// place returns where a child works: a directory for the backlog, beside what it writes down.
-func place(t *testing.T) (dir string) {
-	t.Helper()
-	dir = filepath.Join(t.TempDir(), "data")
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	return dir
-}
 
 // delivery is one batch that a child delivered.
 type delivery struct {
@@ -34,7 +21,7 @@ type delivery struct {
 
 func deliveries(t *testing.T, dir string) (all []delivery) {
 	t.Helper()
-	written, err := lines(filepath.Join(filepath.Dir(dir), "delivered"))
+	written, err := storetest.Notes(dir, noteDelivered)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +57,7 @@ func wantKept(t *testing.T, dir string) (delivered int) {
 	if s := b.Stats(); s.Err != nil || s.Dropped.Total() > 0 {
 		t.Errorf("%+v", s)
 	}
-	if broken := brokenFiles(t, dir); len(broken) > 0 {
+	if broken := storetest.Broken(t, dir); len(broken) > 0 {
 		t.Errorf("set aside: %v", broken)
 	}
 	all := deliveries(t, dir)
@@ -116,7 +103,7 @@ func wantAll(t *testing.T, dir string, all []delivery) {
 			seen[n] = true
 		}
 	}
-	kept, err := lines(filepath.Join(filepath.Dir(dir), "kept"))
+	kept, err := storetest.Notes(dir, noteKept)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,17 +125,9 @@ func TestRow26KilledAtAnyTime(t *testing.T) {
 	if testing.Short() {
 		rounds = 5
 	}
-	dir, delivered := place(t), 0
-	for range rounds {
-		cmd, out := start(t, dir, roleBusy)
-		out.Scan() // ready
-		time.Sleep(time.Duration(rand.IntN(40_000)) * time.Microsecond)
-		if err := cmd.Process.Kill(); err != nil {
-			t.Fatal(err)
-		}
-		end(t, cmd, out)
-	}
-	delivered = wantKept(t, dir)
+	dir := storetest.Dir(t)
+	storetest.KillAtAnyTime(t, dir, roleBusy, rounds, true, 40*time.Millisecond, nil)
+	delivered := wantKept(t, dir)
 	t.Logf("%d records", delivered)
 	if delivered < 10*rounds {
 		t.Errorf("only %d records in %d rounds", delivered, rounds)
@@ -158,8 +137,7 @@ func TestRow26KilledAtAnyTime(t *testing.T) {
 // leftBehind makes what an earlier process left.
 func leftBehind(t *testing.T) (dir string) {
 	t.Helper()
-	dir = place(t)
-	c := &childGateway{dir: dir, logs: filepath.Dir(dir)}
+	c := &childGateway{dir: storetest.Dir(t)}
 	if err := c.prepare(); err != nil {
 		t.Fatal(err)
 	}
@@ -170,67 +148,18 @@ func leftBehind(t *testing.T) (dir string) {
 		}
 	}
 	closeBacklog(t, c.b)
-	return dir
+	return c.dir
 }
 
-func copyPlace(t *testing.T, from string) (dir string) {
-	t.Helper()
-	dir = place(t)
-	if err := os.CopyFS(filepath.Dir(dir)+"/copy", os.DirFS(filepath.Dir(from))); err != nil {
-		t.Fatal(err)
-	}
-	return filepath.Join(filepath.Dir(dir), "copy", "data")
-}
-
-// traced puts strace in front of a child, which does something to the system calls
-// of its first thread that touch the backlog's files. strace counts the calls of
-// each thread and each kind for themselves.
-func traced(t *testing.T, strace, dir, injection string) []string {
-	t.Helper()
-	call, _, _ := strings.Cut(injection, ":")
-	args := []string{strace, "-f", "-qq", "-o", filepath.Join(filepath.Dir(dir), "calls"), "-e", "trace=" + call, "-e", "inject=" + injection}
-	for _, path := range []string{dir, filepath.Join(dir, fileName), filepath.Join(dir, fileName+".new")} {
-		args = append(args, "-P", path)
-	}
-	return args
-}
-
-// What changes files: every call of every kind is once the last thing that is not
-// done any more, of a process that begins and of one that goes on.
+// Of a process that begins and of one that goes on.
 func TestRow26KilledAtEverySystemCall(t *testing.T) {
-	strace := gatewaytest.Need(t, "strace")
-	if testing.Short() {
-		t.Skip("runs the child many times")
-	}
-	before, total, until := []string{place(t), leftBehind(t)}, 0, time.Now().Add(25*time.Second)
-	for _, call := range []string{"/^rename", "/^unlink", "fsync", "ftruncate", "openat", "flock", "write", "fdatasync", "pwrite64"} {
-		for _, left := range before {
-			n := 1
-			for ; n <= 1000 && time.Now().Before(until); n++ {
-				dir := copyPlace(t, left)
-				cmd, out := start(t, dir, roleOnce, traced(t, strace, dir, fmt.Sprintf("%s:signal=SIGKILL:when=%d", call, n))...)
-				killed, _ := end(t, cmd, out)
-				wantKept(t, dir)
-				if t.Failed() {
-					t.Fatalf("killed at %s number %d", call, n)
-				}
-				if !killed {
-					break
-				}
-			}
-			t.Logf("%s: killed %d times", call, n-1)
-			total += n - 1
-		}
-	}
-	if total < 20 {
-		t.Errorf("only %d kills: does strace see the calls?", total)
-	}
+	left := []string{storetest.Dir(t), leftBehind(t)}
+	storetest.KillAtEveryCall(t, fileName, roleOnce, left, 25*time.Second, func(dir string) { wantKept(t, dir) })
 }
 
 // A disk that fails in the middle and works again: nothing that was kept is lost,
 // nothing is delivered twice.
 func TestFailingSystemCalls(t *testing.T) {
-	strace := gatewaytest.Need(t, "strace")
 	before := leftBehind(t)
 	for _, injection := range []string{
 		"pwrite64:error=ENOSPC:when=3..6",
@@ -245,20 +174,15 @@ func TestFailingSystemCalls(t *testing.T) {
 		"fsync:error=EIO:when=1..3",
 	} {
 		t.Run(strings.ReplaceAll(injection, "/^", ""), func(t *testing.T) {
-			dir := copyPlace(t, before)
-			cmd, out := start(t, dir, roleOnce, traced(t, strace, dir, injection)...)
-			if killed, _ := end(t, cmd, out); killed {
-				t.Error("killed")
-			}
+			dir, _ := storetest.FailCalls(t, fileName, roleOnce, before, injection)
 			wantKept(t, dir)
 		})
 	}
 }
 
 func TestRow27FullDisk(t *testing.T) {
-	dir := place(t)
-	cmd, out := start(t, dir, roleFull)
-	_, printed := end(t, cmd, out)
+	storetest.NeedLimit(t)
+	_, printed := storetest.Start(t, storetest.Dir(t), roleFull).End()
 	want := []string{
 		"full: degraded true, dropped for the disk true, for another reason 0, adding is slow false",
 		"room: degraded false",

@@ -1,74 +1,50 @@
-package backlog
+package store
 
 import (
 	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"io"
-)
-
-// The bbolt file format, version 2, in the byte order of the machine. A file is an
-// array of pages. A page has a header {id u64, flags u16, count u16, overflow u32};
-// overflow pages follow it as one with it. Pages 0 and 1 are the meta pages; the
-// valid one with the higher transaction id counts. Elements of a branch page are
-// {pos u32, ksize u32, page u64}; of a leaf page {flags u32, pos u32, ksize u32,
-// vsize u32}, where pos counts from the element to its key, which its value follows.
-// The value of a bucket is {root page u64, sequence u64}, and if the root is 0 a
-// page without id follows. The list of free pages is an array of page ids; a count
-// of 0xFFFF means that the first of them is the count.
-const (
-	boltMagic   = 0xED0CDAED
-	boltVersion = 2
-
-	pageHeader  = 16
-	elementSize = 16
-	metaSize    = 64 // magic, version, page size, flags u32; root, sequence, free list, pages, txid, checksum u64
-	bucketSize  = 16
-
-	flagBranch = 0x01
-	flagLeaf   = 0x02
-	flagFree   = 0x10
-	flagBucket = 0x01 // of a leaf element
-
-	noFreeList  = 1<<64 - 1
-	manyFree    = 0xFFFF
-	minPageSize = 512
-	maxPageSize = 64 << 10
-	maxDepth    = 32 // bbolt's trees are far lower
 )
 
 var errDamaged = errors.New("it is damaged")
 
-// report is what an inspection found.
-type report struct {
-	last    uint64 // highest key
-	count   int64  // sound records
-	bytes   int64  // in them
-	bad     int    // records that are not sound
-	damaged error  // the first thing that is wrong with the file; nil = bbolt can work on it
+// Contents is what a file has in it.
+type Contents struct {
+	Last  uint64 // highest key that was ever used
+	Count int64  // sound records
+	Bytes int64  // of data in them
+}
+
+// Report is what was found in a place.
+type Report struct {
+	Contents
+	Missing bool   // there is no file
+	Damage  error  // the first thing that is wrong with the file; nil = the database can work on it
+	Unsound int    // records whose checksum is wrong
+	Aside   string // where [Place.Open] has put a damaged file
 }
 
 // inspect walks through a bbolt file without trusting anything in it but checksums:
-// it ends on any input, and takes memory for one path of the tree and a bit per
+// it ends on any input, and takes memory for one path of the tree and two bits per
 // page. Sound records go to visit, which may be nil and must not keep them; its
 // error ends the walk and is returned.
-func inspect(f io.ReaderAt, size int64, visit func(key uint64, record []byte) error) (report, error) {
+func inspect(f io.ReaderAt, size int64, bucket string, visit func(Record) error) (Report, error) {
 	in := &inspector{f: f, visit: visit}
 	var err error
 	if in.meta, err = findMeta(f); err != nil {
-		return report{damaged: err}, nil
+		return Report{Damage: err}, nil
 	}
 	there := uint64(size / in.meta.pageSize)
 	in.limit = min(in.meta.pages, there)
 	if there < in.meta.pages {
 		in.fail(fmt.Errorf("%w: %d of %d pages are there", errDamaged, there, in.meta.pages))
 	}
-	in.seen = make([]byte, in.limit/8+1)
+	in.used, in.read, in.left = newPageSet(in.limit), newPageSet(in.limit), readings*in.limit
 	found := false
 	in.tree(in.meta.root, 0, nil, nil, func(flags uint32, name, value []byte) {
-		if flags&flagBucket == 0 || string(name) != bucketName || len(value) < bucketSize || found {
+		if flags&flagBucket == 0 || string(name) != bucket || len(value) < bucketSize || found {
 			in.fail(errors.New("it has something else in it"))
 			return
 		}
@@ -76,7 +52,7 @@ func inspect(f io.ReaderAt, size int64, visit func(key uint64, record []byte) er
 		in.bucket(value)
 	})
 	if !found {
-		in.fail(errors.New("it is not a backlog"))
+		in.fail(fmt.Errorf("it has no %q in it", bucket))
 	}
 	if in.meta.free != noFreeList {
 		in.freeList()
@@ -84,63 +60,39 @@ func inspect(f io.ReaderAt, size int64, visit func(key uint64, record []byte) er
 	return in.report, in.stopped
 }
 
-// meta is what a meta page says.
-type meta struct {
-	pageSize int64
-	root     uint64
-	free     uint64 // page of the list of free pages, or noFreeList
-	pages    uint64 // page ids are below that
-	txid     uint64
+// pageSet has a bit for each page.
+type pageSet []byte
+
+func newPageSet(limit uint64) pageSet { return make(pageSet, limit/8+1) }
+
+// add reports whether the page was not in the set before.
+func (s pageSet) add(id uint64) bool {
+	bit := byte(1) << (id % 8)
+	before := s[id/8]
+	s[id/8] |= bit
+	return before&bit == 0
 }
 
-// findMeta returns the meta page that counts. The other one may be torn: it is the
-// one that was being written when the power went.
-func findMeta(f io.ReaderAt) (meta, error) {
-	best, err := readMeta(f, 0)
-	for size := int64(minPageSize); size <= maxPageSize; size *= 2 {
-		if err == nil && size != best.pageSize {
-			continue
-		}
-		if second, wrong := readMeta(f, size); wrong == nil && second.pageSize == size && (err != nil || second.txid > best.txid) {
-			return second, nil
-		}
-	}
-	return best, err
-}
-
-func readMeta(f io.ReaderAt, at int64) (meta, error) {
-	b := make([]byte, metaSize)
-	if _, err := f.ReadAt(b, at+pageHeader); err != nil {
-		return meta{}, errors.New("it is too short")
-	}
-	order := binary.NativeEndian
-	sum := fnv.New64a()
-	_, _ = sum.Write(b[:metaSize-8])
-	m := meta{
-		pageSize: int64(order.Uint32(b[8:])), root: order.Uint64(b[16:]),
-		free: order.Uint64(b[32:]), pages: order.Uint64(b[40:]), txid: order.Uint64(b[48:]),
-	}
-	known := order.Uint32(b) == boltMagic && order.Uint32(b[4:]) == boltVersion
-	if !known || sum.Sum64() != order.Uint64(b[metaSize-8:]) || m.pageSize < minPageSize || m.pageSize > maxPageSize {
-		return meta{}, errors.New("it is not a database, or both its meta pages are damaged")
-	}
-	return m, nil
-}
+// readings bounds how much is read, in sizes of the file: a damaged page may claim
+// many others, which are read nevertheless.
+const readings = 8
 
 // inspector walks through one file.
 type inspector struct {
 	f       io.ReaderAt
 	meta    meta
-	limit   uint64 // page ids are below that
-	seen    []byte // a bit for each page that belongs to something
-	visit   func(uint64, []byte) error
+	limit   uint64  // page ids are below that
+	used    pageSet // pages that belong to something
+	read    pageSet // pages that were read: none is the beginning of two things
+	left    uint64  // pages that may still be read
+	visit   func(Record) error
 	stopped error // by visit
-	report
+	report  Report
 }
 
 func (in *inspector) fail(err error) {
-	if in.damaged == nil {
-		in.damaged = err
+	if in.report.Damage == nil {
+		in.report.Damage = err
 	}
 }
 
@@ -148,20 +100,17 @@ func (in *inspector) wrong(what string, page uint64) {
 	in.fail(fmt.Errorf("%w: %s of page %d", errDamaged, what, page))
 }
 
-// claim notes that a page belongs to something, once.
-func (in *inspector) claim(id uint64) bool {
-	bit := byte(1) << (id % 8)
-	if id < 2 || id >= in.limit || in.seen[id/8]&bit != 0 {
+// claim notes that a page belongs to something, which may be so once.
+func (in *inspector) claim(id uint64) {
+	if id < 2 || id >= in.limit || !in.used.add(id) {
 		in.wrong("the use", id)
-		return false
 	}
-	in.seen[id/8] |= bit
-	return true
 }
 
 // page reads a page with its overflow; nil if it cannot be used.
 func (in *inspector) page(id uint64) []byte {
-	if !in.claim(id) {
+	in.claim(id)
+	if id < 2 || id >= in.limit || !in.read.add(id) {
 		return nil
 	}
 	header := make([]byte, pageHeader)
@@ -171,14 +120,13 @@ func (in *inspector) page(id uint64) []byte {
 		return nil
 	}
 	more := uint64(binary.NativeEndian.Uint32(header[12:]))
-	if binary.NativeEndian.Uint64(header) != id || more >= in.limit-id {
+	if binary.NativeEndian.Uint64(header) != id || more >= in.limit-id || more >= in.left {
 		in.wrong("the header", id)
 		return nil
 	}
+	in.left -= more + 1
 	for i := range more {
-		if !in.claim(id + 1 + i) {
-			return nil
-		}
+		in.claim(id + 1 + i)
 	}
 	b := make([]byte, int64(more+1)*in.meta.pageSize)
 	if _, err := in.f.ReadAt(b, at); err != nil {
@@ -193,8 +141,11 @@ type visitor func(flags uint32, key, value []byte)
 // tree visits the elements of all leaf pages below a page. Their keys are from low
 // on and below high, where nil is no bound.
 func (in *inspector) tree(id uint64, depth int, low, high []byte, visit visitor) {
+	if in.stopped != nil {
+		return
+	}
 	b := in.page(id)
-	if b == nil || in.stopped != nil {
+	if b == nil {
 		return
 	}
 	switch flags := binary.NativeEndian.Uint16(b[8:]); {
@@ -276,25 +227,33 @@ func (in *inspector) leaf(id uint64, b, low, high []byte, visit visitor) {
 func (in *inspector) bucket(value []byte) {
 	if root := binary.NativeEndian.Uint64(value); root != 0 {
 		in.tree(root, 0, nil, nil, in.record)
-	} else if inline := value[bucketSize:]; len(inline) >= pageHeader && binary.NativeEndian.Uint16(inline[8:]) == flagLeaf {
-		in.leaf(0, inline, nil, nil, in.record)
-	} else {
-		in.wrong("the bucket", 0)
+		return
 	}
+	inline := value[bucketSize:]
+	if len(inline) < pageHeader {
+		in.wrong("the bucket", 0)
+		return
+	}
+	if binary.NativeEndian.Uint16(inline[8:]) != flagLeaf {
+		in.wrong("the kind", 0)
+	}
+	in.leaf(0, inline, nil, nil, in.record)
 }
 
 func (in *inspector) record(flags uint32, rawKey, value []byte) {
-	key, record, ok := parseValue(rawKey, value)
-	if flags != 0 || !ok || key == 1<<64-1 {
-		in.bad++
+	r, sound := parseRecord(rawKey, value)
+	if flags != 0 || !sound {
 		in.fail(fmt.Errorf("%w: a record", errDamaged))
+	}
+	if !sound {
+		in.report.Unsound++
 		return
 	}
-	in.count++
-	in.bytes += int64(len(record))
-	in.last = max(in.last, key)
+	in.report.Count++
+	in.report.Bytes += int64(len(r.Data))
+	in.report.Last = max(in.report.Last, r.Key)
 	if in.visit != nil && in.stopped == nil {
-		in.stopped = in.visit(key, record)
+		in.stopped = in.visit(r)
 	}
 }
 
