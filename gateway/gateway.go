@@ -21,6 +21,7 @@ import (
 	"modferry/gateway/journal"
 	"modferry/gateway/message"
 	"modferry/gateway/mqtt"
+	"modferry/gateway/poll"
 )
 
 // Gateway is a configured gateway. New opens its listeners, Run does the work.
@@ -32,6 +33,7 @@ type Gateway struct {
 	console *console.Server // nil = none
 	journal *journal.Journal
 	backlog *backlog.Backlog
+	taught  *poll.Memory // by the devices
 	session *mqtt.Session
 	plant   *plant
 	home    *home
@@ -120,6 +122,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	g.start(work)
 	talking.Go(func() { g.session.Run(session) })
 	talking.Go(func() { g.replay(session) })
+	talking.Go(func() { g.taught.Run(session) })
 	talking.Go(func() { g.sweepHome(session) })
 	working.Go(func() { g.reportBuses(work) })
 

@@ -17,6 +17,7 @@ import (
 	"modferry/gateway/journal"
 	"modferry/gateway/message"
 	"modferry/gateway/mqtt"
+	"modferry/gateway/poll"
 )
 
 // maxEvents bounds the replies and errors that wait while the broker is away.
@@ -98,10 +99,11 @@ func consoleBus(t message.Topics, b config.Bus) console.Bus {
 	return console.Bus{Name: b.Name, Request: topics.Request(client), Response: topics.Response(client), Error: topics.Error(client)}
 }
 
-// remember opens the journal and the backlog, in memory unless there is a folder for
+// remember opens the journal, the backlog and what devices taught, in memory unless there is a folder for
 // them. A journal that another process has open means that a second gateway was
 // started by mistake.
 func (g *Gateway) remember(c *config.Config) error {
+	g.taught = poll.OpenMemory(c.DataDir, g.log)
 	var err error
 	if g.journal, err = journal.Open(journal.Options{Dir: c.DataDir, Logger: g.log}); err != nil {
 		return err
