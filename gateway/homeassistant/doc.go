@@ -6,8 +6,8 @@
 //	homeassistant/<component>/<node>/<object>/config    {"state_topic":"modferry/w/device/d/t", ...}
 //
 // A reading that cannot be written is a sensor, or a binary_sensor if it is a bool. One
-// that can be is a switch (bool), a select (names), a number, or a text. The node is
-// the gateway, and an object one of its readings.
+// that can be is a switch (bool), a select (names), a number, or a text (texts, times).
+// Flags are a sensor either way. The node is the gateway, and an object one of its readings.
 //
 // # When a value counts as known
 //

@@ -135,14 +135,21 @@ func list(names []string) string {
 // mostText is how long a text may be in Home Assistant.
 const mostText = 255
 
+// textual values are texts and times.
 func textual(r profile.Reading, payload string, e entity) (string, entity) {
 	if r.Set == nil {
+		if r.Type.IsTime() {
+			e.DeviceClass = "timestamp"
+		}
 		return sensor, e
 	}
 	if payload == "json" { // this component shows None as it is written
 		e.ValueTemplate = "{{ value_json.value | default('', true) }}"
 	}
 	low, high := 0.0, float64(min(r.DataSize(), mostText))
+	if r.Type.IsTime() {
+		high = float64(len(time.RFC3339Nano))
+	}
 	e.Min, e.Max, e.Mode, e.CommandTemplate = &low, &high, "text", asJSON
 	return text, e
 }

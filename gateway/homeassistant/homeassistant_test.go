@@ -104,6 +104,7 @@ func TestForms(t *testing.T) {
 			"device_class": "conductivity", "unit_of_measurement": "µS/cm"}},
 		{"", `input: 1, type: uint16, unit: "°", class: wind_direction`, "homeassistant/sensor/w/d_-r/config", map[string]any{
 			"device_class": "wind_direction", "state_class": nil}},
+		{"", "holding: 1, type: float32, unit: hPa, class: pressure", "homeassistant/sensor/w/d_-r/config", map[string]any{"device_class": "pressure"}},
 		{"", "input: 1, type: uint16, class: phlogiston", "homeassistant/sensor/w/d_-r/config", map[string]any{"device_class": nil}},
 		{"", "discrete: 1, class: problem", "homeassistant/binary_sensor/w/d_-r/config", map[string]any{
 			"device_class": "problem", "payload_on": "True", "payload_off": "False", "value_template": jsonValue, "state_class": nil}},
@@ -120,7 +121,16 @@ func TestForms(t *testing.T) {
 			"device_class": "enum", "options": []any{"off", "heat"}, "state_class": nil, "unit_of_measurement": nil}},
 		{"", "holding: 1, type: uint16, enum: {0: 'off', 1: heat}, set: {}", "homeassistant/select/w/d_-r/config", map[string]any{
 			"device_class": nil, "options": []any{"off", "heat"}, "command_topic": "modferry/w/device/d/r/set", "command_template": "{{ {'value': value} | tojson }}"}},
-		{"", "holding: 1, type: uint16, flags: {0: pump, 3: alarm}", "homeassistant/sensor/w/d_-r/config", map[string]any{"device_class": nil, "state_class": nil}},
+		{"", "holding: 1, type: uint16, flags: {0: pump, 3: alarm}, set: {}", "homeassistant/sensor/w/d_-r/config", map[string]any{
+			"device_class": nil, "state_class": nil, "command_topic": nil}},
+		{"", "coil: 1, enum: {0: shut, 1: open}, set: {}", "homeassistant/select/w/d_-r/config", map[string]any{"options": []any{"shut", "open"}}},
+		{"", "holding: 1, bits: 4-7, type: uint16, unit: '%', class: humidity", "homeassistant/sensor/w/d_-r/config", map[string]any{"device_class": "humidity"}},
+		{"", "holding: 1, type: bcd32", "homeassistant/sensor/w/d_-r/config", map[string]any{"state_class": "measurement"}},
+		{"", "holding: 1, type: string, count: 8", "homeassistant/sensor/w/d_-r/config", map[string]any{"state_class": nil, "unit_of_measurement": nil}},
+		{"", "holding: 1, type: string, count: 8, set: {}", "homeassistant/text/w/d_-r/config", map[string]any{
+			"min": 0.0, "max": 16.0, "mode": "text", "value_template": "{{ value_json.value | default('', true) }}", "command_topic": "modferry/w/device/d/r/set"}},
+		{"", "holding: 1, type: time-unix", "homeassistant/sensor/w/d_-r/config", map[string]any{"device_class": "timestamp", "state_class": nil}},
+		{"payload: value, ", "holding: 1, type: time-bcd, set: {}", "homeassistant/text/w/d_-r/config", map[string]any{"max": 35.0, "value_template": nil}},
 	} {
 		topic, e := one(t, c.keys, c.reading)
 		if topic != c.topic {

@@ -49,7 +49,7 @@ func unfit(d config.Device, r profile.Reading) string {
 	switch {
 	case d.Payload == "hex" || d.Payload == "binary":
 		return isFrame
-	case r.Count > 1 && (r.IsNumber() || r.Type == register.Bool || len(r.Names)+len(r.Flags) > 0): // a text may have a count, too
+	case r.Count > 1 && r.Type != register.String:
 		return isBlock
 	}
 	return ""
@@ -78,11 +78,10 @@ func describe(c *config.Config, d config.Device, r profile.Reading) (component s
 	}
 	e.identify(component, c, d.Name, r.Name)
 	e.StateTopic, e.QoS = t.Reading(r.Name), 1
-	if r.Set != nil {
-		e.CommandTopic = t.Set(r.Name)
-	}
 	if component == sensor || component == binarySensor {
 		e.ExpireAfter = expiry(c, d, r)
+	} else {
+		e.CommandTopic = t.Set(r.Name)
 	}
 	e.Availability = availabilities(topics(c), d, r)
 	e.AvailabilityMode = "all"
