@@ -21,8 +21,12 @@ func load(t *server.Tables, f register.Field) (register.Value, error) {
 
 // store writes a number into every place of a field.
 func store(t *server.Tables, f register.Field, number float64) error {
-	v := register.Number(number)
-	if f.Count > 1 {
+	return put(t, f, register.Number(number))
+}
+
+// put writes a value into every place of a field.
+func put(t *server.Tables, f register.Field, v register.Value) error {
+	if f.Count > 1 && f.Type != register.String {
 		items := make([]register.Value, f.Count)
 		for i := range items {
 			items[i] = v
@@ -78,6 +82,9 @@ func judge(r profile.Register, values []uint16) (exception byte) {
 	}
 	if len(r.Codes) > 0 && !resolve(r, &v, values) {
 		return modbus.IllegalDataValue
+	}
+	if r.IsText() {
+		return 0
 	}
 	items := v.Items()
 	if items == nil {

@@ -73,15 +73,15 @@ func (d *Device) options() server.DeviceOptions {
 // manufacture gives every register the content of a new device with this unit id.
 func (d *Device) manufacture(t *server.Tables) error {
 	for _, r := range d.profile.Registers {
-		initial := r.Initial
+		initial := r.First()
 		if r.Role == profile.UnitID {
-			initial = float64(d.unit.Load())
+			initial = register.Number(float64(d.unit.Load()))
 		}
-		if err := store(t, r.Field, initial); err != nil {
+		if err := put(t, r.Field, initial); err != nil {
 			return fmt.Errorf("profile %s: register %s: %w", d.profile.Name, r.Name, err)
 		}
 		if r.Role == profile.BaudRate {
-			d.baud.Store(int64(r.Meaning(initial)))
+			d.baud.Store(int64(r.Meaning(initial.Float())))
 		}
 	}
 	return nil

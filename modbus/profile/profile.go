@@ -87,6 +87,7 @@ type Register struct {
 	register.Field
 
 	Initial  float64 // what it holds when the device is new; a block holds it everywhere
+	Text     string  // likewise, of a text or a time
 	Min, Max float64 // a write outside gets exception 03, a measured value stays inside; infinite if there is none
 	ReadOnly bool    // a write gets exception 02; input registers and discrete inputs always are
 	Codes    []Code  // if any: only these may be written, as code or as meaning

@@ -40,13 +40,16 @@ func decodeRegister(e strictyaml.Entry, readings []Reading) Register {
 	r.Applies = map[string]Moment{"restart": AtRestart}[m.Get("applies").OneOf("", "at once", "restart")]
 	r.Corrects = m.Get("corrects").String("")
 	r.Wave = decodeWave(m.Get("wave"))
-	r.Initial = number(m.Get("initial"), firstOf(r))
+	if r.IsText() {
+		r.Text = m.Get("initial").String(firstText(r.Type))
+	} else {
+		r.Initial = number(m.Get("initial"), firstOf(r))
+	}
 	r.Rises = m.Get("rises").Float(0, 0, math.MaxFloat64)
 	checkRegister(m.Node(), r)
 	return r
 }
 
-// registerField reads where a register lies. A device knows no names of numbers.
 // firstOf returns what a register holds at first if nothing is said.
 func firstOf(r Register) float64 {
 	if r.Wave == nil {
@@ -55,6 +58,15 @@ func firstOf(r Register) float64 {
 	return min(max(r.Wave.Mean, r.Min), r.Max)
 }
 
+// firstText is for a clock, which always shows a time; its first is 2000.
+func firstText(t register.Type) string {
+	if t.IsTime() {
+		return "2000-01-01T00:00:00Z"
+	}
+	return ""
+}
+
+// registerField reads where a register lies. A device knows no names of numbers.
 func registerField(m *strictyaml.Map, name string, readings []Reading) (f register.Field) {
 	i := slices.IndexFunc(readings, func(r Reading) bool { return r.Name == name && r.Compute == "" })
 	placed := slices.ContainsFunc(tableKeys, func(t tableKey) bool { return m.Get(t.key).Present() })
@@ -104,11 +116,13 @@ func decodeWave(n strictyaml.Node) *Wave {
 
 // checkRegister reports what is wrong with one register alone.
 func checkRegister(n strictyaml.Node, r Register) {
-	number := r.Table == modbus.HoldingRegisters && r.Type != register.Bool && r.Count <= 1
+	number := r.Table == modbus.HoldingRegisters && r.IsNumber() && r.Count <= 1
 	switch {
 	case r.Check() != nil: // already reported
 	case r.Table > modbus.DiscreteInputs && (r.Type == register.Bool || r.Width > 0):
 		n.Problemf("a device's own register is described whole: write it as uint16")
+	case r.IsText() && (!math.IsInf(r.Min, 0) || !math.IsInf(r.Max, 0) || r.Moves()):
+		n.Problemf("only numbers have min and max, and move: remove min, max, wave and rises")
 	case r.Min > r.Max:
 		n.Problemf("min %v is above max %v", r.Min, r.Max)
 	case r.Wave != nil && r.Rises > 0:
@@ -119,8 +133,8 @@ func checkRegister(n strictyaml.Node, r Register) {
 		n.Problemf("is and codes need one number in holding registers")
 	case r.Initial < r.Min || r.Initial > r.Max:
 		n.Problemf("initial %v is outside min and max", r.Initial)
-	case !holds(r):
-		n.Problemf("initial %v does not fit into %s", r.Initial, r.Type)
+	default:
+		checkInitial(n, r)
 	}
 }
 
@@ -137,11 +151,27 @@ func (r Register) Meaning(content float64) float64 {
 	return content
 }
 
-func holds(r Register) bool {
+func checkInitial(n strictyaml.Node, r Register) {
 	one := r.Field
-	one.Count = 1
-	_, err := one.AppendData(nil, register.Number(r.Initial))
-	return err == nil
+	if one.Type != register.String {
+		one.Count = 1
+	}
+	if _, err := one.AppendData(nil, r.First()); r.IsText() && err != nil {
+		n.Problemf("initial: %v", err)
+	} else if err != nil {
+		n.Problemf("initial %v does not fit into %s", r.Initial, r.Type)
+	}
+}
+
+// IsText reports whether the register holds texts or times.
+func (r Register) IsText() bool { return r.Type == register.String || r.Type.IsTime() }
+
+// First returns what each place of the register holds when the device is new.
+func (r Register) First() register.Value {
+	if r.IsText() {
+		return register.Text(r.Text)
+	}
+	return register.Number(r.Initial)
 }
 
 // checkAmong reports what is wrong with register i beside the others.

@@ -65,3 +65,32 @@ func TestRegisterProblems(t *testing.T) {
 		}
 	}
 }
+
+func TestRegisterOfATextOrTime(t *testing.T) {
+	for text, want := range map[string]string{
+		`{input: 1, type: string, count: 4, initial: MF-100}`:                    `"MF-100"`,
+		`{input: 1, type: string, count: 4}`:                                     `""`,
+		`{holding: 1, type: time-bytes}`:                                         `"2000-01-01T00:00:00Z"`,
+		`{holding: 1, type: time-unix, count: 2, initial: 2026-11-24T12:00:00Z}`: `"2026-11-24T12:00:00Z"`,
+		`{holding: 1, type: uint16, initial: 7}`:                                 `7`,
+	} {
+		r, err := parseRegister(t, "{coil: 1}", text)
+		if err != nil || string(r.First().JSON()) != want {
+			t.Errorf("%s: %s, %v; want %s", text, r.First().JSON(), err, want)
+		}
+	}
+	for text, want := range map[string]string{
+		`{input: 1, type: string, count: 2, initial: MF-100}`: "does not fit into the 4 bytes of 2 registers",
+		`{holding: 1, type: time-unix, initial: noon}`:        "needs a date and time",
+		`{holding: 1, type: string, count: 2, max: 5}`:        "only numbers have min and max",
+		`{input: 1, type: string, count: 2, rises: 5}`:        "only numbers have min and max, and move",
+		`{holding: 1, type: string, count: 2, is: unit}`:      "one number in holding registers",
+		`{holding: 1, type: string, count: 2, codes: {0: 1}}`: "one number in holding registers",
+		`{input: 1, type: string, initial: x}`:                "add count, the number of registers of the text",
+	} {
+		_, err := parseRegister(t, "{coil: 1}", text)
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s:\n got %v\nwant one problem with %q", text, err, want)
+		}
+	}
+}
