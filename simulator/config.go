@@ -1,12 +1,15 @@
 package simulator
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
 	"math"
 	"net"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"modferry/configs/strictyaml"
 	"modferry/modbus"
@@ -23,8 +26,9 @@ type Config struct {
 	Serial  *transport.SerialOptions // nil = none
 }
 
-// LoadConfig reads a configuration file; profiles holds profiles/<name>.yaml. All
-// mistakes are reported at once, as [strictyaml.Problems].
+// LoadConfig reads a configuration file; profiles holds the built-in ones, as
+// profiles/<name>.yaml. Folders that the file names are beside it. All mistakes are
+// reported at once, as [strictyaml.Problems].
 func LoadConfig(file string, profiles fs.FS) (Config, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -36,15 +40,16 @@ func LoadConfig(file string, profiles fs.FS) (Config, error) {
 // ParseConfig is [LoadConfig] for a text; file is its name for messages.
 func ParseConfig(file string, data []byte, profiles fs.FS) (Config, error) {
 	doc := strictyaml.Parse(file, data, strictyaml.Options{Env: os.LookupEnv})
-	c := decodeConfig(doc.Root(), profiles)
+	c := decodeConfig(doc.Root(), file, profiles)
 	return c, doc.Err()
 }
 
-func decodeConfig(n strictyaml.Node, profiles fs.FS) Config {
+func decodeConfig(n strictyaml.Node, file string, profiles fs.FS) Config {
 	m := n.Map()
 	defer m.Done()
+	load := profileLoader(m.Get("profiles"), filepath.Dir(file), profiles)
 	c := Config{
-		Devices: decodeDevices(m.Need("devices"), profiles),
+		Devices: decodeDevices(m.Need("devices"), load),
 		TCP:     m.Get("tcp").String(""),
 		PTY:     m.Get("pty").String(""),
 		Serial:  decodeSerial(m),
@@ -82,7 +87,29 @@ func decodeSerial(m *strictyaml.Map) *transport.SerialOptions {
 	return nil
 }
 
-func decodeDevices(n strictyaml.Node, profiles fs.FS) []DeviceOptions {
+// profileLoader returns what loads a profile by its name: the user's own, if the
+// folder n has it, before the built-in one.
+func profileLoader(n strictyaml.Node, beside string, builtin fs.FS) func(name string) (*profile.Profile, error) {
+	folder := n.String("")
+	if folder == "" {
+		return func(name string) (*profile.Profile, error) { return profile.Load(builtin, name) }
+	}
+	if !filepath.IsAbs(folder) {
+		folder = filepath.Join(beside, folder)
+	}
+	if _, err := os.ReadDir(folder); err != nil {
+		n.Problemf("cannot read the folder of profiles: %v", err)
+	}
+	return func(name string) (*profile.Profile, error) {
+		p, err := profile.LoadFile(filepath.Join(folder, name+".yaml"))
+		if errors.Is(err, fs.ErrNotExist) || filepath.Base(name) != name {
+			return profile.Load(builtin, name)
+		}
+		return p, err
+	}
+}
+
+func decodeDevices(n strictyaml.Node, load func(name string) (*profile.Profile, error)) []DeviceOptions {
 	var devices []DeviceOptions
 	items := n.List()
 	if n.IsList() && len(items) == 0 {
@@ -90,7 +117,7 @@ func decodeDevices(n strictyaml.Node, profiles fs.FS) []DeviceOptions {
 	}
 	units := map[byte]bool{}
 	for _, item := range items {
-		d := decodeDevice(item, profiles)
+		d := decodeDevice(item, load)
 		if units[d.Unit] && d.Unit != 0 {
 			item.Problemf("unit %d is taken by a device above: on one line each needs its own", d.Unit)
 		}
@@ -100,14 +127,14 @@ func decodeDevices(n strictyaml.Node, profiles fs.FS) []DeviceOptions {
 	return devices
 }
 
-func decodeDevice(n strictyaml.Node, profiles fs.FS) DeviceOptions {
+func decodeDevice(n strictyaml.Node, load func(name string) (*profile.Profile, error)) DeviceOptions {
 	m := n.Map()
 	defer m.Done()
 	var d DeviceOptions
 	if name := m.Need("profile"); name.Present() {
-		p, err := profile.Load(profiles, name.String(""))
+		p, err := load(name.String(""))
 		if err != nil {
-			name.Problemf("%v", err)
+			name.Problemf("%s", strings.ReplaceAll(err.Error(), "\n", "; "))
 		} else {
 			d.Profile, d.Unit = p, p.Unit
 		}

@@ -93,3 +93,37 @@ func TestOpen(t *testing.T) {
 		t.Error("the link stays after an error")
 	}
 }
+
+// A folder of the user's own profiles is looked into first; the rest is built in.
+func TestOwnProfiles(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "own"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"mine":    "title: mine\nreadings: {a: {coil: 0}}\n",
+		"xy-md02": "title: better\nreadings: {a: {coil: 0}}\n",
+		"broken":  "title: broken\nreadings: {a: {coil: x, b: 1}}\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, "own", name+".yaml"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	file := filepath.Join(dir, "x.yaml")
+	parse := func(profile string) (simulator.Config, error) {
+		return simulator.ParseConfig(file, []byte("profiles: own\ntcp: :0\ndevices: [{profile: "+profile+"}]\n"), configs)
+	}
+	for name, title := range map[string]string{"mine": "mine", "xy-md02": "better", "sdm120": "Eastron SDM120-Modbus single-phase energy meter"} {
+		if c, err := parse(name); err != nil || c.Devices[0].Profile.Title != title || c.Devices[0].Profile.Name != name {
+			t.Errorf("%s: %+v, %v", name, c.Devices, err)
+		}
+	}
+	for name, want := range map[string]string{"broken": "unknown key", "none": "no profile", "../x": "no profile", "own/mine": "no profile"} {
+		if _, err := parse(name); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := simulator.ParseConfig(file, []byte("profiles: away\ntcp: :0\ndevices: [{profile: xy-md02}]\n"), configs); err == nil || !strings.Contains(err.Error(), "profiles") {
+		t.Errorf("a folder that is not there: %v", err)
+	}
+}

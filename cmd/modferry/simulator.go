@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -52,7 +53,7 @@ func simulatorCommand() *cobra.Command {
 	}
 	s := c.Flags()
 	s.StringVarP(&f.file, "config", "c", "", "configuration `FILE`")
-	s.StringVar(&f.profile, "profile", "xy-md02", "`NAME` of the device's profile")
+	s.StringVar(&f.profile, "profile", "xy-md02", "`NAME` of the device's profile, or a file of your own (NAME.yaml)")
 	s.IntVar(&f.unit, "unit", 0, "unit `ID` of the device (default the profile's)")
 	s.Uint64Var(&f.seed, "seed", 1, "`NUMBER` that decides how its values move")
 	s.StringVar(&f.tcp, "tcp", "", "serve Modbus TCP at `ADDRESS`; \":5020\" is 127.0.0.1:5020, port 0 picks a free one")
@@ -89,7 +90,11 @@ func (f simulatorFlags) config() (simulator.Config, error) {
 		}
 		return c, nil
 	}
-	p, err := profile.Load(configs.Files, f.profile)
+	p, err := f.load()
+	var problems strictyaml.Problems
+	if errors.As(err, &problems) {
+		return simulator.Config{}, &usageError{problems}
+	}
 	if err != nil {
 		return simulator.Config{}, usage("--profile: %w", err)
 	}
@@ -107,6 +112,14 @@ func (f simulatorFlags) config() (simulator.Config, error) {
 		return c, usage("nowhere to serve: name --tcp ADDRESS, --pty PATH, --serial PORT, or -c FILE; see modferry simulator --help")
 	}
 	return c, nil
+}
+
+// load returns the profile of a name, or of a file of the user's own.
+func (f simulatorFlags) load() (*profile.Profile, error) {
+	if strings.HasSuffix(f.profile, ".yaml") {
+		return profile.LoadFile(f.profile)
+	}
+	return profile.Load(configs.Files, f.profile)
 }
 
 func (f simulatorFlags) greet(out io.Writer, s *simulator.Simulator) error {

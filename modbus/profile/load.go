@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path"
+	"path/filepath"
 	"regexp"
 	"strings"
 
@@ -28,6 +30,18 @@ func Load(fsys fs.FS, name string) (*Profile, error) {
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot read profile %q: %w", name, err)
+	}
+	return Parse(file, data)
+}
+
+// LoadFile reads a profile from a file of the user's own, which names it.
+func LoadFile(file string) (*Profile, error) {
+	if name := strings.TrimSuffix(filepath.Base(file), ".yaml"); !names.MatchString(name) {
+		return nil, fmt.Errorf("%q cannot name a profile: its file is 1 to 64 letters, digits, _ or - and .yaml: %w", name, fs.ErrNotExist)
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the profile: %w", err)
 	}
 	return Parse(file, data)
 }

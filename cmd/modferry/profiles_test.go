@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"modferry/configs"
+	"modferry/gateway"
+	"modferry/gateway/config"
+	"modferry/gateway/gatewaytest"
+	"modferry/modbus/profile"
+	"modferry/simulator"
+)
+
+const profilePatience = 20 * time.Second
+
+// alongside runs something until the test ends.
+func alongside(t *testing.T, run func(context.Context) error) {
+	t.Helper()
+	ctx, stop := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() {
+		if err := run(ctx); err != nil {
+			t.Errorf("it ended with %v", err)
+		}
+	})
+	t.Cleanup(func() { stop(); running.Wait() })
+}
+
+// virtual serves a virtual device of a profile until the test ends.
+func virtual(t *testing.T, p *profile.Profile) (s *simulator.Simulator, address string) {
+	t.Helper()
+	s, err := simulator.New(simulator.Options{Profile: p, Seed: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	at, err := s.ListenTCP("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	alongside(t, s.Run)
+	return s, at.String()
+}
+
+// gatewayOf runs a gateway until the test ends and returns an app at its broker.
+func gatewayOf(t *testing.T, yaml string, o config.Options) *gatewaytest.Peer {
+	t.Helper()
+	c, err := config.Parse("test.yaml", []byte(yaml), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := gateway.New(c, slog.New(slog.NewTextHandler(t.Output(), nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	alongside(t, g.Run)
+	return gatewaytest.Client(t, "tcp://"+g.Addresses().MQTT.String(), gatewaytest.ClientOptions{})
+}
+
+// Each shipped profile reads each shipped virtual device, all of it and with good
+// quality; and what it offers for setting arrives.
+func TestEveryProfileIsPolled(t *testing.T) {
+	var buses, devices strings.Builder
+	waiting := map[string]bool{}
+	simulators := map[string]*simulator.Simulator{}
+	for _, name := range profile.Names(configs.Files) {
+		p, err := profile.Load(configs.Files, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, address := virtual(t, p)
+		simulators[name] = s
+		fmt.Fprintf(&buses, "  %s: {tcp: %q, timeout: 2s}\n", name, address)
+		fmt.Fprintf(&devices, "  %s: {bus: %s, profile: %s, every: 250ms}\n", name, name, name)
+		for _, r := range p.Readings {
+			waiting[name+"/"+r.Name] = true
+		}
+	}
+	app := gatewayOf(t, "gateway: w\ndata_dir: "+t.TempDir()+"\nbroker: {mqtt: 127.0.0.1:0}\nbuses:\n"+buses.String()+"devices:\n"+devices.String(),
+		config.Options{Profiles: configs.Files})
+	awaitGood(t, app, waiting)
+
+	results := app.Subscribe("modferry/w/device/+/+/set/result", 1)
+	for _, set := range []struct{ device, reading, value string }{
+		{"waveshare-relay-8", "relay_3", "true"},
+		{"yaskawa-v1000", "frequency_reference", "42.5"},
+		{"yaskawa-v1000", "command", `"forward"`},
+	} {
+		app.Publish("modferry/w/device/"+set.device+"/"+set.reading+"/set", 1, false, `{"id":1,"value":`+set.value+`}`)
+		if m := results.Next(profilePatience); !strings.Contains(string(m.Payload), `"outcome":"done"`) {
+			t.Errorf("%s: %s", m.Topic, m.Payload)
+		}
+	}
+	for device, want := range map[string]map[string]float64{
+		"waveshare-relay-8": {"relay_2": 0, "relay_3": 1}, "yaskawa-v1000": {"frequency_reference": 42.5, "command": 1},
+	} {
+		for name, n := range want {
+			if v, err := simulators[device].Devices()[0].Value(name); err != nil || v.Float() != n {
+				t.Errorf("%s of %s is %v, %v; want %v", name, device, v, err, n)
+			}
+		}
+	}
+}
+
+// awaitGood waits until each of the readings was published with a value and good quality.
+func awaitGood(t *testing.T, app *gatewaytest.Peer, waiting map[string]bool) {
+	t.Helper()
+	in := app.Subscribe("modferry/w/device/+/+", 1)
+	for end := time.Now().Add(profilePatience); len(waiting) > 0; {
+		if time.Now().After(end) {
+			t.Fatalf("not read: %v", waiting)
+		}
+		m := in.Next(profilePatience)
+		name := strings.TrimPrefix(m.Topic, "modferry/w/device/")
+		var r struct {
+			Value   any
+			Quality string
+		}
+		if err := json.Unmarshal(m.Payload, &r); err != nil || !waiting[name] {
+			continue // a state, or read before
+		}
+		if r.Value == nil || r.Quality != "good" {
+			t.Fatalf("%s: %s", name, m.Payload)
+		}
+		delete(waiting, name)
+	}
+}
