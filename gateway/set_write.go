@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -81,7 +80,7 @@ func (w *writing) next(r bus.Reply) (modbus.PDU, bool) {
 	case writingStep:
 		w.left = w.left || r.Err == nil || r.Sent
 		switch {
-		case good && w.reading.Set.Verify && w.echoed(r.PDU):
+		case good && w.reading.Set.Verify:
 			w.step = verifyingStep
 			return w.read(), true
 		case isIllegalFunction(r):
@@ -162,16 +161,6 @@ func (w *writing) isPart() bool { return w.mask != 0 && w.mask != math.MaxUint16
 // bits returns the bits that are meant.
 func (w *writing) bits() uint16 { return modbus.Registers(w.data)[0] & w.mask }
 
-// echoed reports whether a reply confirms the write as it was sent [App 6.5, 6.6, 6.11, 6.12, 6.16].
-func (w *writing) echoed(reply modbus.PDU) bool {
-	want := w.request.PDU.Data
-	switch w.request.PDU.FunctionCode {
-	case modbus.WriteMultipleCoils, modbus.WriteMultipleRegisters:
-		want = want[:4]
-	}
-	return bytes.Equal(reply.Data, want)
-}
-
 // content returns the data of a reply to a read.
 func content(reply modbus.PDU) []byte { return reply.Data[min(1, len(reply.Data)):] }
 
@@ -179,8 +168,6 @@ func isIllegalFunction(r bus.Reply) bool {
 	e := modbus.AsException(r.PDU)
 	return r.Err == nil && e != nil && e.ExceptionCode == modbus.IllegalFunction
 }
-
-var errOtherEcho = errors.New("the device confirmed another value than was written: read before you write again")
 
 // result turns the last reply of the sequence into what is told about it.
 func (w *writing) result(r bus.Reply) message.Result {
@@ -195,8 +182,6 @@ func (w *writing) result(r bus.Reply) message.Result {
 		}
 	case w.step == verifyingStep:
 		w.verified(&said, r)
-	case said.Code == "" && !w.echoed(r.PDU):
-		said.Code, said.Message, said.Outcome = message.Exception, errOtherEcho.Error(), message.Unknown
 	case said.Code == "":
 		said.Value = w.held(w.data)
 	}

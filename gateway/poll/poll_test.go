@@ -76,6 +76,13 @@ func input(name string, address uint16) profile.Reading {
 // follow runs a poller over a device in a synctest bubble and returns what it publishes, as "topic payload".
 func follow(t *testing.T, d *device, c config.Device) (published func() []string) {
 	t.Helper()
+	_, published = start(t, d, c)
+	return published
+}
+
+// start does the same and returns the poller, too.
+func start(t *testing.T, d *device, c config.Device) (p *Poller, published func() []string) {
+	t.Helper()
 	var mu sync.Mutex
 	var all []string
 	say := func(topic string) func([]byte) {
@@ -87,7 +94,7 @@ func follow(t *testing.T, d *device, c config.Device) (published func() []string
 		}
 	}
 	d.start = time.Now()
-	p := New(Options{
+	p = New(Options{
 		Device: c, Client: func(context.Context) modbus.Client { return d }, Status: say("status"), Group: say("group"), Log: slog.New(slog.DiscardHandler),
 		Publish: func(reading string, _ message.Sample, b []byte) { say(reading)(b) },
 	})
@@ -95,7 +102,7 @@ func follow(t *testing.T, d *device, c config.Device) (published func() []string
 	var running sync.WaitGroup
 	running.Go(func() { p.Run(ctx) })
 	t.Cleanup(func() { cancel(); running.Wait() })
-	return func() []string {
+	return p, func() []string {
 		mu.Lock()
 		defer mu.Unlock()
 		defer func() { all = nil }()
