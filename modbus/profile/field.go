@@ -85,6 +85,7 @@ func decodeBit(m *strictyaml.Map, f *register.Field) {
 	bit, width := decodeBits(m.Get("bits"))
 	if width > 0 && m.Get("bit").Present() {
 		m.Get("bits").Problemf("bit is there, too: keep one of bit and bits")
+		f.Bit = -1
 	} else if width > 0 {
 		f.Bit, f.Width = bit, width
 	}

@@ -183,6 +183,8 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Add(shippedText)
 	f.Add([]byte(small + "  r: {holding: 1, type: int16, no_data: [0x8000]}"))
+	f.Add([]byte(small + "  r: {holding: 1, bits: 4-7, enum: {0: a}, set: {}}\n  s: {compute: r + 1, decimals: 1}\nlimits: {gap: 3}"))
+	f.Add([]byte(small + "  r: {holding: 1, type: string, count: 3, no_data: 0xFFFF}\nregisters: {r: {initial: a}}"))
 	f.Add([]byte("registers: {a: {wave: 1, corrects: a}}"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		p, err := profile.Parse("x.yaml", text)
@@ -190,7 +192,7 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		for _, r := range p.Readings {
-			if err := r.Check(); err != nil {
+			if err := r.Check(); (err == nil) == (r.Compute != "") {
 				t.Errorf("accepted reading %q: %v", r.Name, err)
 			}
 		}

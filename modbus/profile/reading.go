@@ -1,7 +1,6 @@
 package profile
 
 import (
-	"math"
 	"regexp"
 	"strconv"
 	"strings"
@@ -135,9 +134,11 @@ func decodeSet(n strictyaml.Node, r Reading) *Set {
 	}
 	s.Min = number(low, s.Min)
 	s.Max = number(high, s.Max)
-	s.Step = step.Float(0, 0, math.MaxFloat64)
-	if step.Present() && s.Step == 0 {
-		step.Problemf("a step of 0 leads nowhere: leave it out, or write the distance of two values")
+	if step.Present() {
+		s.Step = number(step, 1)
+	}
+	if s.Step < 0 || step.Present() && s.Step == 0 {
+		step.Problemf("expected the distance of two values, above 0, got %s", step.Shown())
 	}
 	if low.Present() && high.Present() && s.Min > s.Max {
 		n.Problemf("min %v is above max %v", s.Min, s.Max)
