@@ -102,7 +102,7 @@ func TestContract(t *testing.T) {
 		},
 		Devices: []config.Device{{
 			Name: "cold-room", Bus: "rs485", Unit: 1, Every: 5 * time.Second, Heartbeat: time.Minute, Payload: "json",
-			Profile: "xy-md02", Model: md02.Title, Limits: profile.DefaultLimits(), Functions: md02.Functions,
+			Profile: "xy-md02", Model: md02.Title, Limits: md02.Limits, Functions: md02.Functions,
 			Readings: append(md02.Readings,
 				profile.Reading{
 					Name:  "setpoint",
