@@ -48,10 +48,11 @@ func virtual(t *testing.T, p *profile.Profile) (s *simulator.Simulator, address 
 	return s, at.String()
 }
 
-// gatewayOf runs a gateway until the test ends and returns an app at its broker.
-func gatewayOf(t *testing.T, yaml string, o config.Options) *gatewaytest.Peer {
+// gatewayOf runs a gateway with the text of a file until the test ends and returns an
+// app at its broker.
+func gatewayOf(t *testing.T, file, yaml string, o config.Options) *gatewaytest.Peer {
 	t.Helper()
-	c, err := config.Parse("test.yaml", []byte(yaml), o)
+	c, err := config.Parse(file, []byte(yaml), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +83,7 @@ func TestEveryProfileIsPolled(t *testing.T) {
 			waiting[name+"/"+r.Name] = true
 		}
 	}
-	app := gatewayOf(t, "gateway: w\ndata_dir: "+t.TempDir()+"\nbroker: {mqtt: 127.0.0.1:0}\nbuses:\n"+buses.String()+"devices:\n"+devices.String(),
+	app := gatewayOf(t, "test.yaml", "gateway: w\ndata_dir: "+t.TempDir()+"\nbroker: {mqtt: 127.0.0.1:0}\nbuses:\n"+buses.String()+"devices:\n"+devices.String(),
 		config.Options{Profiles: configs.Files})
 	awaitGood(t, app, waiting)
 

@@ -24,6 +24,7 @@ func TestReferencesAreUpToDate(t *testing.T) {
 	for page, text := range map[string]string{
 		"../../docs/commands.md":      commandReference(),
 		"../../docs/configuration.md": keyReference(t),
+		"../../docs/devices.md":       deviceReference(t),
 	} {
 		have, err := os.ReadFile(page)
 		if err != nil {
