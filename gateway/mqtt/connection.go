@@ -201,6 +201,11 @@ func (c *connection) publish(p *publication, limit time.Duration) error {
 		c.keep(p, nil, err)
 		return err
 	}
+	if p.compose != nil {
+		if p.topic, p.payload = p.compose(); p.topic == "" {
+			return nil
+		}
+	}
 	p.qos = c.o.QoS
 	if p.delivery != nil && (p.qos == 0 || c.o.Version == V311) { // those are not counted, see maxUnannounced
 		p.qos = 1
@@ -300,8 +305,8 @@ func (c *connection) farewell() bool {
 			return false
 		}
 	}
-	if c.o.Status != "" { // the last word: who hears it need not wait for more
-		p := &publication{topic: c.o.Status, payload: []byte(offline), retain: true}
+	if topic, payload, retain := c.o.will(); topic != "" { // the last word: who hears it need not wait for more
+		p := &publication{topic: topic, payload: payload, retain: retain}
 		if c.publish(p, time.Until(deadline)) != nil {
 			return false
 		}

@@ -17,7 +17,9 @@ type Options struct {
 	KeepAlive    time.Duration
 	QoS          byte                               // of what is published
 	Status       string                             // topic of the retained online/offline, also the will; "" = none
+	Will         *Will                              // instead of offline on Status; nil = that
 	Topics       []string                           // subscribed at QoS 2
+	AtLeastOnce  bool                               // at QoS 1 instead
 	Optional     []string                           // likewise, but the broker may refuse them
 	ResumeWithin time.Duration                      // a session that was away longer is discarded with what waited in it; 0 = every connection begins a new one
 	State        string                             // file that remembers for the next process when the session was alive; "" = a new process begins a new session
@@ -28,6 +30,30 @@ type Options struct {
 	Publishing   func(topic string, payload []byte) // called just before a message goes out; may be nil
 	Events       int                                // events that may wait for the broker; beyond it the topic with the most loses one
 	Logger       *slog.Logger
+}
+
+// Will is the last word of a connection: of the session when it ends in order, of the
+// broker otherwise.
+type Will struct {
+	Topic   string
+	Payload func() []byte // asked after Connecting, for the broker, and at the end
+	Retain  bool
+}
+
+// subscribeQoS is that of all subscriptions.
+func (o *Options) subscribeQoS() byte {
+	if o.AtLeastOnce {
+		return 1
+	}
+	return 2
+}
+
+// will returns the topic and payload of the last word; a topic of "" is none.
+func (o *Options) will() (topic string, payload []byte, retain bool) {
+	if w := o.Will; w != nil {
+		return w.Topic, w.Payload(), w.Retain
+	}
+	return o.Status, []byte(offline), true
 }
 
 // withDefaults fills in what may be nil, and asks for signs of life often enough to
@@ -76,6 +102,11 @@ type Event struct {
 	Flow        string // events of one flow keep their order, and no flood in another holds them up; "" = that of the topic
 	Payload     []byte
 	Correlation []byte // MQTT 5
+
+	// Compose, if it is not nil, is asked for topic and payload when the event is about
+	// to go out, perhaps once more over the next connection if it did not. A topic of
+	// "" is none. It must not block. Topic is "", and Flow is not.
+	Compose func() (topic string, payload []byte)
 }
 
 // State is what a topic says until it says something else.

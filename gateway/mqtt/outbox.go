@@ -13,8 +13,9 @@ type publication struct {
 	correlation []byte
 	retain      bool
 	qos         byte
-	missed      func()            // of a state: to be called if the broker does not get it; nil = nobody asks
-	delivery    chan<- handedOver // of what Deliver publishes: one place; nil = of others
+	compose     func() (topic string, payload []byte) // of an event that is made when it goes out
+	missed      func()                                // of a state: to be called if the broker does not get it; nil = nobody asks
+	delivery    chan<- handedOver                     // of what Deliver publishes: one place; nil = of others
 }
 
 // outbox holds what waits for the broker: of each state topic the newest payload

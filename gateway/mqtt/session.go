@@ -71,11 +71,11 @@ func (s *Session) Publish(e Event) {
 	if e.Flow == "" {
 		e.Flow = e.Topic
 	}
-	if !message.ValidTopic(e.Topic) { // a broker would end the connection, again and again
+	if e.Compose == nil && !message.ValidTopic(e.Topic) { // a broker would end the connection, again and again
 		s.drop(e.Topic, "no message can be published on this topic")
 		return
 	}
-	p := publication{flow: e.Flow, topic: e.Topic, payload: e.Payload, correlation: e.Correlation}
+	p := publication{flow: e.Flow, topic: e.Topic, payload: e.Payload, correlation: e.Correlation, compose: e.Compose}
 	if dropped := s.outbox.add(p); dropped > 0 {
 		s.complain("the broker is away or slow: replies are dropped", "topic", e.Topic, "dropped", dropped)
 	}

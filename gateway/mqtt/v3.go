@@ -186,8 +186,8 @@ func (v *v3) end(_ paho.Client, err error) {
 }
 
 func (v *v3) withWill(options *paho.ClientOptions) *paho.ClientOptions {
-	if v.o.Status != "" {
-		options.SetWill(v.o.Status, offline, 1, true)
+	if topic, payload, retain := v.o.will(); topic != "" {
+		options.SetBinaryWill(topic, payload, 1, retain)
 	}
 	return options
 }
@@ -221,7 +221,7 @@ func (v *v3) receive(_ paho.Client, m paho.Message) {
 func (v *v3) subscribe(ctx context.Context, topics []string) (refused []refusal, err error) {
 	filters := make(map[string]byte, len(topics))
 	for _, t := range topics {
-		filters[t] = 2
+		filters[t] = v.o.subscribeQoS()
 	}
 	token := v.client.SubscribeMultiple(filters, nil)
 	if err := waitToken(ctx, token); err != nil {

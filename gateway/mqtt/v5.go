@@ -115,8 +115,8 @@ func (v *v5) hello(fresh bool) *paho.Connect {
 		Username: o.Username, UsernameFlag: o.Username != "", Password: []byte(o.Password), PasswordFlag: o.Password != "",
 		Properties: &paho.ConnectProperties{SessionExpiryInterval: &expiry, ReceiveMaximum: &most, MaximumPacketSize: &size, RequestProblemInfo: true},
 	}
-	if o.Status != "" {
-		c.WillMessage = &paho.WillMessage{Topic: o.Status, Payload: []byte(offline), QoS: v.will.qos, Retain: v.will.retain}
+	if topic, payload, retain := o.will(); topic != "" {
+		c.WillMessage = &paho.WillMessage{Topic: topic, Payload: payload, QoS: v.will.qos, Retain: retain && v.will.retain}
 	}
 	return c
 }
@@ -138,7 +138,7 @@ func allowed(answer *paho.Connack) limits {
 func (v *v5) subscribe(ctx context.Context, topics []string) (refused []refusal, err error) {
 	s := &paho.Subscribe{}
 	for _, t := range topics {
-		s.Subscriptions = append(s.Subscriptions, paho.SubscribeOptions{Topic: t, QoS: 2, NoLocal: true})
+		s.Subscriptions = append(s.Subscriptions, paho.SubscribeOptions{Topic: t, QoS: v.o.subscribeQoS(), NoLocal: true})
 	}
 	ctx, cancel := v.whileConnected(ctx)
 	defer cancel()

@@ -2,10 +2,12 @@ package mqtt_test
 
 import (
 	"bytes"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"modferry/gateway/gatewaytest"
 	"modferry/gateway/mqtt"
@@ -55,4 +57,40 @@ func (l *lockedBuffer) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.String()
+}
+
+// A last word that is made anew for each connection, and events that are made when they go out.
+func TestWillAndEventsThatAreMadeForEachConnection(t *testing.T) {
+	each(t, func(t *testing.T, broker server, v mqtt.Version) {
+		line := newCable(t, broker.addr)
+		app := gatewaytest.Client(t, broker.url(), gatewaytest.ClientOptions{})
+		death, birth := app.Subscribe("w/death", 1), app.Subscribe("w/birth", 1)
+		var s *mqtt.Session
+		var ready sync.WaitGroup
+		ready.Add(1)
+		connection := 0 // the session's goroutine alone uses it
+		event := mqtt.Event{Flow: "births", Compose: func() (string, []byte) { return "w/birth", fmt.Append(nil, connection) }}
+		nothing := mqtt.Event{Flow: "births", Compose: func() (string, []byte) { return "", nil }}
+		s, end := run(t, "tcp://"+line.Addr().String(), with(v, qos(0), func(o *mqtt.Options) {
+			o.Status, o.AtLeastOnce = "", true
+			o.Connecting = func() { connection++ }
+			o.Will = &mqtt.Will{Topic: "w/death", Payload: func() []byte { return fmt.Append(nil, connection) }}
+			o.Online = func() { ready.Wait(); s.Publish(nothing); s.Publish(event) }
+		}))
+		ready.Done()
+		for _, number := range []string{"1", "2", "3"} {
+			next(t, birth, number)
+			if number == "3" {
+				end()
+			} else {
+				line.cut()
+			}
+			if m := death.Next(patience); string(m.Payload) != number || m.Retained {
+				t.Errorf("the last word of connection %s is %q, retained %t", number, m.Payload, m.Retained)
+			}
+		}
+		death.Quiet(50 * time.Millisecond)
+		late := gatewaytest.Client(t, broker.url(), gatewaytest.ClientOptions{})
+		late.Subscribe("w/#", 1).Quiet(50 * time.Millisecond) // nothing is retained
+	})
 }
