@@ -29,7 +29,8 @@ func (d *decoder) device(e strictyaml.Entry, buses []Bus) Device {
 	bus := m.Need("bus")
 	unit, own := m.Get("unit"), m.Get("readings")
 	p, usable := d.profile(m.Get("profile"))
-	v.Profile, v.Model, v.Title, v.Functions = p.Name, p.Title, m.Get("title").String(""), p.Functions
+	v.Profile, v.Model, v.Functions = p.Name, p.Title, p.Functions
+	v.Title, _ = m.Get("title").Text()
 	v.Limits = limits(m.Get("limits"), m.Get("max_gap"), p.Limits)
 	v.Bus, v.Unit = deviceBus(bus, unit, buses, p.Unit)
 	if !unit.Present() && p.Unit == 0 && usable {

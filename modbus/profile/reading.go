@@ -37,7 +37,6 @@ func decodeReading(e strictyaml.Entry) Reading {
 	defer m.Done()
 	r := Reading{
 		Name:        e.Name,
-		Title:       m.Get("title").String(""),
 		Unit:        m.Get("unit").String(""),
 		Class:       decodeClass(m.Get("class")),
 		Every:       m.Get("every").Duration(0, minEvery, 0),
@@ -45,6 +44,7 @@ func decodeReading(e strictyaml.Entry) Reading {
 		MinInterval: m.Get("min_interval").Duration(0, 0, 0),
 		Deadband:    decodeDeadband(m.Get("deadband")),
 	}
+	r.Title, _ = m.Get("title").Text()
 	if compute := m.Get("compute"); compute.Present() {
 		r.Compute, r.Field = decodeCompute(compute, m)
 	} else {
