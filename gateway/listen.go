@@ -99,9 +99,9 @@ func consoleBus(t message.Topics, b config.Bus) console.Bus {
 	return console.Bus{Name: b.Name, Request: topics.Request(client), Response: topics.Response(client), Error: topics.Error(client)}
 }
 
-// remember opens the journal, the backlog and what devices taught, in memory unless there is a folder for
-// them. A journal that another process has open means that a second gateway was
-// started by mistake.
+// remember opens the journal, the backlog and what devices taught, in memory unless
+// there is a folder for them. A journal that another process has open means that a
+// second gateway was started by mistake.
 func (g *Gateway) remember(c *config.Config) error {
 	g.taught = poll.OpenMemory(c.DataDir, g.log)
 	var err error

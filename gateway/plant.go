@@ -138,6 +138,7 @@ func (p *plant) addDevice(ctx context.Context, c config.Device, all *config.Conf
 	g, b, topics := p.gateway, p.buses[c.Bus].bus, p.gateway.topics.Device(c.Name)
 	poller := poll.New(poll.Options{
 		Device: c, Log: g.log.With("device", c.Name, "bus", c.Bus, "unit", c.Unit), Board: &p.board, Foreign: foreign(all, c),
+		Bus: busOf(c, all.Buses), Position: position(c, all.Devices), Memory: g.taught,
 		Client: func(ctx context.Context) modbus.Client { return b.Client(ctx, c.Unit, 0) },
 		Publish: func(reading string, s message.Sample, payload []byte) {
 			g.session.Retain(mqtt.State{Topic: topics.Reading(reading), Payload: payload, Missed: g.missed(c.Name, reading, s)})
