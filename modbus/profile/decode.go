@@ -28,8 +28,6 @@ func decode(n strictyaml.Node) *Profile {
 	m := n.Map()
 	defer m.Done()
 	p := &Profile{
-		Title:     m.Need("title").String(""),
-		Source:    m.Get("source").String(""),
 		Unit:      byte(m.Get("unit").Int(DefaultUnit, 1, int(modbus.MaxUnit))),
 		Serial:    decodeSerial(m.Get("serial")),
 		Every:     m.Get("every").Duration(DefaultEvery, minEvery, 0),
@@ -37,6 +35,8 @@ func decode(n strictyaml.Node) *Profile {
 		Limits:    DecodeLimits(m.Get("limits"), DefaultLimits()),
 		Readings:  DecodeReadings(m.Need("readings")),
 	}
+	p.Title, _ = m.Need("title").Text()
+	p.Source, _ = m.Get("source").Text()
 	p.Functions = decodeFunctions(m.Get("functions"))
 	p.Registers = decodeRegisters(m.Get("registers"), p.Readings)
 	return p
