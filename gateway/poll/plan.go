@@ -133,8 +133,8 @@ func (p *planner) groups(spans []span) [][]span {
 	from := make([]int, n+1)            // where the last group of that begins
 	for i := range n {
 		p.reach(spans[i:], func(k, quantity int) {
-			t := least[i] + p.line.Time(spans[i].Table, quantity) + time.Duration(quantity) // of equals, less data
-			if to := i + k; least[to] == 0 || t < least[to] {
+			t := least[i] + p.line.Time(spans[i].Table, quantity) + time.Duration(quantity) // on a network, less data
+			if to := i + k; least[to] == 0 || t <= least[to] { // of equals, long reads first
 				least[to], from[to] = t, i
 			}
 		})
