@@ -121,7 +121,7 @@ func TestContract(t *testing.T) {
 	}
 	wantWarnings := []string{
 		"13 mqtt.reply_topics",
-		"37 buses.rs485.allow[0].clients", "49 devices.cold-room.readings.setpoint.set",
+		"37 buses.rs485.allow[0].clients",
 	}
 	if !reflect.DeepEqual(warnings, wantWarnings) {
 		t.Errorf("warnings\n%v", c.Warnings.Error())

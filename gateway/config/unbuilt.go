@@ -13,7 +13,6 @@ var unbuilt = []struct {
 	advice string
 }{
 	{path: "sparkplug", advice: "readings are published as JSON only"},
-	{path: "devices.*.readings.*.set", advice: "values are written with requests"},
 }
 
 // Unbuilt returns the keys that this version does not act on, as paths with * for any name.
