@@ -119,10 +119,14 @@ func (in *inspector) page(id uint64) []byte {
 		in.fail(err)
 		return nil
 	}
-	more := uint64(binary.NativeEndian.Uint32(header[12:]))
-	if binary.NativeEndian.Uint64(header) != id || more >= in.limit-id || more >= in.left {
+	if binary.NativeEndian.Uint64(header) != id || in.left == 0 {
 		in.wrong("the header", id)
 		return nil
+	}
+	more := uint64(binary.NativeEndian.Uint32(header[12:]))
+	if more >= min(in.limit-id, in.left) {
+		in.wrong("the size", id)
+		more = 0 // what is on the page itself may be sound
 	}
 	in.left -= more + 1
 	for i := range more {
@@ -207,10 +211,13 @@ func (in *inspector) elements(id uint64, b []byte) int {
 }
 
 func (in *inspector) leaf(id uint64, b, low, high []byte, visit visitor) {
-	order := binary.NativeEndian
-	for i := range in.elements(id, b) {
+	order, count := binary.NativeEndian, in.elements(id, b)
+	for i := range count {
 		at := pageHeader + elementSize*i
 		key := uint64(at) + uint64(order.Uint32(b[at+4:]))
+		if i == 0 && key != uint64(pageHeader+elementSize*count) { // keys follow the last element
+			in.wrong("the count", id)
+		}
 		value := key + uint64(order.Uint32(b[at+8:]))
 		end := value + uint64(order.Uint32(b[at+12:]))
 		if end > uint64(len(b)) {
@@ -257,7 +264,8 @@ func (in *inspector) record(flags uint32, rawKey, value []byte) {
 	}
 }
 
-// freeList checks that no page that is used is also called free.
+// freeList checks that no page that is used is also called free, and that there is
+// no third kind: a reference to the wrong page leaves some.
 func (in *inspector) freeList() {
 	b := in.page(in.meta.free)
 	if b == nil {
@@ -278,5 +286,10 @@ func (in *inspector) freeList() {
 	}
 	for i := range count {
 		in.claim(order.Uint64(ids[8*i:]))
+	}
+	for id := uint64(2); id < in.limit && in.report.Damage == nil; id++ {
+		if in.used.add(id) {
+			in.wrong("the loss", id)
+		}
 	}
 }

@@ -42,7 +42,7 @@ func KillAtEveryCall(t *testing.T, file, role string, left []string, within time
 		t.Skip("runs the child many times")
 	}
 	total, until := 0, time.Now().Add(within)
-	for _, call := range []string{"/^rename", "/^unlink", "fsync", "ftruncate", "openat", "flock", "write", "fdatasync", "pwrite64"} {
+	for _, call := range []string{"/^rename", "/^unlink", "fsync", "ftruncate", "pwrite64", "fdatasync", "openat", "flock", "write"} {
 		for _, from := range left {
 			n := 1
 			for ; n <= 1000; n++ {
