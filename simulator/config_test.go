@@ -46,7 +46,7 @@ func TestConfigProblems(t *testing.T) {
 	for text, want := range map[string]string{
 		"tcp: :5020":                                                  "add devices",
 		"devices: []\ntcp: :1":                                        "the list is empty",
-		"devices: [{profile: xy-md03}]\ntcp: :1":                      "known are pzem-016",
+		"devices: [{profile: xy-md03}]\ntcp: :1":                      ", xy-md02, ",
 		"devices: [{unit: 3}]\ntcp: :1":                               "add profile",
 		"devices: [{profile: xy-md02}]":                               "nothing reaches the devices",
 		"devices: [{profile: xy-md02}]\ntcp: 5020":                    "host:port",
