@@ -4,6 +4,7 @@ VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo un
 LINT      := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 PLATFORMS := linux-amd64 linux-arm64 linux-armv7 linux-armv6 darwin-amd64 darwin-arm64 windows-amd64
 FUZZTIME  ?= 20s
+NODE      := examples/node gateway/sparkplug/testdata/node
 
 export VERSION
 export PATH := $(PATH):/usr/sbin
@@ -36,11 +37,11 @@ cross: $(PLATFORMS:%=dist/modferry-%) ## build dist/ for all platforms
 dist/modferry-%: FORCE
 	@.ci/build $* $@
 
-tools: examples/node/node_modules/.package-lock.json
+tools: $(NODE:%=%/node_modules/.package-lock.json)
 	@.ci/tools
 
-examples/node/node_modules/.package-lock.json: examples/node/package-lock.json
-	cd examples/node && npm ci
+%/node_modules/.package-lock.json: %/package-lock.json
+	cd $* && npm ci
 
 clean: ## remove what was built and installed here
-	rm -rf bin dist examples/node/node_modules
+	rm -rf bin dist $(NODE:%=%/node_modules)
