@@ -43,6 +43,7 @@ const (
 	memoryName    = "plans.json"
 	maxMemory     = 16 << 20
 	memoryPause   = time.Second         // between two writes
+	memoryAgain   = time.Minute         // after one that failed
 	memoryUnknown = 30 * 24 * time.Hour // what is older and of no device that is configured goes
 )
 
@@ -59,7 +60,8 @@ func OpenMemory(folder string, log *slog.Logger) *Memory {
 	case err == nil:
 		m.known = known
 	case !errors.Is(err, fs.ErrNotExist):
-		log.Warn("what was learned about the devices is lost and is learned again", "error", err)
+		log.Warn("what was learned about the devices is lost and is learned again; the file is set aside", "error", err)
+		_ = os.Rename(m.path, m.path+".broken") // if not, it is replaced
 	}
 	return m
 }
@@ -122,10 +124,7 @@ func (m *Memory) keep(device, key string, l lesson) {
 	} else {
 		m.known[device] = memory{key, time.Now().UTC().Truncate(time.Second), l}
 	}
-	select {
-	case m.news <- struct{}{}:
-	default:
-	}
+	m.tell()
 }
 
 // Run writes what is learned until ctx ends, and what is left then.
@@ -134,21 +133,34 @@ func (m *Memory) Run(ctx context.Context) {
 	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
+			continue
 		case <-m.news:
-			err := m.write()
-			if err != nil && !failed {
-				m.log.Warn("what was learned about the devices will be lost at a restart", "error", err)
+		}
+		pause, err := memoryPause, m.write()
+		if err != nil {
+			pause = memoryAgain
+			m.tell()
+			if !failed {
+				m.log.Warn("what was learned about the devices is not kept over a restart; trying again", "error", err)
 			}
-			failed = err != nil
-			select {
-			case <-ctx.Done():
-			case <-time.After(memoryPause):
-			}
+		}
+		failed = err != nil
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
 		}
 	}
 	select {
 	case <-m.news:
 		_ = m.write() // the next run learns it again
+	default:
+	}
+}
+
+// tell says that there is something to write.
+func (m *Memory) tell() {
+	select {
+	case m.news <- struct{}{}:
 	default:
 	}
 }

@@ -134,7 +134,7 @@ func (p *planner) groups(spans []span) [][]span {
 	for i := range n {
 		p.reach(spans[i:], func(k, quantity int) {
 			t := least[i] + p.line.Time(spans[i].Table, quantity) + time.Duration(quantity) // on a network, less data
-			if to := i + k; least[to] == 0 || t <= least[to] { // of equals, long reads first
+			if to := i + k; least[to] == 0 || t <= least[to] {                              // of equals, long reads first
 				least[to], from[to] = t, i
 			}
 		})
