@@ -193,7 +193,7 @@ func names(all []register.Name) string {
 func numberValue(w word, r *profile.Reading) (register.Value, *badValue) {
 	v, err := register.Parse([]byte(w.text))
 	if w.quoted || err != nil || !v.IsNumber() {
-		return v, invalid("%s takes a number%s, not %s", r.Name, inUnit(r), w)
+		return v, invalid("%s takes a number such as %s, not %s", r.Name, register.Number(r.Set.Max), w)
 	}
 	if !within(v, r.Set) {
 		return v, denied("%s cannot be set to %s: %s", r.Name, v, limits(r))
@@ -224,18 +224,14 @@ func rational(v register.Value) *big.Rat {
 }
 
 func limits(r *profile.Reading) string {
-	text := fmt.Sprintf("it must be %s to %s%s", register.Number(r.Set.Min), register.Number(r.Set.Max), inUnit(r))
+	text := fmt.Sprintf("it must be %s to %s", register.Number(r.Set.Min), register.Number(r.Set.Max))
+	if r.Unit != "" {
+		text += " " + r.Unit
+	}
 	if r.Set.Step > 0 {
 		text += fmt.Sprintf(" in steps of %s", register.Number(r.Set.Step))
 	}
 	return text
-}
-
-func inUnit(r *profile.Reading) string {
-	if r.Unit == "" {
-		return ""
-	}
-	return " in " + r.Unit
 }
 
 // encoded returns what the device holds when it has the value, and which bits of its
