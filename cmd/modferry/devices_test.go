@@ -71,10 +71,11 @@ func TestDocsOwnProfileWorks(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	p, err := profile.LoadFile(filepath.Join(dir, "profiles", "kiln.yaml"))
+	c, err := simulatorFlags{profile: filepath.Join(dir, "profiles", "kiln.yaml"), tcp: "127.0.0.1:0"}.config()
 	if err != nil {
 		t.Fatal(err)
 	}
+	p := c.Devices[0].Profile
 	kiln, address := virtual(t, p)
 	app := ownGateway(t, filepath.Join(dir, "gateway.yaml"), address)
 	waiting := map[string]bool{}
@@ -90,6 +91,23 @@ func TestDocsOwnProfileWorks(t *testing.T) {
 	}
 	if v, err := kiln.Devices()[0].Value("setpoint"); err != nil || v.Float() != 950 {
 		t.Errorf("the set-point is %v, %v", v, err)
+	}
+}
+
+// A profile of one's own with mistakes is refused with all of them, as a configuration is.
+func TestOwnProfileWithMistakes(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "mine.yaml")
+	if err := os.WriteFile(file, []byte("title: x\nreadings: {a: {coil: x}, b: {holdings: 1}}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, _, errs := modferry(t, "simulator", "--profile", file, "--tcp", "127.0.0.1:0")
+	if code != exitUsage || !strings.Contains(errs, "mine.yaml:2:") || strings.Count(errs, "\n") < 2 {
+		t.Errorf("exit code %d\n%s", code, errs)
+	}
+	for name, want := range map[string]string{file + ".yaml": "cannot name a profile", filepath.Join(t.TempDir(), "none.yaml"): "none.yaml"} {
+		if code, _, errs := modferry(t, "simulator", "--profile", name, "--tcp", "127.0.0.1:0"); code != exitUsage || !strings.Contains(errs, want) {
+			t.Errorf("%s: exit code %d\n%s", name, code, errs)
+		}
 	}
 }
 

@@ -69,7 +69,7 @@ func gatewayOf(t *testing.T, file, yaml string, o config.Options) *gatewaytest.P
 func TestEveryProfileIsPolled(t *testing.T) {
 	var buses, devices strings.Builder
 	waiting := map[string]bool{}
-	simulators := map[string]*simulator.Simulator{}
+	simulators, classes := map[string]*simulator.Simulator{}, map[string]string{}
 	for _, name := range profile.Names(configs.Files) {
 		p, err := profile.Load(configs.Files, name)
 		if err != nil {
@@ -81,10 +81,14 @@ func TestEveryProfileIsPolled(t *testing.T) {
 		fmt.Fprintf(&devices, "  %s: {bus: %s, profile: %s, every: 250ms}\n", name, name, name)
 		for _, r := range p.Readings {
 			waiting[name+"/"+r.Name] = true
+			if r.Class != "" {
+				classes[name+"/"+r.Name] = r.Class
+			}
 		}
 	}
-	app := gatewayOf(t, "test.yaml", "gateway: w\ndata_dir: "+t.TempDir()+"\nbroker: {mqtt: 127.0.0.1:0}\nbuses:\n"+buses.String()+"devices:\n"+devices.String(),
+	app := gatewayOf(t, "test.yaml", "gateway: w\nhomeassistant: {}\ndata_dir: "+t.TempDir()+"\nbroker: {mqtt: 127.0.0.1:0}\nbuses:\n"+buses.String()+"devices:\n"+devices.String(),
 		config.Options{Profiles: configs.Files})
+	checkAnnounced(t, app, len(waiting), classes)
 	awaitGood(t, app, waiting)
 
 	results := app.Subscribe("modferry/w/device/+/+/set/result", 1)
@@ -105,6 +109,34 @@ func TestEveryProfileIsPolled(t *testing.T) {
 			if v, err := simulators[device].Devices()[0].Value(name); err != nil || v.Float() != n {
 				t.Errorf("%s of %s is %v, %v; want %v", name, device, v, err, n)
 			}
+		}
+	}
+}
+
+// checkAnnounced waits for the announcements of n readings to Home Assistant, and holds
+// their classes against the profiles': one that does not go with its unit is left out.
+func checkAnnounced(t *testing.T, app *gatewaytest.Peer, n int, classes map[string]string) {
+	t.Helper()
+	in := app.Subscribe("homeassistant/+/w/+/config", 1)
+	seen := map[string]bool{}
+	for end := time.Now().Add(profilePatience); len(seen) < n; {
+		if time.Now().After(end) {
+			t.Fatalf("%d of %d readings are announced", len(seen), n)
+		}
+		var e struct {
+			Topic string `json:"state_topic"`
+			Class string `json:"device_class"`
+		}
+		if err := json.Unmarshal(in.Next(profilePatience).Payload, &e); err != nil {
+			t.Fatal(err)
+		}
+		name, ok := strings.CutPrefix(e.Topic, "modferry/w/device/")
+		if !ok || strings.HasSuffix(name, "/status") {
+			continue // of the gateway and its devices themselves
+		}
+		seen[name] = true
+		if want, told := classes[name]; told && e.Class != want {
+			t.Errorf("%s has class %q, and is announced with %q", name, want, e.Class)
 		}
 	}
 }

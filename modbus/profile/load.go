@@ -37,7 +37,7 @@ func Load(fsys fs.FS, name string) (*Profile, error) {
 // LoadFile reads a profile from a file of the user's own, which names it.
 func LoadFile(file string) (*Profile, error) {
 	if name := strings.TrimSuffix(filepath.Base(file), ".yaml"); !names.MatchString(name) {
-		return nil, fmt.Errorf("%q cannot name a profile: its file is 1 to 64 letters, digits, _ or - and .yaml: %w", name, fs.ErrNotExist)
+		return nil, fmt.Errorf("%q cannot name a profile: name its file by 1 to 64 letters, digits, _ or - and .yaml", name)
 	}
 	data, err := os.ReadFile(file)
 	if err != nil {
