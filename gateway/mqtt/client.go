@@ -30,6 +30,9 @@ type client interface {
 	// that of a connection which has ended; then the client has the publication
 	// and will publish it if it resumes.
 	publish(ctx context.Context, p *publication) (receipt, error)
+	// direct returns the wire of the present connection, if states at QoS 0 may be
+	// written to it beside the library; properties says that their packets have some.
+	direct() (w *wire, properties bool)
 	// lost returns the reason when the connection has ended by itself.
 	lost() <-chan error
 	// lastAlive is when the broker was surely there last, on this machine's clock.

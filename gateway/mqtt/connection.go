@@ -32,6 +32,7 @@ type connection struct {
 	flying   []flight    // oldest first; QoS 1 and 2 only
 	topics   []string    // subscribed
 	epoch    int         // of the session's topics that these are
+	scratch  []byte      // for packets
 }
 
 // newConnection is for a visit that goes on until ctx ends.
@@ -174,17 +175,28 @@ func (c *connection) empty(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return errEnding
 		}
-		p := c.session.outbox.take()
-		if p == nil {
-			return nil
-		}
-		if err := c.publish(p, ackTimeout); err != nil {
+		if some, err := c.next(); err != nil || !some {
 			return err
 		}
 		if n%acknowledgeAfter == 0 {
 			held.flush()
 		}
 	}
+}
+
+// next publishes what is next, and reports whether there was something.
+func (c *connection) next() (some bool, err error) {
+	open := c.isOpen()
+	if open {
+		if some, err := c.publishStates(); some {
+			return true, err
+		}
+	}
+	p := c.session.outbox.takeBut(!open)
+	if p == nil {
+		return false, nil
+	}
+	return true, c.publish(p, ackTimeout)
 }
 
 func lostError(err error) error {
@@ -297,6 +309,11 @@ func (c *connection) farewell() bool {
 	deadline := time.Now().Add(goodbye)
 	for time.Now().Before(deadline.Add(-lastWord)) {
 		c.session.held.Load().flush()
+		if some, err := c.publishStates(); err != nil {
+			return false
+		} else if some {
+			continue
+		}
 		p := c.session.outbox.take()
 		if p == nil {
 			break

@@ -3,6 +3,7 @@ package mqtt
 import (
 	"slices"
 	"sync"
+	"time"
 )
 
 // publication is one message to be published.
@@ -23,26 +24,19 @@ type publication struct {
 // does not hold up the others.
 type outbox struct {
 	mu      sync.Mutex
-	newest  map[string]stated // of every state topic, also after it was published
-	online  bool              // states set now are about to be published
-	topics  []string          // state topics in the order they were first set
-	states  []string          // state topics that wait
-	waiting map[string]bool   // which those are
-	flows   []*flow           // with events, the next one first
-	of      map[string]*flow  // by name
-	events  int               // in all flows
-	limit   int               // of events
+	newest  map[string]*Retained // of every state topic, also after it was published
+	online  bool                 // states set now are about to be published
+	topics  []*Retained          // in the order they were first set
+	states  queue                // those that wait
+	flows   []*flow              // with events, the next one first
+	of      map[string]*flow     // by name
+	events  int                  // in all flows
+	limit   int                  // of events
 	dropped uint64
 	bulk    []*publication // of Deliver
 	first   int            // states to be taken before any event
 	event   bool           // after those: whether an event is next
 	wake    chan struct{}  // one token: there is something to take
-}
-
-// stated is the newest payload of a state topic, and whom to tell if it is missed.
-type stated struct {
-	payload []byte
-	missed  func()
 }
 
 // flow is events that keep their order and take turns with others, those of one
@@ -54,7 +48,7 @@ type flow struct {
 
 func newOutbox(limit int) *outbox {
 	return &outbox{
-		newest: map[string]stated{}, waiting: map[string]bool{}, of: map[string]*flow{},
+		newest: map[string]*Retained{}, of: map[string]*flow{},
 		limit: max(1, limit), wake: make(chan struct{}, 1),
 	}
 }
@@ -102,22 +96,14 @@ func (o *outbox) less(f *flow) {
 	}
 }
 
-// state sets the payload of a retained topic and queues it if it does not wait
-// already. It reports whether the broker is away, so that the payload may be missed.
+// state sets the payload of a retained topic; see set.
 func (o *outbox) state(st State) (away bool) {
 	o.mu.Lock()
-	defer o.mu.Unlock()
-	if _, known := o.newest[st.Topic]; !known {
-		o.topics = append(o.topics, st.Topic)
-	}
-	missed := st.Missed
-	if !o.online {
-		missed = nil // told already, by the caller
-	}
-	o.newest[st.Topic] = stated{st.Payload, missed}
-	o.enqueue(st.Topic)
+	r := o.retained(st.Topic)
+	o.mu.Unlock()
+	away = o.set(r, st.Payload, time.Time{}, st.Missed)
 	o.rouse()
-	return !o.online
+	return away
 }
 
 // setOnline says whether states are about to be published. When they are no more, it
@@ -128,10 +114,9 @@ func (o *outbox) setOnline(online bool) (missed []func()) {
 	if o.online = online; online {
 		return nil
 	}
-	for _, topic := range o.states {
-		if s := o.newest[topic]; s.missed != nil {
-			missed = append(missed, s.missed)
-			o.newest[topic] = stated{s.payload, nil}
+	for _, r := range o.states.all() {
+		if m := r.miss(); m != nil {
+			missed = append(missed, m)
 		}
 	}
 	return missed
@@ -158,16 +143,17 @@ func (o *outbox) done(p *publication) {
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if s, known := o.newest[p.topic]; known && len(s.payload) == 0 && !o.waiting[p.topic] {
+	if r := o.newest[p.topic]; r != nil && r.known && len(r.payload) == 0 && !r.waiting {
+		r.known = false
 		delete(o.newest, p.topic)
-		o.topics = slices.DeleteFunc(o.topics, func(t string) bool { return t == p.topic })
+		o.topics = slices.DeleteFunc(o.topics, func(other *Retained) bool { return other == r })
 	}
 }
 
-func (o *outbox) enqueue(topic string) {
-	if !o.waiting[topic] {
-		o.waiting[topic] = true
-		o.states = append(o.states, topic)
+func (o *outbox) enqueue(r *Retained) {
+	if !r.waiting {
+		r.waiting = true
+		o.states.push(r)
 	}
 }
 
@@ -175,15 +161,16 @@ func (o *outbox) enqueue(topic string) {
 func (o *outbox) restate(first string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.states = nil
-	clear(o.waiting)
-	if _, known := o.newest[first]; known {
-		o.enqueue(first)
+	for o.states.len() > 0 {
+		o.states.pop().waiting = false
 	}
-	for _, topic := range o.topics {
-		o.enqueue(topic)
+	if r := o.newest[first]; r != nil && r.known {
+		o.enqueue(r)
 	}
-	o.first = len(o.states)
+	for _, r := range o.topics {
+		o.enqueue(r)
+	}
+	o.first = o.states.len()
 	o.rouse()
 }
 
@@ -204,11 +191,16 @@ func (o *outbox) restore(unacknowledged []*publication) {
 }
 
 // take returns the next publication, nil if there is none.
-func (o *outbox) take() *publication {
+func (o *outbox) take() *publication { return o.takeBut(false) }
+
+// takeBut leaves the states where they are, if events is set, and what is to come after them.
+func (o *outbox) takeBut(events bool) *publication {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	switch {
-	case len(o.states) > 0 && (len(o.flows) == 0 || o.first > 0 || !o.event):
+	case events && o.first > 0:
+		return nil
+	case !events && o.isStateNext():
 		return o.takeState()
 	case len(o.flows) > 0:
 		return o.takeEvent()
@@ -220,15 +212,22 @@ func (o *outbox) take() *publication {
 	return nil
 }
 
+// isStateNext reports whether a state is to be taken next. It is called with o.mu held.
+func (o *outbox) isStateNext() bool {
+	return o.states.len() > 0 && (len(o.flows) == 0 || o.first > 0 || !o.event)
+}
+
 func (o *outbox) takeState() *publication {
-	topic := o.states[0]
-	o.states = o.states[1:]
-	delete(o.waiting, topic)
+	r := o.popState()
+	return &publication{topic: r.topic, payload: slices.Clone(r.payload), retain: true, missed: r.miss()}
+}
+
+func (o *outbox) popState() *Retained {
+	r := o.states.pop()
+	r.waiting = false
 	o.first = max(0, o.first-1)
 	o.event = true
-	s := o.newest[topic]
-	o.newest[topic] = stated{s.payload, nil}
-	return &publication{topic: topic, payload: s.payload, retain: true, missed: s.missed}
+	return r
 }
 
 func (o *outbox) takeEvent() *publication {

@@ -264,6 +264,8 @@ func (v *v3) publish(ctx context.Context, p *publication) (receipt, error) {
 	return sent{}, nil
 }
 
+func (v *v3) direct() (w *wire, properties bool) { return v.present(), false }
+
 func (v *v3) lost() <-chan error {
 	v.mu.Lock()
 	defer v.mu.Unlock()

@@ -225,6 +225,13 @@ func (v *v5) publish(ctx context.Context, p *publication) (receipt, error) {
 	return nil, errNotTaken
 }
 
+func (v *v5) direct() (w *wire, properties bool) {
+	if !v.most.retain || v.most.packet > 0 { // the library's way tells of what is refused
+		return nil, false
+	}
+	return v.wire.Load(), true
+}
+
 // errNoRoom: the broker acknowledged nothing for so long that no more may be sent.
 var errNoRoom = fmt.Errorf("%w: no acknowledgement came", errNotTaken)
 

@@ -63,6 +63,9 @@ func (c *connection) open(ctx context.Context) error {
 		s.life.connected()
 		s.youngUntil.Store(0)
 	}
+	if w, _ := s.client.direct(); w != nil {
+		w.window.tell(s.outbox.rouse)
+	}
 	c.uncut = context.AfterFunc(c.hurry, c.client.cut)
 	lost := s.client.lost()
 	c.watching.Go(func() { c.watch(lost) })

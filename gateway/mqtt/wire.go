@@ -38,6 +38,7 @@ type wire struct {
 	begin   []byte // the first four bytes of that
 	ended   atomic.Bool
 	warning error // that the user should know of, though the connection was made
+	window  window
 
 	packet sync.Mutex    // held from Lock to Unlock
 	turn   sync.Mutex    // held by the Write that adds to pending
@@ -61,6 +62,7 @@ func newWire(conn net.Conn, tcp *socket, leave func()) *wire {
 		conn: conn, tcp: tcp, leave: leave, in: bufio.NewReaderSize(conn, readAhead), whole: true, begin: make([]byte, 0, 4),
 		room: make(chan struct{}, 1), wake: make(chan struct{}, 1), eased: make(chan struct{}, 1), sent: make(chan struct{}),
 	}
+	w.window.limit = firstAhead
 	go w.send()
 	return w
 }
@@ -91,6 +93,7 @@ func (w *wire) Read(p []byte) (int, error) {
 		}
 	}
 	n, err := w.in.Read(p)
+	w.window.received(p[:n], time.Now())
 	if more := min(n, cap(w.begin)-len(w.begin)); more > 0 {
 		w.begin = append(w.begin, p[:more]...)
 	}
