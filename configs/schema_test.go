@@ -16,19 +16,25 @@ import (
 	"modferry/configs"
 	"modferry/configs/strictyaml"
 	"modferry/gateway/config"
+	"modferry/modbus/profile"
 )
 
 func schema(t *testing.T) (document map[string]any, compiled *jsonschema.Schema) {
 	t.Helper()
-	parsed, err := jsonschema.UnmarshalJSON(strings.NewReader(text(t, "gateway.schema.json", "")))
+	return schemaOf(t, "gateway.schema.json")
+}
+
+func schemaOf(t *testing.T, file string) (document map[string]any, compiled *jsonschema.Schema) {
+	t.Helper()
+	parsed, err := jsonschema.UnmarshalJSON(strings.NewReader(text(t, file, "")))
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := jsonschema.NewCompiler()
-	if err := c.AddResource("gateway.schema.json", parsed); err != nil {
+	if err := c.AddResource(file, parsed); err != nil {
 		t.Fatal(err)
 	}
-	compiled, err = c.Compile("gateway.schema.json")
+	compiled, err = c.Compile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +129,57 @@ func TestSchemaAndParserAgree(t *testing.T) {
 		device("readings: {r: {}}"):                   false,
 		device("readings: {r: {input: 1, type: int16, deadband: 2%, no_data: [0x8000, -1], scale: 0.1, decimals: 1, bit: 3}}"): false,
 		device("readings: {r: {input: 1, type: int16, deadband: 2%, no_data: [0x8000, -1], scale: 0.1, decimals: 1}}"):         true,
-		device("profile: xy-md02, payload: xml"):                                  false,
+		device("profile: xy-md02, payload: xml"):                                                                             false,
+		device(`title: Cold room, profile: xy-md02, limits: {registers: 60, bits: 16, gap: 0}`):                              true,
+		device(`profile: xy-md02, max_gap: 0`):                                                                               true,
+		device(`readings: {r: {input: 1, type: int16, title: Room, class: temperature, min_interval: 10s, heartbeat: 1m}}`):  true,
+		device(`readings: {r: {input: 1, type: uint16, enum: {0: "off", 0x1: heat, 2: 5}}}`):                                 true,
+		device(`readings: {r: {input: 1, type: int32, enum: {-1: fault}, decimals: 0, scale: 1}}`):                           true,
+		device(`readings: {r: {coil: 1, enum: {0: open, 1: closed}}}`):                                                       true,
+		device(`readings: {r: {holding: 1, bit: 3, enum: {0: open}}}`):                                                       true,
+		device(`readings: {r: {holding: 1, type: bcd16, enum: {5: five}, set: {}}}`):                                         true,
+		device(`readings: {r: {input: 1, type: uint32, flags: {0: pump, 31: alarm}}}`):                                       true,
+		device(`readings: {r: {holding: 1, bits: 0 - 15, type: int16, set: {min: -5, max: 5}}}`):                             true,
+		device(`readings: {r: {holding: 1, bits: 4-7, flags: {3: a}, set: {verify: true}}}`):                                 true,
+		device(`readings: {r: {holding: 1, type: string, count: 8, order: big-swap, no_data: 0xFFFF, set: {verify: true}}}`): true,
+		device(`readings: {r: {holding: 1, type: time-bcd, set: {}}}`):                                                       true,
+		device(`readings: {r: {holding: 1, type: time-unix, order: little-swap, count: 2}}`):                                 true,
+		device(`readings: {r: {holding: 1, type: bcd64, scale: 0.1, no_data: [0x9999999999999999]}}`):                        true,
+		device(`readings: {r: {holding: 1, type: int16, set: {min: -10, max: 30, step: 0.5, verify: true}}}`):                true,
+		device(`readings: {r: {coil: 1, set: {}}}`):                                                                          true,
+		device(`readings: {r: {coil: 1, set: {min: 0, max: 1}}}`):                                                            true,
+		device(`readings: {a: {coil: 1}, r: {compute: a + 1, unit: W, decimals: 1, class: power, deadband: 1}}`):             true,
+		device(`readings: {a: {coil: 1}, r: {compute: a, scale: 0.5, offset: 1, min_interval: 0}}`):                          true,
+		device(`readings: {a: {coil: 1}, r: {compute: a, enum: {0: "no", 1: "yes"}}}`):                                       true,
+		device(`title: [a], profile: xy-md02`):                                                                               false,
+		device(`profile: xy-md02, limits: {registers: 126}`):                                                                 false,
+		device(`profile: xy-md02, limits: {gap: 124}`):                                                                       false,
+		device(`profile: xy-md02, limits: {max_gap: 1}`):                                                                     false,
+		device(`profile: xy-md02, max_gap: -1`):                                                                              false,
+		device(`readings: {status: {coil: 1}}`):                                                                              false,
+		device(`readings: {r: {input: 1}}`):                                                                                  false,
+		device(`readings: {r: {input: 1, type: int16, class: Big}}`):                                                         false,
+		device(`readings: {r: {input: 1, type: int16, min_interval: 10}}`):                                                   false,
+		device(`readings: {r: {input: 1, type: int16, enum: {}}}`):                                                           false,
+		device(`readings: {r: {input: 1, type: int16, enum: {a: b}}}`):                                                       false,
+		device(`readings: {r: {input: 1, type: float32, enum: {1: b}}}`):                                                     false,
+		device(`readings: {r: {input: 1, type: int16, enum: {1: a}, flags: {1: a}}}`):                                        false,
+		device(`readings: {r: {input: 1, type: int16, flags: {64: a}}}`):                                                     false,
+		device(`readings: {r: {input: 1, bits: 4}}`):                                                                         false,
+		device(`readings: {r: {input: 1, bits: 4-16}}`):                                                                      false,
+		device(`readings: {r: {input: 1, bits: 4-7, bit: 1}}`):                                                               false,
+		device(`readings: {r: {input: 1, type: string}}`):                                                                    false,
+		device(`readings: {r: {input: 1, type: string, count: 2, scale: 3}}`):                                                false,
+		device(`readings: {r: {holding: 1, type: int16, set: {}}}`):                                                          false,
+		device(`readings: {r: {holding: 1, bits: 4-7, set: {}}}`):                                                            false,
+		device(`readings: {r: {holding: 1, type: int16, set: {min: 1, max: 2, step: 0}}}`):                                   false,
+		device(`readings: {r: {holding: 1, type: time-bcd, set: {min: 1}}}`):                                                 false,
+		device(`readings: {r: {input: 1, type: int16, set: {min: 1, max: 2}}}`):                                              false,
+		device(`readings: {r: {input: 1, type: uint8}}`):                                                                     false,
+		device(`readings: {r: {compute: "", unit: W}}`):                                                                      false,
+		device(`readings: {r: {compute: 1 + 1, every: 1s}}`):                                                                 false,
+		device(`readings: {r: {compute: 1 + 1, set: {}}}`):                                                                   false,
+		device(`readings: {r: {compute: 1 + 1, no_data: 1}}`):                                                                false,
 		root("http: {}"):                                                          true,
 		root("http: {listen: ':8080'}"):                                           true,
 		root("http: {listen: 8080}"):                                              false,
@@ -163,16 +219,31 @@ const stranger = "zzzzzzzzzzzzzzzzzzzz"
 
 // TestSchemaHasTheKeysOfTheParser: in every mapping, exactly those that the parser knows.
 func TestSchemaHasTheKeysOfTheParser(t *testing.T) {
-	document, _ := schema(t)
+	t.Run("gateway", func(t *testing.T) {
+		compareKeys(t, "gateway.schema.json", 15, func(data []byte) error {
+			_, err := config.Parse("g.yaml", data, config.Options{Env: environment, Profiles: configs.Files})
+			return err
+		})
+	})
+	t.Run("profile", func(t *testing.T) {
+		compareKeys(t, "profile.schema.json", 7, func(data []byte) error {
+			_, err := profile.Parse("p.yaml", data)
+			return err
+		})
+	})
+}
+
+// compareKeys gives the parser a text of the schema's form, and compares the keys that
+// it says it knows, in at least so many mappings.
+func compareKeys(t *testing.T, file string, least int, parse func([]byte) error) {
+	document, _ := schemaOf(t, file)
 	want := map[string][]string{}
-	tree := strangers(document, document, "", want)
-	text, err := json.Marshal(tree) // JSON is YAML
+	text, err := json.Marshal(strangers(document, document, "", want)) // JSON is YAML
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = config.Parse("g.yaml", text, config.Options{Env: environment, Profiles: configs.Files})
 	var problems strictyaml.Problems
-	if !errors.As(err, &problems) {
+	if err := parse(text); !errors.As(err, &problems) {
 		t.Fatal(err)
 	}
 	got := map[string][]string{}
@@ -188,7 +259,7 @@ func TestSchemaHasTheKeysOfTheParser(t *testing.T) {
 			t.Errorf("%q:\nthe parser knows %q\nthe schema has   %q", path, got[path], want[path])
 		}
 	}
-	if len(got) != len(want) || len(want) < 15 {
+	if len(got) != len(want) || len(want) < least {
 		t.Errorf("%d mappings in the parser, %d in the schema", len(got), len(want))
 	}
 }
@@ -220,7 +291,6 @@ func strangers(document, node map[string]any, path string, keys map[string][]str
 
 // TestSchemaDescribesEveryKey: editors show it beside what is typed.
 func TestSchemaDescribesEveryKey(t *testing.T) {
-	document, _ := schema(t)
 	var check func(path string, node any)
 	check = func(path string, node any) {
 		m, ok := node.(map[string]any)
@@ -238,5 +308,8 @@ func TestSchemaDescribesEveryKey(t *testing.T) {
 			check(fmt.Sprintf("%s.%s", path, key), value)
 		}
 	}
-	check("", document)
+	for _, file := range []string{"gateway.schema.json", "profile.schema.json"} {
+		document, _ := schemaOf(t, file)
+		check(file, document)
+	}
 }

@@ -107,56 +107,6 @@ func TestReading(t *testing.T) {
 	}
 }
 
-func TestReadingProblems(t *testing.T) {
-	for text, want := range map[string]string{
-		`{type: int16}`:                                                            "the place is missing",
-		`{holding: 1, input: 2, type: int16}`:                                      "the place is given twice",
-		`{holding: 65536, type: int16}`:                                            "from 0 to 65535",
-		`{holding: 1}`:                                                             "add type",
-		`{holding: 1, type: int17}`:                                                "did you mean int16?",
-		`{holding: 1, type: bool}`:                                                 "needs the number of its bit",
-		`{holding: 1, type: int16, bit: 3}`:                                        "bit 3 of a register is a bool, not int16",
-		`{holding: 1, type: int16, order: middle}`:                                 "big, little, big-swap or little-swap",
-		`{holding: 1, type: int16, scale: 0}`:                                      "a scale of 0",
-		`{holding: 1, type: float64, count: 32}`:                                   "125 holding registers",
-		`{holding: 65535, type: int32}`:                                            "beyond 65535",
-		`{coil: 1, type: int16}`:                                                   "coils hold bools",
-		`{holding: 1, type: int16, no_data: 0x18000}`:                              "0x18000 does not fit into int16",
-		`{holding: 1, type: int16, no_data: 010}`:                                  "whole number",
-		`{holding: 1, type: int16, no_data: none}`:                                 "whole number",
-		`{holding: 1, type: int16, deadband: -1}`:                                  "deadband",
-		`{holding: 1, type: int16, deadband: 101%}`:                                "at most 100",
-		`{holding: 1, type: int16, deadband: NaN}`:                                 "deadband",
-		`{input: 1, type: int16, set: {min: 0, max: 1}}`:                           "input registers cannot be written",
-		`{holding: 1, type: int16, set: {min: 2, max: 1}}`:                         "min 2 is above max 1",
-		`{holding: 1, type: int16, set: {min: 2}}`:                                 "add max",
-		`{holding: 1, type: int16, every: 1}`:                                      "add a unit",
-		`{holding: 1, type: int16, scales: 1}`:                                     "did you mean scale?",
-		"{coil: 1}\n  status: {coil: 2}":                                           "the topic of the device's own state",
-		"{coil: 1}\n  a/b: {coil: 2}":                                              "1 to 64 letters",
-		"{coil: 1}\nfunctions: [3, 3]":                                             "function 3 is in the list twice",
-		"{coil: 1}\nfunctions: [200]":                                              "code or name of a function",
-		"{coil: 1}\nserial: {parity: odds}":                                        "did you mean odd?",
-		"{coil: 1}\nregisters: {a: {}}":                                            "the place is missing",
-		"{coil: 1}\nregisters: {a: {coil: 1}, b: {coil: 1}}":                       "the same coils as a",
-		"{coil: 1}\nregisters: {a: {holding: 1, type: int16, min: 3, max: 5}}":     "initial 0 is outside",
-		"{coil: 1}\nregisters: {a: {holding: 1, type: int16, initial: 40000}}":     "initial 40000 does not fit",
-		"{coil: 1}\nregisters: {a: {holding: 1, type: int16, wave: {mean: 1}}}":    "cannot be written moves",
-		"{coil: 1}\nregisters: {a: {holding: 1, type: int16, corrects: b}}":        "there is none named \"b\"",
-		"{coil: 1}\nregisters: {a: {holding: 1, type: int32, count: 2, is: unit}}": "need one number in holding registers",
-		"{coil: 1}\nregisters: {a: {holding: 1, type: int16, is: baud}, b: {holding: 2, type: int16, is: baud}}":                     "a already is",
-		"{coil: 1}\nregisters: {a: {holding: 1, type: uint16, codes: {x: 1}}}":                                                       "a number from 0 to 65535",
-		"{coil: 1}\nregisters: {a: {holding: 1, bit: 3}}":                                                                            "described whole",
-		"{coil: 1}\nregisters: {a: {input: 1, type: int16, wave: {mean: 1, period: 0}}}":                                             "period",
-		"{coil: 1}\nregisters: {r: {coil: 4, type: bool}, s: {input: 1, type: int16, min: 2, initial: 2, max: 1}, t: {discrete: 9}}": "min 2 is above max 1",
-	} {
-		_, err := profile.Parse("x.yaml", []byte(small+"  r: "+text))
-		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
-			t.Errorf("%s:\n got %v\nwant one problem with %q", text, err, want)
-		}
-	}
-}
-
 func TestAllProblemsAtOnce(t *testing.T) {
 	_, err := profile.Parse("x.yaml", []byte("unit: 300\nreadings:\n  a: {input: 1, type: int}\n  b: {inputs: 1}\nregister: {}\n"))
 	for _, want := range []string{"title", "x.yaml:1:7: unit", "x.yaml:3:23: readings.a.type", "x.yaml:4:6: readings.b", "x.yaml:5:1: register"} {

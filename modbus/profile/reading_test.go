@@ -2,7 +2,6 @@ package profile_test
 
 import (
 	"reflect"
-	"strings"
 	"testing"
 	"time"
 
@@ -70,78 +69,6 @@ func TestDescribedReading(t *testing.T) {
 		want.Name = "r"
 		if got := p.Readings[0]; !reflect.DeepEqual(got, want) {
 			t.Errorf("%s:\n got %+v\nwant %+v", text, got, want)
-		}
-	}
-}
-
-func TestDescribedReadingProblems(t *testing.T) {
-	for text, want := range map[string]string{
-		`{input: 7, type: int16, class: Temperature}`:                       "small letters, digits and _",
-		`{input: 7, type: int16, title: [a]}`:                               "expected text",
-		`{input: 7, type: int16, min_interval: 10}`:                         "add a unit",
-		`{input: 7, type: int16, enum: [a]}`:                                "expected a mapping",
-		`{input: 7, type: int16, enum: {}}`:                                 "there are no names",
-		`{input: 7, type: int16, enum: {a: b}}`:                             "a whole number and its name",
-		`{input: 7, type: int16, enum: {1: }}`:                              "expected text",
-		`{input: 7, type: int16, enum: {1: ""}}`:                            "the text is empty",
-		`{input: 7, type: int16, enum: {1: "a\tb"}}`:                        "no control characters",
-		`{input: 7, type: int16, enum: {1: a, 0x1: b}}`:                     "the number 1 is there twice",
-		`{input: 7, type: uint16, enum: {-1: a}}`:                           "enum number -1 does not fit into uint16",
-		`{input: 7, type: bcd16, enum: {10000: a}}`:                         "enum number 10000 does not fit into bcd16",
-		`{input: 7, bits: 0-1, enum: {4: a}}`:                               "enum number 4 does not fit into uint16 of 2 bits",
-		`{coil: 7, enum: {2: a}}`:                                           "enum number 2 does not fit into bool",
-		`{input: 7, type: float32, enum: {1: a}}`:                           "float32 has no enum",
-		`{input: 7, type: time-unix, flags: {1: a}}`:                        "time-unix has no enum",
-		`{input: 7, type: int16, scale: 0.1, enum: {1: a}}`:                 "remove scale",
-		`{input: 7, type: int16, enum: {1: a}, flags: {1: a}}`:              "either enum or flags",
-		`{input: 7, type: int16, flags: {16: a}}`:                           "flag 16: int16 has the bits 0 to 15",
-		`{input: 7, type: int16, flags: {1: a, 2: a}}`:                      `the flags 1 and 2 have the same name "a"`,
-		`{input: 7, type: int16, count: 2, flags: {1: a}}`:                  "not for bools, BCD and blocks",
-		`{input: 7, type: bcd16, flags: {1: a}}`:                            "not for bools, BCD and blocks",
-		`{coil: 7, flags: {0: a}}`:                                          "not for bools, BCD and blocks",
-		`{input: 7, bits: 4}`:                                               "the first and last bit",
-		`{input: 7, bits: 7-4}`:                                             "the first and last bit",
-		`{input: 7, bits: 4-16}`:                                            "the first and last bit",
-		`{input: 7, bits: [4, 7]}`:                                          "expected text",
-		`{input: 7, bits: 4-7, bit: 3}`:                                     "keep one of bit and bits",
-		`{input: 7, bits: 4-7, type: uint32}`:                               "type uint16 or int16, not uint32",
-		`{input: 7, bits: 4-7, count: 2}`:                                   "cannot be a block",
-		`{coil: 7, bits: 4-7}`:                                              "coils hold bools",
-		`{input: 7, bits: 4-7, type: uint16, no_data: 16}`:                  "0x10 does not fit into uint16 of 4 bits",
-		`{input: 7, type: string}`:                                          "add count, the number of registers of the text",
-		`{input: 7, type: string, count: 126}`:                              "more than the 125",
-		`{input: 7, type: string, count: 2, scale: 2}`:                      "string has no scale",
-		`{input: 7, type: string, count: 2, no_data: 0x10000}`:              "does not fit into string",
-		`{input: 7, type: time-bcd, decimals: 2}`:                           "time-bcd has no scale",
-		`{input: 7, type: bcd16, no_data: 9999}`:                            "write it with 0x",
-		`{input: 7, type: bcd16, no_data: 0x10000}`:                         "0x10000 does not fit into bcd16",
-		`{holding: 7, type: int16, set: {max: 5}}`:                          "add min",
-		`{holding: 7, type: int16, set: {min: 1, max: 5, step: 0}}`:         "above 0, got 0",
-		`{holding: 7, type: int16, set: {min: 1, max: 5, step: -1}}`:        "step",
-		`{holding: 7, type: int16, set: {min: 1, max: 5, verify: 1}}`:       "expected true or false",
-		`{holding: 7, type: int16, set: {min: 1, max: 5, setp: 1}}`:         "did you mean step?",
-		`{holding: 7, type: string, count: 2, set: {min: 1}}`:               "only numbers have min",
-		`{holding: 7, type: int16, enum: {1: a}, set: {max: 1}}`:            "only numbers have min",
-		`{discrete: 7, set: {}}`:                                            "discrete inputs cannot be written",
-		`{compute: a, input: 7}`:                                            "a computed reading has no input",
-		`{compute: a, type: int16}`:                                         "a computed reading has no type",
-		`{compute: a, set: {min: 1, max: 2}}`:                               "a computed reading has no set",
-		`{compute: a, every: 5s}`:                                           "a computed reading has no every",
-		`{compute: ""}`:                                                     "the text is empty",
-		`{compute: [a]}`:                                                    "expected text",
-		`{compute: a, scale: 2, enum: {1: a}}`:                              "remove scale",
-		"{coil: 1}\nlimits: {registers: 0}":                                 "from 1 to 125",
-		"{coil: 1}\nlimits: {bits: 2001}":                                   "from 1 to 2000",
-		"{coil: 1}\nlimits: {gap: 124}":                                     "from 0 to 123",
-		"{coil: 1}\nlimits: {max_gap: 1}":                                   "unknown key: known are registers, bits, gap",
-		"{coil: 1}\nlimits: 5":                                              "expected a mapping",
-		"{compute: a}\nregisters: {r: {}}":                                  "the place is missing",
-		"{holding: 1, bits: 4-7}\nregisters: {r: {}}":                       "described whole",
-		"{coil: 1}\nregisters: {r: {holding: 5, type: uint16, compute: a}}": "unknown key",
-	} {
-		_, err := profile.Parse("x.yaml", []byte(small+"  r: "+text))
-		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
-			t.Errorf("%s:\n got %v\nwant one problem with %q", text, err, want)
 		}
 	}
 }

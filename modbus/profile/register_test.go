@@ -47,25 +47,6 @@ func TestRegisterOfAReadingWithNames(t *testing.T) {
 	}
 }
 
-func TestRegisterProblems(t *testing.T) {
-	for text, want := range map[string]string{
-		"{holding: 1, type: uint16, reads: code}":                     "add codes",
-		"{holding: 1, type: uint16, codes: {0: 1}, reads: codes}":     "expected meaning or code",
-		"{holding: 1, type: uint32, rises: 2}":                        "cannot be written moves",
-		"{input: 1, type: uint32, rises: -2}":                         "rises",
-		"{input: 1, type: uint32, rises: 2, wave: {mean: 1}}":         "not both",
-		"{input: 1, type: uint32, rises: 2, count: 2}":                "only one number",
-		"{holding: 1, bits: 3-5}":                                     "described whole",
-		"{holding: 1, type: uint16, count: 2, codes: {0: 1}}":         "one number in holding registers",
-		"{holding: 1, type: uint16, read_only: true, rises: 1, x: 1}": "unknown key",
-	} {
-		_, err := parseRegister(t, "{coil: 1}", text)
-		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
-			t.Errorf("%s:\n got %v\nwant one problem with %q", text, err, want)
-		}
-	}
-}
-
 func TestRegisterOfATextOrTime(t *testing.T) {
 	for text, want := range map[string]string{
 		`{input: 1, type: string, count: 4, initial: MF-100}`:                    `"MF-100"`,
