@@ -24,7 +24,8 @@ type line struct {
 	audit   func(message.Audit)
 	decode  message.Options
 	rules   policy.Rules
-	limit   *limiter // nil = none
+	limit   *limiter      // nil = none
+	within  time.Duration // in which a request is sent, or never; 0 = any time
 	journal *journal.Journal
 	own     *own                            // nil unless the gateway hears itself
 	allows  func(client, topic string) bool // whether a reply may be asked for there, by MQTT 5
@@ -37,7 +38,7 @@ type line struct {
 func (g *Gateway) newLine(b *bus.Bus, c config.Bus, all *config.Config, before *line) *line {
 	l := &line{
 		bus: b, topics: busTopics(g.topics, c), audit: g.audit, decode: decodeOptions(c), rules: c.Allow,
-		journal: g.journal, limit: newLimiter(all.Requests.Rate), publish: g.session.Publish, log: g.log.With("bus", c.Name),
+		journal: g.journal, limit: newLimiter(all.Requests.Rate), within: all.Requests.ResumeWithin, publish: g.session.Publish, log: g.log.With("bus", c.Name),
 	}
 	l.allows = func(client, topic string) bool { return g.mayAnswer(l.topics, client, topic) }
 	switch {
@@ -87,7 +88,7 @@ func (l *line) serve(client string, m mqtt.Message) {
 		request.Expires = m.Expires
 	}
 	to, allowed := l.replyTo(client, m)
-	t := &task{line: l, client: client, key: l.key(client, request, m.Payload), request: request, to: to, ack: m.Ack}
+	t := &task{line: l, client: client, key: l.key(client, request, m.Payload), request: request, to: to, ack: m.Ack, age: m.Age}
 	if t.isRepeated(m.Duplicate) {
 		return
 	}

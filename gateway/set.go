@@ -103,7 +103,7 @@ func (g *Gateway) refuseSet(s *setter, client string, m mqtt.Message, to address
 func (s *setter) serve(set *message.Set, reading *profile.Reading, m mqtt.Message, to address, allowed bool) {
 	client := s.device.Name + "/" + reading.Name
 	w, bad := s.writing(set, reading)
-	t := &task{line: s.line, client: client, key: setKey(client, set), request: w.request, to: to, ack: m.Ack}
+	t := &task{line: s.line, client: client, key: setKey(client, set), request: w.request, to: to, ack: m.Ack, age: m.Age}
 	s.line.log.Debug("set", "device", s.device.Name, "topic", m.Topic)
 	if t.isRepeated(m.Duplicate) {
 		return

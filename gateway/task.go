@@ -24,6 +24,7 @@ type task struct {
 	request *message.Request
 	to      address
 	ack     func() // tells the broker that it need not deliver the request again
+	age     func() time.Duration
 }
 
 // isRepeated reports whether the request was made before and is answered from the
@@ -63,13 +64,17 @@ func (t *task) full(err error) bool {
 func (t *task) busRequest() *bus.Request {
 	r := &bus.Request{
 		Client: t.client, Unit: t.request.Unit, PDU: t.request.PDU, Timeout: t.request.Timeout, Expires: t.request.Expires,
-		Done: t.done,
+		Late: t.isLate, Done: t.done,
 	}
 	if t.request.IsWrite() {
 		r.Leaving = t.leaving
 	}
 	return r
 }
+
+// isLate reports whether the request waited for longer than requests.resume_within
+// allows: in the queue, or because the process stood still or the machine slept.
+func (t *task) isLate() bool { return t.line.within > 0 && t.age() > t.line.within }
 
 // leaving puts the intent to write on disk before the frame goes out. A disk that
 // does not take it does not stop the plant: the journal in memory still protects

@@ -40,6 +40,7 @@ type Request struct {
 	Poll    bool          // a planned poll rather than a person's request
 	Timeout time.Duration // for the reply; 0 = the bus's
 	Expires time.Time     // not sent after that; zero = never
+	Late    func() bool   // asked before each frame goes out whether it is too late for that; nil = never
 	Leaving func()        // called just before the first frame goes out, may wait for a disk; nil = nothing
 	Done    func(Reply)   // called exactly once if Submit returned nil; must not block
 
@@ -176,7 +177,7 @@ func (b *Bus) one(o *owner, r *Request, pdu modbus.PDU, first bool) Reply {
 func (b *Bus) transact(r *Request, pdu modbus.PDU, first bool) Reply {
 	start := time.Now()
 	switch {
-	case first && !r.Expires.IsZero() && start.After(r.Expires):
+	case r.late(first):
 		return Reply{Err: ErrExpired}
 	case r.Poll && !b.breakers.admit(r.Unit, start):
 		return Reply{Err: ErrResting}
@@ -191,7 +192,9 @@ func (b *Bus) transact(r *Request, pdu modbus.PDU, first bool) Reply {
 		timeout = b.o.Timeout
 	}
 	if first && r.Leaving != nil {
-		r.Leaving()
+		if r.Leaving(); r.late(first) {
+			return Reply{Err: ErrExpired}
+		}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
@@ -209,6 +212,11 @@ func (b *Bus) transact(r *Request, pdu modbus.PDU, first bool) Reply {
 	}
 	done.Err = &transport.Error{Kind: transport.Timeout, Sent: true, Err: fmt.Errorf("the device's reply does not fit the request: %w", done.Err)}
 	return done
+}
+
+// late reports whether a frame of the request must not go out any more.
+func (r *Request) late(first bool) bool {
+	return first && !r.Expires.IsZero() && time.Now().After(r.Expires) || r.Late != nil && r.Late()
 }
 
 // sent reports whether a request whose transaction ended with err may have reached the device.

@@ -94,6 +94,17 @@ type Message struct {
 	Correlation []byte    // MQTT 5: what the reply shall carry
 	Expires     time.Time // MQTT 5: when the message is of no use any more; zero = never
 	Ack         func()    // tells the broker that it need not deliver the message again; from any goroutine, any number of times
+
+	came time.Duration // when, by sinceBoot; 0 = not from a session
+}
+
+// Age is how long ago the message came. Time in which the process stood still or, with
+// Linux, the machine slept counts.
+func (m *Message) Age() time.Duration {
+	if m.came == 0 {
+		return 0
+	}
+	return sinceBoot() - m.came
 }
 
 // Event is something that is published once.

@@ -270,6 +270,7 @@ func (s *Session) arrived(c client, a arrival) {
 		return
 	}
 	m := a.Message
+	m.came = sinceBoot()
 	m.Ack = s.held.Load().add(a.ack)
 	if o.Status != "" && m.Topic == o.Status {
 		m.Ack()
