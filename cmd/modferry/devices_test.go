@@ -71,15 +71,10 @@ func TestDocsOwnProfileWorks(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	c, err := simulatorFlags{profile: filepath.Join(dir, "profiles", "kiln.yaml"), tcp: "127.0.0.1:0"}.config()
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := c.Devices[0].Profile
-	kiln, address := virtual(t, p)
+	kiln, address := virtual(t, filepath.Join(dir, "profiles", "kiln.yaml"))
 	app := ownGateway(t, filepath.Join(dir, "gateway.yaml"), address)
 	waiting := map[string]bool{}
-	for _, r := range p.Readings {
+	for _, r := range kiln.Profile().Readings {
 		waiting["kiln/"+r.Name] = true
 	}
 	awaitGood(t, app, waiting)
@@ -89,7 +84,7 @@ func TestDocsOwnProfileWorks(t *testing.T) {
 	if m := results.Next(profilePatience); !strings.Contains(string(m.Payload), `"ok":true`) {
 		t.Errorf("%s", m.Payload)
 	}
-	if v, err := kiln.Devices()[0].Value("setpoint"); err != nil || v.Float() != 950 {
+	if v, err := kiln.Value("setpoint"); err != nil || v.Float() != 950 {
 		t.Errorf("the set-point is %v, %v", v, err)
 	}
 }

@@ -33,19 +33,15 @@ func alongside(t *testing.T, run func(context.Context) error) {
 	t.Cleanup(func() { stop(); running.Wait() })
 }
 
-// virtual serves a virtual device of a profile until the test ends.
-func virtual(t *testing.T, p *profile.Profile) (s *simulator.Simulator, address string) {
+// virtual runs modferry simulator --profile until the test ends.
+func virtual(t *testing.T, profile string) (d *simulator.Device, address string) {
 	t.Helper()
-	s, err := simulator.New(simulator.Options{Profile: p, Seed: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	at, err := s.ListenTCP("127.0.0.1:0")
+	s, err := simulatorFlags{profile: profile, seed: 1, tcp: "127.0.0.1:0"}.open(slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
 	alongside(t, s.Run)
-	return s, at.String()
+	return s.Devices()[0], s.Places().TCP
 }
 
 // gatewayOf runs a gateway with the text of a file until the test ends and returns an
@@ -69,17 +65,13 @@ func gatewayOf(t *testing.T, file, yaml string, o config.Options) *gatewaytest.P
 func TestEveryProfileIsPolled(t *testing.T) {
 	var buses, devices strings.Builder
 	waiting := map[string]bool{}
-	simulators, classes := map[string]*simulator.Simulator{}, map[string]string{}
+	virtuals, classes := map[string]*simulator.Device{}, map[string]string{}
 	for _, name := range profile.Names(configs.Files) {
-		p, err := profile.Load(configs.Files, name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s, address := virtual(t, p)
-		simulators[name] = s
+		d, address := virtual(t, name)
+		virtuals[name] = d
 		fmt.Fprintf(&buses, "  %s: {tcp: %q, timeout: 2s}\n", name, address)
 		fmt.Fprintf(&devices, "  %s: {bus: %s, profile: %s, every: 250ms}\n", name, name, name)
-		for _, r := range p.Readings {
+		for _, r := range d.Profile().Readings {
 			waiting[name+"/"+r.Name] = true
 			if r.Class != "" {
 				classes[name+"/"+r.Name] = r.Class
@@ -106,7 +98,7 @@ func TestEveryProfileIsPolled(t *testing.T) {
 		"waveshare-relay-8": {"relay_2": 0, "relay_3": 1}, "yaskawa-v1000": {"frequency_reference": 42.5, "command": 1},
 	} {
 		for name, n := range want {
-			if v, err := simulators[device].Devices()[0].Value(name); err != nil || v.Float() != n {
+			if v, err := virtuals[device].Value(name); err != nil || v.Float() != n {
 				t.Errorf("%s of %s is %v, %v; want %v", name, device, v, err, n)
 			}
 		}
