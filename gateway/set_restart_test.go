@@ -91,3 +91,63 @@ func TestSetsDoNotOutliveResumeWithin(t *testing.T) {
 		t.Errorf("writes %s, want the one of now only", writes)
 	}
 }
+
+// Other limits hold from the reload on, and the connection to the device goes on; what
+// can no longer be set is refused.
+func TestSetAfterAReload(t *testing.T) {
+	t.Parallel()
+	d := newPLC(t)
+	yaml := func(reading string) string {
+		return fmt.Sprintf("buses: {b: {tcp: %q}}\ndevices: {d: {bus: b, unit: 1, every: 1h, readings: {r: {holding: 10, type: uint16%s}, other: {holding: 11, type: uint16}}}}\n", d.addr, reading)
+	}
+	r := startReloading(t, yaml(""))
+	in := results(r.app)
+	for i, c := range []struct{ reading, want string }{
+		{"", `{"ok":false,"error":{"code":"denied"}}`},
+		{", set: {min: 0, max: 10}", `{"ok":false,"error":{"code":"denied"}}`},
+		{", set: {min: 0, max: 100}", `{"ok":true,"value":50}`},
+		{", set: {min: 50, max: 50}", `{"ok":true,"value":50}`},
+		{"", `{"ok":false,"error":{"code":"denied"}}`},
+	} {
+		if i > 0 {
+			r.reload(yaml(c.reading))
+		}
+		eventually(t, "the gateway hears the set topics", func() bool { // which it subscribes after the reload
+			r.app.Publish("modferry/w/device/d/r/set", 1, false, fmt.Sprintf(`{"id":%d,"value":50}`, i))
+			select {
+			case m := <-in.Messages():
+				includes(t, string(m.Payload), c.want)
+				return true
+			case <-time.After(200 * time.Millisecond):
+				return false
+			}
+		})
+	}
+	if writes := d.since(0); len(writes) != 2 {
+		t.Errorf("writes %s, want two", writes)
+	}
+}
+
+// A unit that does not answer, whose polls rest, gets one try of each set; what is set
+// at another unit meanwhile does not wait for it for longer than that.
+func TestSetOfASilentUnit(t *testing.T) {
+	t.Parallel()
+	d := newPLC(t)
+	d.twist = func(unit byte, _ modbus.PDU, honest func() modbus.PDU) (modbus.PDU, bool) { return honest(), unit != 2 }
+	app := start(t, fmt.Sprintf(`gateway: w
+buses: {b: {tcp: %q, timeout: 100ms}}
+devices:
+  d: {bus: b, unit: 1, every: 50ms, readings: {r: {holding: 10, type: uint16, set: {min: 0, max: 100}}}}
+  dead: {bus: b, unit: 2, every: 50ms, readings: {r: {holding: 10, type: uint16, set: {min: 0, max: 100}}}}
+`, d.addr))
+	in, status := results(app), app.Subscribe("modferry/w/bus/b/status", 1)
+	status.Await(recovery, func(m gatewaytest.Message) bool { return strings.Contains(string(m.Payload), `"resting"`) })
+	before := len(d.since(0))
+	app.Publish("modferry/w/device/dead/r/set", 1, false, `{"id":1,"value":5}`)
+	app.Publish("modferry/w/device/d/r/set", 1, false, `{"id":2,"value":6}`)
+	includes(t, string(in.Next(patience).Payload), `{"id":1,"ok":false,"error":{"code":"timeout"},"outcome":"unknown"}`)
+	includes(t, string(in.Next(patience).Payload), `{"id":2,"ok":true,"value":6,"outcome":"done"}`)
+	if writes := d.since(before); len(writes) != 2 {
+		t.Errorf("writes %s, want one for each unit", writes)
+	}
+}
