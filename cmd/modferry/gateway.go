@@ -1,9 +1,7 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -67,59 +65,6 @@ func useOneCore() {
 	if os.Getenv("GOMAXPROCS") == "" {
 		runtime.GOMAXPROCS(1)
 	}
-}
-
-func checkCommand() *cobra.Command {
-	var file string
-	var asJSON bool
-	c := &cobra.Command{
-		Use: "check -c FILE", Short: "Check a gateway's configuration and report every mistake at once",
-		Example: "  modferry check -c gateway.yaml",
-		RunE: func(c *cobra.Command, _ []string) error {
-			loaded, err := load(file, nil)
-			if asJSON {
-				return checkJSON(c.OutOrStdout(), loaded, err)
-			}
-			if err != nil {
-				return err
-			}
-			for _, w := range loaded.Warnings {
-				fmt.Fprintln(c.ErrOrStderr(), "warning:", w.String())
-			}
-			_, err = fmt.Fprintf(c.OutOrStdout(), "%s is good: gateway %s, %s, %s\n",
-				file, loaded.Gateway, count(len(loaded.Buses), "bus", "buses"), count(len(loaded.Devices), "device", "devices"))
-			return err
-		},
-	}
-	c.Flags().StringVarP(&file, "config", "c", "gateway.yaml", "configuration `FILE`")
-	c.Flags().BoolVar(&asJSON, "json", false, "print the result as JSON")
-	return c
-}
-
-func count(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
-}
-
-// checkJSON prints mistakes and warnings as JSON; mistakes are still the exit code.
-func checkJSON(out io.Writer, c *config.Config, err error) error {
-	result := struct {
-		OK       bool                `json:"ok"`
-		Problems strictyaml.Problems `json:"problems,omitempty"`
-		Warnings strictyaml.Problems `json:"warnings,omitempty"`
-	}{OK: err == nil}
-	if err != nil && !errors.As(err, &result.Problems) {
-		return err
-	}
-	if c != nil {
-		result.Warnings = c.Warnings
-	}
-	if failed := json.NewEncoder(out).Encode(result); failed != nil || err == nil {
-		return failed
-	}
-	return &usageError{errSilent}
 }
 
 // load reads a configuration; its mistakes are the user's, one line each. It reads
