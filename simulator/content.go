@@ -120,13 +120,14 @@ func resolve(r profile.Register, v *register.Value, values []uint16) bool {
 
 // beyondLimits reports whether a request reads more than the device can send at once.
 func (d *Device) beyondLimits(q modbus.PDU) bool {
-	if modbus.IsWrite(q.FunctionCode) {
+	limits := d.profile.Limits
+	if limits.Registers == modbus.MaxReadRegisters && limits.Bits == modbus.MaxReadBits || modbus.IsWrite(q.FunctionCode) {
 		return false
 	}
 	for _, s := range modbus.Spans(q) {
-		most := d.profile.Limits.Registers
+		most := limits.Registers
 		if s.Table == modbus.Coils || s.Table == modbus.DiscreteInputs {
-			most = d.profile.Limits.Bits
+			most = limits.Bits
 		}
 		if most > 0 && s.Quantity > most {
 			return true
