@@ -3,10 +3,10 @@ package config
 import (
 	"errors"
 	"slices"
-	"strings"
 
 	"modferry/configs/strictyaml"
 	"modferry/gateway/compute"
+	"modferry/gateway/message"
 	"modferry/modbus/profile"
 )
 
@@ -16,6 +16,10 @@ func checkComputed(n strictyaml.Node, devices []Device) {
 	inputs := map[string][]string{}
 	var computed []string
 	where := map[string]strictyaml.Node{}
+	byName := make(map[string]int, len(devices))
+	for i, d := range devices {
+		byName[d.Name] = i
+	}
 	for i, e := range n.Map().Entries() {
 		for _, r := range devices[i].Readings {
 			if r.Compute == "" {
@@ -23,7 +27,7 @@ func checkComputed(n strictyaml.Node, devices []Device) {
 			}
 			name := e.Name + "." + r.Name
 			computed, where[name] = append(computed, name), computeNode(e.Value.Map(), r.Name)
-			used, err := expressionInputs(r.Compute, devices, i)
+			used, err := expressionInputs(r.Compute, devices, i, byName)
 			if err != nil {
 				where[name].Problemf("reading %s cannot be computed: %v", r.Name, err)
 			}
@@ -48,15 +52,18 @@ func computeNode(device *strictyaml.Map, reading string) strictyaml.Node {
 }
 
 // expressionInputs returns the names of what a reading of device i is computed from, each
-// with its device.
-func expressionInputs(expression string, devices []Device, i int) ([]string, error) {
+// with its device. byName holds the devices' indices.
+func expressionInputs(expression string, devices []Device, i int, byName map[string]int) ([]string, error) {
 	var names []string
-	for j, d := range devices {
-		if j != i && !strings.Contains(expression, d.Name+".") {
-			continue
+	for _, r := range devices[i].Readings {
+		names = append(names, r.Name)
+	}
+	for _, j := range mentioned(expression, byName) {
+		if j == i {
+			continue // its readings have no dot here
 		}
-		for _, r := range d.Readings {
-			names = append(names, memberName(d, r, j == i))
+		for _, r := range devices[j].Readings {
+			names = append(names, devices[j].Name+"."+r.Name)
 		}
 	}
 	e, err := compute.Compile(expression, names)
@@ -73,10 +80,20 @@ func expressionInputs(expression string, devices []Device, i int) ([]string, err
 	return inputs, nil
 }
 
-// memberName names a reading as an expression of its own or of another device does.
-func memberName(d Device, r profile.Reading, own bool) string {
-	if own {
-		return r.Name
+// mentioned returns the devices whose name stands before a dot. Where names and minus
+// signs cannot be told apart, that is each device it could be.
+func mentioned(expression string, byName map[string]int) []int {
+	var found []int
+	for end := range len(expression) {
+		if expression[end] != '.' {
+			continue
+		}
+		for start := end - 1; start >= 0 && message.ValidName(expression[start:end]); start-- {
+			if j, ok := byName[expression[start:end]]; ok {
+				found = append(found, j)
+			}
+		}
 	}
-	return d.Name + "." + r.Name
+	slices.Sort(found)
+	return slices.Compact(found)
 }

@@ -10,18 +10,20 @@ import (
 func TestComputedReadings(t *testing.T) {
 	devices := func(text string) string { return minimal("tcp: h", "devices:\n"+text) }
 	for text, want := range map[string]string{
-		"  d: {bus: b, unit: 1, readings: {a: {coil: 1}, r: {compute: a + 1}}}":                                                      "",
-		"  d: {bus: b, unit: 1, readings: {r: {compute: s}, s: {compute: a}, a: {coil: 1}}}":                                         "",
-		"  d: {bus: b, profile: xy-md02, readings: {dew: {compute: 'dew_point(temperature, humidity)'}}}":                            "",
-		"  d: {bus: b, unit: 1, readings: {r: {compute: e.a}}}\n  e: {bus: b, unit: 2, readings: {a: {coil: 1}}}":                    "",
-		"  d: {bus: b, unit: 1, readings: {r: {compute: e.s}}}\n  e: {bus: b, unit: 2, readings: {a: {coil: 1}, s: {compute: a}}}":   "",
-		"  d: {bus: b, unit: 1, readings: {a: {coil: 1}, r: {compute: a +}}}":                                                        "devices.d.readings.r.compute: reading r cannot be computed: ",
-		"  d: {bus: b, unit: 1, readings: {a: {coil: 1}, r: {compute: c}}}":                                                          "no reading and no function c",
-		"  d: {bus: b, unit: 1, readings: {r: {compute: e.b}}}\n  e: {bus: b, unit: 2, readings: {a: {coil: 1}}}":                    "devices.d.readings.r.compute",
-		"  d: {bus: b, unit: 1, readings: {r: {compute: r}}}":                                                                        "reading d.r is computed from itself",
-		"  d: {bus: b, unit: 1, readings: {r: {compute: s}, s: {compute: r}}}":                                                       "the readings d.r, d.s are computed from each other",
-		"  d: {bus: b, unit: 1, readings: {a: {coil: 1}, r: {compute: e.r}}}\n  e: {bus: b, unit: 2, readings: {r: {compute: d.r}}}": "the readings d.r, e.r are computed from each other",
-		"  d: {bus: b, unit: 1, readings: {a: {coil: 1}, r: {compute: a + 1, holding: 1}}}":                                          "a computed reading has no holding",
+		"  d: {bus: b, unit: 1, readings: {a: {coil: 1}, r: {compute: a-e-1.a*0.5}}}\n  e-1: {bus: b, unit: 2, readings: {a: {coil: 1}}}": "",
+		"  d: {bus: b, unit: 1, readings: {a: {coil: 1}, r: {compute: d.a + 1}}}":                                                         "no reading and no function d",
+		"  d: {bus: b, unit: 1, readings: {a: {coil: 1}, r: {compute: a + 1}}}":                                                           "",
+		"  d: {bus: b, unit: 1, readings: {r: {compute: s}, s: {compute: a}, a: {coil: 1}}}":                                              "",
+		"  d: {bus: b, profile: xy-md02, readings: {dew: {compute: 'dew_point(temperature, humidity)'}}}":                                 "",
+		"  d: {bus: b, unit: 1, readings: {r: {compute: e.a}}}\n  e: {bus: b, unit: 2, readings: {a: {coil: 1}}}":                         "",
+		"  d: {bus: b, unit: 1, readings: {r: {compute: e.s}}}\n  e: {bus: b, unit: 2, readings: {a: {coil: 1}, s: {compute: a}}}":        "",
+		"  d: {bus: b, unit: 1, readings: {a: {coil: 1}, r: {compute: a +}}}":                                                             "devices.d.readings.r.compute: reading r cannot be computed: ",
+		"  d: {bus: b, unit: 1, readings: {a: {coil: 1}, r: {compute: c}}}":                                                               "no reading and no function c",
+		"  d: {bus: b, unit: 1, readings: {r: {compute: e.b}}}\n  e: {bus: b, unit: 2, readings: {a: {coil: 1}}}":                         "devices.d.readings.r.compute",
+		"  d: {bus: b, unit: 1, readings: {r: {compute: r}}}":                                                                             "reading d.r is computed from itself",
+		"  d: {bus: b, unit: 1, readings: {r: {compute: s}, s: {compute: r}}}":                                                            "the readings d.r, d.s are computed from each other",
+		"  d: {bus: b, unit: 1, readings: {a: {coil: 1}, r: {compute: e.r}}}\n  e: {bus: b, unit: 2, readings: {r: {compute: d.r}}}":      "the readings d.r, e.r are computed from each other",
+		"  d: {bus: b, unit: 1, readings: {a: {coil: 1}, r: {compute: a + 1, holding: 1}}}":                                               "a computed reading has no holding",
 	} {
 		_, err := config.Parse("g.yaml", []byte(devices(text)), options())
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n")) {

@@ -23,6 +23,9 @@ import (
 func options(files ...string) config.Options {
 	return config.Options{
 		Profiles: configs.Files,
+		ReadDir: func(folder string) ([]fs.DirEntry, error) {
+			return nil, &fs.PathError{Op: "open", Path: folder, Err: fs.ErrNotExist}
+		},
 		Env: func(name string) (string, bool) {
 			v, ok := map[string]string{"HOST": "broker.example", "SECRET": "hunter2", "BAUD": "19200"}[name]
 			return v, ok
