@@ -11,7 +11,7 @@ func TestComputedReadings(t *testing.T) {
 	devices := func(text string) string { return minimal("tcp: h", "devices:\n"+text) }
 	for text, want := range map[string]string{
 		"  d: {bus: b, unit: 1, readings: {a: {coil: 1}, r: {compute: a-e-1.a*0.5}}}\n  e-1: {bus: b, unit: 2, readings: {a: {coil: 1}}}": "",
-		"  d: {bus: b, unit: 1, readings: {a: {coil: 1}, r: {compute: d.a + 1}}}":                                                         "no reading and no function d",
+		"  d: {bus: b, unit: 1, readings: {a: {coil: 1}, r: {compute: d.a + 1}}}":                                                         "reading r cannot be computed",
 		"  d: {bus: b, unit: 1, readings: {a: {coil: 1}, r: {compute: a + 1}}}":                                                           "",
 		"  d: {bus: b, unit: 1, readings: {r: {compute: s}, s: {compute: a}, a: {coil: 1}}}":                                              "",
 		"  d: {bus: b, profile: xy-md02, readings: {dew: {compute: 'dew_point(temperature, humidity)'}}}":                                 "",
