@@ -1,9 +1,11 @@
 package poll
 
 import (
+	"errors"
 	"slices"
 	"time"
 
+	"modferry/gateway/bus"
 	"modferry/gateway/config"
 	"modferry/modbus"
 )
@@ -254,20 +256,21 @@ func (p *Poller) worked(r *Read) {
 // small one is answered at once, less is asked for from then on: half as much, or if
 // as much is answered elsewhere, the two halves apart.
 func (p *Poller) unanswered(r *Read, err error) bool {
-	if p.mute {
-		return p.gaveUp(r, err)
-	}
 	small, others := p.schedule.read(r.spans[:1]), p.schedule.read(r.spans[1:])
 	data, none := p.ask(&small)
-	if none != nil {
+	switch {
+	case isEnd(none):
+		return false
+	case none == nil:
+		p.took(&small, data, nil)
+		p.took(&others, nil, err)
+	case p.heard && errors.Is(none, bus.ErrResting): // it was answered before, and rests because of this read
 		p.mute = true
-		if isEnd(none) {
-			return false
-		}
+		p.took(r, nil, err)
+	default:
+		p.mute = true
 		return p.gaveUp(r, err)
 	}
-	p.took(&small, data, nil)
-	p.took(&others, nil, err)
 	key := hole{r.Table, r.Address, r.Quantity}
 	if p.strikes[key]++; p.strikes[key] < patience {
 		return true

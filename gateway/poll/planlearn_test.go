@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"modferry/gateway/bus"
 	"modferry/gateway/config"
 	"modferry/gateway/message"
 	"modferry/modbus"
@@ -100,10 +101,15 @@ func (p *polled) quality(reading string) message.Quality {
 // startPolling polls a device until end is called or the test ends.
 func startPolling(t *testing.T, d *picky, c config.Device, m *Memory) *polled {
 	t.Helper()
+	return startPollingBy(t, func(context.Context) modbus.Client { return modbus.NewClient(modbus.Bare.Packager(1), d) }, c, m)
+}
+
+func startPollingBy(t *testing.T, client func(context.Context) modbus.Client, c config.Device, m *Memory) *polled {
+	t.Helper()
 	r := &polled{last: map[string]message.Sample{}}
 	poller := New(Options{
 		Device: c, Memory: m, Log: slog.New(slog.DiscardHandler), Status: func([]byte) {}, Group: func([]byte) {},
-		Client: func(context.Context) modbus.Client { return modbus.NewClient(modbus.Bare.Packager(1), d) },
+		Client: client,
 		Publish: func(reading string, s message.Sample, _ []byte) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
@@ -371,6 +377,63 @@ func TestHoleThatStaysCostsOneRequest(t *testing.T) {
 		_, refused := d.since()
 		if slices.Sort(refused); strings.Join(refused, ", ") != "4 40+5, 4 64+5" {
 			t.Errorf("refused: %v, want each hole once", refused)
+		}
+	})
+}
+
+// line is a bus's way to a picky device.
+type line struct{ *picky }
+
+func (l line) Framing() modbus.Framing { return modbus.Bare }
+
+func (l line) SendContext(_ context.Context, adu []byte) ([]byte, error) { return l.Send(adu) }
+
+// A breaker leaves a unit alone after a few timeouts; large reads that are not
+// answered are told from a unit that is dead all the same.
+func TestSilenceOnLargeReadsBehindABreaker(t *testing.T) {
+	for after := 1; after <= 4; after++ {
+		t.Run(fmt.Sprint(after), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := newPicky(t, inputs(0, 1000))
+				d.most, d.mute = 30, true
+				b := bus.New(bus.Options{Line: line{d}, Timeout: time.Second, Queue: 4, Breaker: bus.Breaker{After: after}})
+				ctx, cancel := context.WithCancel(t.Context())
+				var running sync.WaitGroup
+				running.Go(func() { b.Run(ctx) })
+				defer running.Wait()
+				defer cancel()
+				c := pollEvery(2*time.Second, words(row(0, 99, 1)...))
+				p := startPollingBy(t, func(ctx context.Context) modbus.Client { return b.Client(ctx, 1, 0) }, c, nil)
+				pass(5 * time.Minute)
+				for _, r := range c.Readings {
+					if q := p.quality(r.Name); q != message.Good {
+						t.Fatalf("%s is %q", r.Name, q)
+					}
+				}
+				d.since()
+				pass(time.Minute)
+				if requests, _ := d.since(); len(requests) != 4*30 {
+					t.Errorf("%d requests in 30 rounds, want 4 each", len(requests))
+				}
+				p.end()
+			})
+		})
+	}
+}
+
+// A dead device costs its line no more than before: two timeouts of its first read, one of
+// a small one, and then the probes of the breaker, which are small.
+func TestDeadDeviceIsAskedForLittle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newPicky(t, inputs(0, 1000))
+		startPolling(t, d, pollEvery(2*time.Second, words(row(0, 299, 1)...)), nil)
+		pass(time.Second)
+		d.change(func(d *picky) { d.off = true })
+		d.since()
+		pass(10 * time.Second)
+		requests, _ := d.since()
+		if large := len(slices.DeleteFunc(slices.Clone(requests), func(r string) bool { return strings.HasSuffix(r, "+1") })); large > 2 {
+			t.Errorf("%d large reads of a dead device: %v", large, requests)
 		}
 	})
 }

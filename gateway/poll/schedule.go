@@ -17,7 +17,9 @@ type schedule struct {
 	classes []class
 	plans   map[string][]Read // by the classes that are due
 	pending []Read            // due and not made yet, those with the shortest interval first
-	key     []byte
+	taken   int               // of pending, from the first on
+	due     []int             // classes, for arrive alone
+	key     []byte            // for planned alone
 }
 
 // class is the readings of one interval.
@@ -68,21 +70,24 @@ func (s *schedule) begin(now time.Time, position int) {
 
 // arrive makes the reads of the classes pending that are due, and reports whether there are any.
 func (s *schedule) arrive(now time.Time) bool {
-	var due []int
+	s.due = s.due[:0]
 	for i := range s.classes {
 		if s.classes[i].pending == 0 && !s.classes[i].due.After(now) {
-			due = append(due, i)
+			s.due = append(s.due, i)
 		}
 	}
-	if len(due) == 0 {
+	if len(s.due) == 0 {
 		return false
 	}
-	reads := s.planned(due)
-	for i := range reads {
-		s.count(&reads[i], 1)
+	rest := s.pending[s.taken:]
+	s.pending, s.taken = append(s.pending[:0], rest...), 0
+	s.pending = append(s.pending, s.planned(s.due)...)
+	for i := len(rest); i < len(s.pending); i++ {
+		s.count(&s.pending[i], 1)
 	}
-	s.pending = append(s.pending, reads...)
-	slices.SortStableFunc(s.pending, func(a, b Read) int { return cmp.Compare(a.Every, b.Every) })
+	if len(rest) > 0 {
+		slices.SortStableFunc(s.pending, func(a, b Read) int { return cmp.Compare(a.Every, b.Every) })
+	}
 	return true
 }
 
@@ -110,14 +115,14 @@ func (s *schedule) count(r *Read, n int) {
 	}
 }
 
-// take returns the next pending read; ok is false if there is none.
-func (s *schedule) take() (r Read, ok bool) {
-	if len(s.pending) == 0 {
-		return Read{}, false
+// take returns the next pending read, nil if there is none. It stays as it is until
+// the next ones arrive.
+func (s *schedule) take() *Read {
+	if s.taken == len(s.pending) {
+		return nil
 	}
-	r = s.pending[0]
-	s.pending = slices.Delete(s.pending, 0, 1)
-	return r, true
+	s.taken++
+	return &s.pending[s.taken-1]
 }
 
 // made ends a read. late is for how long a class was not read because its reads took
@@ -144,12 +149,13 @@ func (s *schedule) made(r *Read, now time.Time) (late time.Duration) {
 // replan makes other reads of what is pending, by what was just learned.
 func (s *schedule) replan() {
 	clear(s.plans)
+	rest := s.pending[s.taken:]
 	var spans []span
-	for i := range s.pending {
-		s.count(&s.pending[i], -1)
-		spans = append(spans, s.pending[i].spans...)
+	for i := range rest {
+		s.count(&rest[i], -1)
+		spans = append(spans, rest[i].spans...)
 	}
-	s.pending = s.join(merged(spans))
+	s.pending, s.taken = s.join(merged(spans)), 0
 	for i := range s.pending {
 		s.count(&s.pending[i], 1)
 	}

@@ -45,15 +45,15 @@ func (p *Poller) poll(ctx context.Context) bool {
 		if p.schedule.arrive(time.Now()) {
 			p.endRound() // of the reads before
 		}
-		r, ok := p.schedule.take()
-		if !ok {
+		r := p.schedule.take()
+		if r == nil {
 			break
 		}
-		if !p.do(&r) {
+		if !p.do(r) {
 			return false
 		}
 		p.settle()
-		p.keepsUp(p.schedule.made(&r, time.Now()))
+		p.keepsUp(p.schedule.made(r, time.Now()))
 	}
 	p.endRound()
 	p.retry()
@@ -84,6 +84,12 @@ func (p *Poller) do(r *Read) bool {
 		return true
 	}
 	p.asked = true
+	if p.mute && len(r.spans) > 1 { // it is cheaper to ask a silent device for little
+		small := p.schedule.read(r.spans[:1])
+		if _, err := p.ask(&small); !isHeard(err) {
+			return p.gaveUp(r, err)
+		}
+	}
 	data, err := p.read(r)
 	switch {
 	case isEnd(err):
@@ -104,10 +110,14 @@ func (p *Poller) do(r *Read) bool {
 // read makes one read, a second time if the device did not answer the first.
 func (p *Poller) read(r *Read) ([]byte, error) {
 	data, err := p.ask(r)
-	if isTimeout(err) {
-		data, err = p.ask(r)
+	if !isTimeout(err) {
+		return data, err
 	}
-	return data, err
+	again, failed := p.ask(r)
+	if errors.Is(failed, bus.ErrResting) { // because of the timeout, which says more
+		return nil, err
+	}
+	return again, failed
 }
 
 // ask makes one request.
