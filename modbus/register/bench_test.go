@@ -71,3 +71,29 @@ func TestBlocksToJSONTakeNoMemory(t *testing.T) {
 		}
 	}
 }
+
+// One value, as most readings are.
+func BenchmarkOne(b *testing.B) {
+	for name, f := range map[string]register.Field{
+		"int16/scaled": holding(register.Int16, scale(0.1), none(0x8000)), "uint16": holding(register.Uint16),
+		"float32": holding(register.Float32), "int16/0.5": holding(register.Int16, scale(0.5)),
+	} {
+		data, d := samples(block(f.Type, 4))[2:2+f.DataSize()], f.Decoder()
+		b.Run(name+"/field", func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := f.Decode(data); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		b.Run(name+"/decoder", func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := d.Decode(data); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -32,7 +32,7 @@ func (f Field) Check() error {
 	return nil
 }
 
-func (f Field) checkLinear() error {
+func (f *Field) checkLinear() error {
 	if !finite(f.Scale) || !finite(f.Offset) {
 		return fmt.Errorf("scale and offset must be numbers")
 	}
@@ -54,7 +54,7 @@ func (f Field) checkLinear() error {
 }
 
 // checkPart: some bits of a register are a number of their own.
-func (f Field) checkPart() error {
+func (f *Field) checkPart() error {
 	switch {
 	case f.Width == 0:
 		return nil
@@ -69,7 +69,7 @@ func (f Field) checkPart() error {
 }
 
 // checkNames: names are for what a whole number of the field can be.
-func (f Field) checkNames() error {
+func (f *Field) checkNames() error {
 	if len(f.Names) == 0 && len(f.Flags) == 0 {
 		return nil
 	}
@@ -91,7 +91,7 @@ func (f Field) checkNames() error {
 	return f.checkFlags()
 }
 
-func (f Field) checkFlags() error {
+func (f *Field) checkFlags() error {
 	for i, n := range f.Flags {
 		if n.Number < 0 || n.Number >= int64(f.bits()) {
 			return fmt.Errorf("flag %d: %s has the bits 0 to %d", n.Number, f.what(), f.bits()-1)
@@ -106,7 +106,7 @@ func (f Field) checkFlags() error {
 }
 
 // bits returns the width of a raw content.
-func (f Field) bits() int {
+func (f *Field) bits() int {
 	if f.Width > 0 {
 		return f.Width
 	}
@@ -114,7 +114,7 @@ func (f Field) bits() int {
 }
 
 // what names what holds a number.
-func (f Field) what() string {
+func (f *Field) what() string {
 	if f.Width > 0 {
 		return fmt.Sprintf("%s of %d bits", f.Type, f.Width)
 	}
@@ -122,7 +122,7 @@ func (f Field) what() string {
 }
 
 // holds reports whether a whole number fits.
-func (f Field) holds(n int64) bool {
+func (f *Field) holds(n int64) bool {
 	switch {
 	case f.Type == Bool:
 		return n == 0 || n == 1
@@ -136,7 +136,7 @@ func (f Field) holds(n int64) bool {
 	return n >= 0 && n>>f.bits() == 0
 }
 
-func (f Field) checkSpan() error {
+func (f *Field) checkSpan() error {
 	most := modbus.MaxReadRegisters
 	if f.inBits() {
 		most = modbus.MaxReadBits

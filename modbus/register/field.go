@@ -84,12 +84,12 @@ func (f Field) IsPart() bool {
 	return !f.inBits() && (f.Type == Bool || f.Width > 0 || len(f.Flags) > 0 && f.Type.size() == 2)
 }
 
-func (f Field) inBits() bool { return f.Table == modbus.Coils || f.Table == modbus.DiscreteInputs }
+func (f *Field) inBits() bool { return f.Table == modbus.Coils || f.Table == modbus.DiscreteInputs }
 
-func (f Field) count() int { return max(f.Count, 1) }
+func (f *Field) count() int { return max(f.Count, 1) }
 
 // values returns how many values the field has.
-func (f Field) values() int {
+func (f *Field) values() int {
 	if f.Type == String {
 		return 1
 	}
@@ -97,14 +97,14 @@ func (f Field) values() int {
 }
 
 // size returns the bytes of one value.
-func (f Field) size() int {
+func (f *Field) size() int {
 	if f.Type == String {
 		return 2 * f.count()
 	}
 	return f.Type.size()
 }
 
-func (f Field) scale() float64 {
+func (f *Field) scale() float64 {
 	if f.Scale == 0 {
 		return 1
 	}

@@ -15,7 +15,7 @@ type linear struct {
 	decimals      int
 }
 
-func (f Field) linear() linear {
+func (f *Field) linear() linear {
 	l := linear{scale: f.scale(), offset: f.Offset, keep: f.Decimals}
 	scale, ok1 := decimalOf(l.scale)
 	offset, ok2 := decimalOf(l.offset)
