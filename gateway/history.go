@@ -10,11 +10,9 @@ import (
 // replayAgain is how long a batch of readings waits after it could not be delivered.
 const replayAgain = time.Second
 
-// missed returns what keeps a reading that the broker does not get.
-func (g *Gateway) missed(device, reading string, s message.Sample) func() {
-	return func() {
-		g.backlog.Add(message.AppendRecord(nil, message.Record{Device: device, Reading: reading, Sample: s}))
-	}
+// missed keeps a sample that the broker does not get.
+func (g *Gateway) missed(device, reading string, sample []byte) {
+	g.backlog.Add(message.AppendOrigin(nil, device, reading, sample))
 }
 
 // replay publishes what was kept, whenever the broker is there.

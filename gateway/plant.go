@@ -5,11 +5,10 @@ import (
 	"reflect"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"modferry/gateway/bus"
 	"modferry/gateway/config"
-	"modferry/gateway/message"
-	"modferry/gateway/mqtt"
 	"modferry/gateway/poll"
 	"modferry/modbus"
 	"modferry/modbus/profile"
@@ -136,13 +135,17 @@ func (p *plant) addBus(ctx context.Context, c config.Bus, all []config.Bus) *bus
 
 func (p *plant) addDevice(ctx context.Context, c config.Device, all *config.Config) {
 	g, b, topics := p.gateway, p.buses[c.Bus].bus, p.gateway.topics.Device(c.Name)
-	poller := poll.New(poll.Options{
+	var poller *poll.Poller
+	poller = poll.New(poll.Options{
 		Device: c, Log: g.log.With("device", c.Name, "bus", c.Bus, "unit", c.Unit), Board: &p.board, Foreign: foreign(all, c),
 		Bus: busOf(c, all.Buses), Position: position(c, all.Devices), Memory: g.taught,
 		Client: func(ctx context.Context) modbus.Client { return b.Client(ctx, c.Unit, 0) },
-		Publish: func(reading string, s message.Sample, payload []byte) {
-			g.session.Retain(mqtt.State{Topic: topics.Reading(reading), Payload: payload, Missed: g.missed(c.Name, reading, s)})
+		Publish: func(reading string) func([]byte, time.Time) {
+			return g.session.Retained(topics.Reading(reading), func(payload []byte, at time.Time) {
+				g.missed(c.Name, reading, poller.SampleJSON(reading, payload, at))
+			}).Set
 		},
+		Flush:  g.session.Flush,
 		Group:  func(payload []byte) { g.retain(topics.Group(), payload) },
 		Status: func(payload []byte) { g.retain(topics.Status(), payload) },
 	})

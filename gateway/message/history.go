@@ -15,12 +15,14 @@ type Record struct {
 // AppendRecord appends {"device":"...","reading":"...","value":23.4,...}: what
 // [Sample.JSON] writes, with its origin in front.
 func AppendRecord(dst []byte, r Record) []byte {
-	dst = appendString(append(dst, `{"device":`...), r.Device)
-	dst = appendString(append(dst, `,"reading":`...), r.Reading)
-	start := len(dst)
-	dst = r.append(dst)
-	dst[start] = ',' // instead of the brace
-	return dst
+	return AppendOrigin(dst, r.Device, r.Reading, r.JSON())
+}
+
+// AppendOrigin is [AppendRecord] of a sample that [Sample.JSON] has written.
+func AppendOrigin(dst []byte, device, reading string, sample []byte) []byte {
+	dst = appendString(append(dst, `{"device":`...), device)
+	dst = appendString(append(dst, `,"reading":`...), reading)
+	return append(append(dst, ','), sample[1:]...) // instead of the brace
 }
 
 // History returns a payload of P/history: a JSON array of what [AppendRecord] made,

@@ -32,13 +32,45 @@ const timeFormat = "2006-01-02T15:04:05.000Z"
 func (s Sample) JSON() []byte { return s.append(nil) }
 
 func (s Sample) append(dst []byte) []byte {
-	dst = s.Value.AppendJSON(append(dst, `{"value":`...))
-	if s.Unit != "" {
-		dst = appendString(append(dst, `,"unit":`...), s.Unit)
+	dst = s.Value.AppendJSON(AppendSample(dst))
+	return NewTail(s.Unit).Append(dst, s.Quality, s.Time, &Clock{})
+}
+
+// AppendSample begins what [Sample.JSON] returns; the value as JSON follows, and then a [Tail].
+func AppendSample(dst []byte) []byte { return append(dst, `{"value":`...) }
+
+// Tail is how the samples of one reading go on after their value.
+type Tail struct{ fixed []byte }
+
+// NewTail returns the tail of samples with a unit of measurement; "" = none.
+func NewTail(unit string) Tail {
+	var fixed []byte
+	if unit != "" {
+		fixed = appendString(append(fixed, `,"unit":`...), unit)
 	}
-	dst = append(append(dst, `,"quality":"`...), s.Quality...)
-	dst = s.Time.UTC().AppendFormat(append(dst, `","time":"`...), timeFormat)
-	return append(dst, `"}`...)
+	return Tail{append(fixed, `,"quality":"`...)}
+}
+
+// Append ends a sample that [AppendSample] began.
+func (t Tail) Append(dst []byte, q Quality, at time.Time, c *Clock) []byte {
+	dst = append(append(append(dst, t.fixed...), q...), `","time":"`...)
+	return append(c.append(dst, at), `"}`...)
+}
+
+// Clock writes times one after the other, of which many are of the same second. The
+// zero value is ready.
+type Clock struct {
+	second int64
+	text   []byte // of it
+}
+
+func (c *Clock) append(dst []byte, at time.Time) []byte {
+	if second := at.Unix(); c.text == nil || second != c.second {
+		c.second, c.text = second, at.UTC().AppendFormat(c.text[:0], timeFormat)
+	}
+	dst = append(dst, c.text[:len(timeFormat)-len("000Z")]...)
+	ms := at.Nanosecond() / 1e6
+	return append(dst, '0'+byte(ms/100), '0'+byte(ms/10%10), '0'+byte(ms%10), 'Z')
 }
 
 func appendString(dst []byte, s string) []byte {

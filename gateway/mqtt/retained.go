@@ -80,8 +80,8 @@ func (r *Retained) miss() func() {
 	case r.missed != nil:
 		return r.missed
 	case r.lost != nil:
-		payload, at := slices.Clone(r.payload), r.at
-		return func() { r.lost(payload, at) }
+		lost, payload, at := r.lost, slices.Clone(r.payload), r.at
+		return func() { lost(payload, at) }
 	}
 	return nil
 }

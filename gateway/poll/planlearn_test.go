@@ -110,7 +110,7 @@ func startPollingBy(t *testing.T, client func(context.Context) modbus.Client, c 
 	poller := New(Options{
 		Device: c, Memory: m, Log: slog.New(slog.DiscardHandler), Status: func([]byte) {}, Group: func([]byte) {},
 		Client: client,
-		Publish: func(reading string, s message.Sample, _ []byte) {
+		Changed: func(reading string, s message.Sample) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			r.last[reading] = s

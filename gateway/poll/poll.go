@@ -28,16 +28,17 @@ import (
 // block, nor use the poller.
 type Options struct {
 	Device   config.Device
-	Client   func(context.Context) modbus.Client                    // for the device's unit, until the context ends; one request at a time
-	Publish  func(reading string, s message.Sample, payload []byte) // a sample and the form it is published in
-	Changed  func(reading string, s message.Sample)                 // told of each sample that is published, and of those that the form of the payload cannot say; may be nil
-	Group    func(payload []byte)                                   // all readings in one object, if the device wants it
-	Status   func(payload []byte)                                   // online or offline
-	Bus      config.Bus                                             // that the device is on: what its transactions cost, and how it is reached
-	Position int                                                    // of the device among those of its bus; their ticks are spread by it
-	Memory   *Memory                                                // of what devices taught; nil = none
-	Board    *Board                                                 // of the pollers whose readings this one's may be computed from; nil = none
-	Foreign  []string                                               // those readings, each as device.reading
+	Client   func(context.Context) modbus.Client                     // for the device's unit, until the context ends; one request at a time
+	Publish  func(reading string) func(payload []byte, at time.Time) // asked once for each reading; publishes the form of a sample of a time, which is lent; may be nil
+	Flush    func()                                                  // called when what was published shall go out; may be nil
+	Changed  func(reading string, s message.Sample)                  // told of each sample that is published, and of those that the form of the payload cannot say; may be nil
+	Group    func(payload []byte)                                    // all readings in one object, if the device wants it
+	Status   func(payload []byte)                                    // online or offline
+	Bus      config.Bus                                              // that the device is on: what its transactions cost, and how it is reached
+	Position int                                                     // of the device among those of its bus; their ticks are spread by it
+	Memory   *Memory                                                 // of what devices taught; nil = none
+	Board    *Board                                                  // of the pollers whose readings this one's may be computed from; nil = none
+	Foreign  []string                                                // those readings, each as device.reading
 	Log      *slog.Logger
 }
 
@@ -55,10 +56,14 @@ type Poller struct {
 	mu       sync.Mutex // guards below, and what is in the readings
 	readings []*reading
 	byName   map[string]*reading
-	computed []*reading    // each after those it is computed from
-	online   string        // what was published last
-	answered time.Time     // when the device said something last; at first when polling began
-	changed  bool          // something was published since the group was
+	computed []*reading // each after those it is computed from
+	online   string     // what was published last
+	answered time.Time  // when the device said something last; at first when polling began
+	changed  bool       // something was published since the group was
+	waiting  bool       // something was published since the last flush
+	flushed  time.Time
+	scratch  []byte // for a payload
+	clock    message.Clock
 	watched  time.Time     // when the watch looks next
 	sooner   chan struct{} // one token: it should look before that
 }
@@ -71,12 +76,18 @@ func New(o Options) *Poller {
 	p := &Poller{o: o, schedule: newSchedule(newPlanner(o.Device, LineOf(o.Bus))), learner: newLearner(o.Device, o.Bus), byName: map[string]*reading{}, sooner: make(chan struct{}, 1), wanted: newWanted()}
 	for _, c := range o.Device.Readings {
 		r := newReading(c, o.Device)
+		if r.send = func([]byte, time.Time) {}; o.Publish != nil {
+			r.send = o.Publish(r.Name)
+		}
 		p.readings = append(p.readings, r)
 		p.byName[r.Name] = r
 	}
 	p.computed, p.inputs = p.compile()
 	return p
 }
+
+// gather is how long publications may be kept back for more of the same round.
+const gather = time.Millisecond
 
 // took gives each reading of a read what came back for it: the data of the reply, or
 // why there is none. It is called once for every read, and then [Poller.finish].
@@ -95,7 +106,7 @@ func (p *Poller) took(r *Read, data []byte, err error) {
 		if err != nil {
 			publish = state.failed(now)
 		} else {
-			publish = state.sampled(r.cut(data, state.Span()), now)
+			publish = state.sampled(r.cut(data, state.span), now)
 		}
 		if publish {
 			p.publish(state, now)
@@ -103,6 +114,7 @@ func (p *Poller) took(r *Read, data []byte, err error) {
 			p.watchBy(state.next())
 		}
 	}
+	p.flush(now, gather)
 }
 
 // finish ends a round of reads: what is known of the device now is told.
@@ -122,17 +134,27 @@ func (p *Poller) finish() {
 		p.announce("offline")
 	}
 	p.tellGroup()
+	p.flush(time.Now(), 0)
 }
 
 // publish is called with p.mu held, as are those below.
 func (p *Poller) publish(r *reading, now time.Time) {
-	payload := r.show(now)
+	p.scratch = r.show(p.scratch[:0], now, &p.clock)
 	p.changed = true
-	if payload != nil {
-		p.o.Publish(r.Name, r.shown, payload)
+	if len(p.scratch) > 0 {
+		p.waiting = true
+		r.send(p.scratch, r.time)
 	}
 	if p.o.Changed != nil {
-		p.o.Changed(r.Name, r.shown)
+		p.o.Changed(r.Name, r.sample())
+	}
+}
+
+// flush has published go out, if the last flush is long enough ago.
+func (p *Poller) flush(now time.Time, after time.Duration) {
+	if p.waiting && p.o.Flush != nil && now.Sub(p.flushed) >= after {
+		p.waiting, p.flushed = false, now
+		p.o.Flush()
 	}
 }
 
@@ -141,7 +163,7 @@ func (p *Poller) publish(r *reading, now time.Time) {
 func (p *Poller) renew(reading int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.readings[reading].shown = message.Sample{}
+	p.readings[reading].shown = ""
 }
 
 func (p *Poller) announce(status string) {
@@ -159,8 +181,8 @@ func (p *Poller) tellGroup() {
 	p.changed = false
 	var group message.Group
 	for _, r := range p.readings {
-		if r.last.Quality != "" {
-			group.Add(r.Name, r.last)
+		if r.quality != "" {
+			group.Add(r.Name, r.sample())
 		}
 	}
 	p.o.Group(group.JSON())

@@ -15,7 +15,6 @@ import (
 	"go.uber.org/goleak"
 
 	"modferry/gateway/config"
-	"modferry/gateway/message"
 	"modferry/modbus"
 	"modferry/modbus/profile"
 	"modferry/modbus/register"
@@ -96,7 +95,9 @@ func start(t *testing.T, d *device, c config.Device) (p *Poller, published func(
 	d.start = time.Now()
 	p = New(Options{
 		Device: c, Client: func(context.Context) modbus.Client { return d }, Status: say("status"), Group: say("group"), Log: slog.New(slog.DiscardHandler),
-		Publish: func(reading string, _ message.Sample, b []byte) { say(reading)(b) },
+		Publish: func(reading string) func([]byte, time.Time) {
+			return func(b []byte, _ time.Time) { say(reading)(b) }
+		},
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup

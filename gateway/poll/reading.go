@@ -1,14 +1,15 @@
 package poll
 
 import (
+	"bytes"
 	"cmp"
-	"encoding/hex"
 	"time"
 
 	"modferry/gateway/config"
 	"modferry/gateway/message"
 	"modferry/modbus"
 	"modferry/modbus/profile"
+	"modferry/modbus/register"
 )
 
 // staleAfter is how many of its intervals a value stays good.
@@ -22,42 +23,97 @@ type reading struct {
 	heartbeat time.Duration
 	payload   string
 	unit      byte
+	span      modbus.Span
+	decoder   *register.Decoder
+	tail      message.Tail
 	computed  *computed // nil = the device has it
+	send      func(payload []byte, at time.Time)
 
-	last  message.Sample // its Quality "" = nothing is known yet
-	data  []byte         // of the last value, as the device sent it
-	begun time.Time      // since when it is waited for
+	quality message.Quality // "" = nothing is known yet
+	time    time.Time       // when the device gave the last value
+	begun   time.Time       // since when it is waited for
+	data    []byte          // of the last value, as the device sent it
+	value   register.Value  // the last value; null if it is only in data
+	text    []byte          // of a block: the last value as JSON
 
-	shown     message.Sample // what was published last; its Quality "" = nothing yet
-	published time.Time
-	held      bool // there is something to publish that came too early after that
+	shown       message.Quality // what was published last; "" = nothing yet
+	shownValue  register.Value
+	published   time.Time
+	moved       bool // of a block: it is another one than that published last
+	held        bool // there is something to publish that came too early after that
+	isUndecoded bool // of a block: its values are of no interest, but for their text
 }
 
 func newReading(r profile.Reading, d config.Device) *reading {
-	return &reading{
-		Reading: r, every: cmp.Or(r.Every, d.Every), heartbeat: cmp.Or(r.Heartbeat, d.Heartbeat), payload: d.Payload, unit: d.Unit,
+	n := &reading{
+		Reading: r, every: cmp.Or(r.Every, d.Every, profile.DefaultEvery), heartbeat: cmp.Or(r.Heartbeat, d.Heartbeat, profile.DefaultHeartbeat),
+		payload: cmp.Or(d.Payload, "json"), unit: d.Unit, tail: message.NewTail(r.Unit),
 	}
+	if isRead(r) {
+		n.span, n.decoder = r.Span(), r.Decoder()
+		n.isUndecoded = r.Count > 1 && !inBits(r.Table) && r.Deadband == (profile.Deadband{}) && r.MinInterval == 0 && !n.isFrame()
+	}
+	return n
 }
 
 // sampled takes the data of a good reply and reports whether there is something to publish.
 func (r *reading) sampled(data []byte, now time.Time) bool {
-	value, err := r.Decode(data)
+	if r.quality == message.Good && bytes.Equal(data, r.data) {
+		r.time = now
+		return r.isFreshDue(now)
+	}
+	var err error
+	if r.isUndecoded {
+		err = r.write(data)
+	} else {
+		err = r.decode(data)
+	}
 	if err != nil { // no value here: a sentinel, or data of another size
 		return r.failed(now)
 	}
-	if r.isFrame() {
-		r.data = append(r.data[:0], data...)
+	r.data = append(r.data[:0], data...)
+	r.quality, r.time = message.Good, now
+	return r.isFreshDue(now)
+}
+
+func (r *reading) decode(data []byte) error {
+	value, err := r.decoder.Decode(data)
+	if err == nil {
+		r.value = value
 	}
-	return r.know(message.Sample{Value: value, Unit: r.Unit, Quality: message.Good, Time: now}, now)
+	return err
+}
+
+// write puts a block into text, and takes note of whether it is another one.
+func (r *reading) write(data []byte) error {
+	n := len(r.text)
+	text, err := r.decoder.AppendJSON(r.text, data) // behind the last one
+	if err != nil {
+		return err
+	}
+	r.moved = r.moved || !bytes.Equal(text[:n], text[n:])
+	r.text = text[:copy(text, text[n:])]
+	r.value = register.Value{}
+	return nil
+}
+
+// sample returns what is known.
+func (r *reading) sample() message.Sample {
+	if r.isUndecoded && r.value.IsNull() && r.data != nil {
+		if err := r.decode(r.data); err != nil {
+			r.value = register.Value{} // cannot be: it was written as text
+		}
+	}
+	return message.Sample{Value: r.value, Unit: r.Unit, Quality: r.quality, Time: r.time}
 }
 
 // failed keeps the last value and marks it as no longer fresh.
 func (r *reading) failed(now time.Time) bool {
-	switch r.last.Quality {
+	switch r.quality {
 	case "":
-		return r.know(message.Sample{Unit: r.Unit, Quality: message.Bad, Time: now}, now)
+		r.quality, r.time = message.Bad, now
 	case message.Good:
-		r.last.Quality = message.Stale
+		r.quality = message.Stale
 	}
 	return r.isDue(now)
 }
@@ -71,8 +127,8 @@ func (r *reading) late(now time.Time) bool {
 	return r.isDue(now)
 }
 
-func (r *reading) know(s message.Sample, now time.Time) bool {
-	r.last = s
+// isFreshDue is isDue for a value that has just come.
+func (r *reading) isFreshDue(now time.Time) bool {
 	return r.isDue(now) || !r.held && r.heartbeatIsNear(now)
 }
 
@@ -81,32 +137,39 @@ func (r *reading) know(s message.Sample, now time.Time) bool {
 func (r *reading) isDue(now time.Time) bool {
 	r.held = false
 	switch {
-	case r.last.Quality == "":
+	case r.quality == "":
 		return false
-	case r.last.Quality != r.shown.Quality, !now.Before(r.published.Add(r.heartbeat)):
+	case r.quality != r.shown, now.Sub(r.published) >= r.heartbeat:
 		return true
 	case !r.changed():
 		return false
 	}
-	r.held = now.Before(r.published.Add(r.MinInterval))
+	r.held = r.MinInterval > 0 && now.Sub(r.published) < r.MinInterval
 	return !r.held
 }
 
 // heartbeatIsNear reports whether the heartbeat is due before half an interval has
 // passed: then a fresh value is published rather than soon an older one.
 func (r *reading) heartbeatIsNear(now time.Time) bool {
-	return r.published.Add(r.heartbeat).Sub(now) < min(r.every, r.heartbeat)/2 && !now.Before(r.published.Add(r.MinInterval))
+	since := now.Sub(r.published)
+	return r.heartbeat-since < min(r.every, r.heartbeat)/2 && since >= r.MinInterval
 }
 
 // changed reports whether the value differs from the one published by its deadband or more.
 func (r *reading) changed() bool {
-	return r.last.Quality == message.Good && isBeyond(r.Deadband, r.shown.Value, r.last.Value)
+	switch {
+	case r.quality != message.Good:
+		return false
+	case r.isUndecoded:
+		return r.moved
+	}
+	return isBeyond(r.Deadband, r.shownValue, r.value)
 }
 
 // next returns when [reading.late] has something to do; zero = not before a reply comes.
 func (r *reading) next() time.Time {
 	var next time.Time
-	if r.shown.Quality != "" {
+	if r.shown != "" {
 		next = r.published.Add(r.heartbeat)
 		if r.held {
 			next = earlier(next, r.published.Add(r.MinInterval))
@@ -121,11 +184,11 @@ func (r *reading) next() time.Time {
 // goodUntil returns when a value is no longer fresh. One that is computed is as fresh
 // as its inputs.
 func (r *reading) goodUntil() (end time.Time, ends bool) {
-	since := r.last.Time
-	if r.last.Quality == "" {
+	since := r.time
+	if r.quality == "" {
 		since = r.begun
 	}
-	return since.Add(staleAfter * r.every), r.computed == nil && (r.last.Quality == "" || r.last.Quality == message.Good)
+	return since.Add(staleAfter * r.every), r.computed == nil && (r.quality == "" || r.quality == message.Good)
 }
 
 // earlier returns the earlier of two times; zero is never.
@@ -134,41 +197,4 @@ func earlier(a, b time.Time) time.Time {
 		return b
 	}
 	return a
-}
-
-// show takes note of the publication and returns its payload. It is nil where the
-// form of the payload cannot say what is to be said.
-func (r *reading) show(now time.Time) []byte {
-	r.shown, r.published, r.held = r.last, now, false
-	switch {
-	case r.payload == "json" || r.payload == "":
-		return r.last.JSON()
-	case r.last.Quality != message.Good:
-		return nil // the value of before would look like a new one
-	case r.isFrame():
-		return r.frame()
-	}
-	return r.last.Value.AppendText(nil)
-}
-
-// isFrame reports whether it is published as a frame. What is computed has none.
-func (r *reading) isFrame() bool {
-	return (r.payload == "hex" || r.payload == "binary") && r.computed == nil
-}
-
-// frame is the device's reply to a read of just this reading, as an app that reads
-// frames expects it.
-func (r *reading) frame() []byte {
-	pdu := modbus.PDU{FunctionCode: function(r.Table), Data: append([]byte{byte(len(r.data))}, r.data...)}
-	frame := modbus.AppendRTU(nil, modbus.ADU{Unit: r.unit, PDU: pdu})
-	if r.payload == "binary" {
-		return frame
-	}
-	text := hex.AppendEncode(make([]byte, 0, 2*len(frame)), frame)
-	for i, c := range text {
-		if c >= 'a' {
-			text[i] = c - 'a' + 'A'
-		}
-	}
-	return text
 }

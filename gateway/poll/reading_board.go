@@ -44,7 +44,7 @@ func (b *Board) sample(name string) message.Sample {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if r := p.byName[reading]; r != nil {
-		return r.last
+		return r.sample()
 	}
 	return message.Sample{Quality: message.Bad}
 }

@@ -75,28 +75,29 @@ func resultField(f register.Field) register.Field {
 // compute takes what is known of the inputs, and reports whether there is something
 // to publish. The result is as old as its oldest input, and as good as the worst.
 func (r *reading) compute(from source, now time.Time) (publish bool, err error) {
-	s := message.Sample{Unit: r.Unit, Quality: message.Good, Time: now}
+	quality, oldest := message.Good, now
 	for _, name := range r.computed.expression.Inputs() {
 		input := from(name)
 		if input.Quality == "" { // not read yet: it will be, or become bad
 			return r.isDue(now), nil
 		}
-		s.Quality = worse(s.Quality, input.Quality)
-		if input.Time.Before(s.Time) {
-			s.Time = input.Time
+		quality = worse(quality, input.Quality)
+		if input.Time.Before(oldest) {
+			oldest = input.Time
 		}
 	}
-	if s.Quality == message.Bad {
+	if quality == message.Bad {
 		return r.failed(now), nil
 	}
 	value, err := r.computed.expression.Value(func(name string) register.Value { return from(name).Value })
 	if err == nil {
-		s.Value, err = r.computed.result(value)
+		value, err = r.computed.result(value)
 	}
 	if err != nil {
 		return r.failed(now), err
 	}
-	return r.know(s, now), nil
+	r.value, r.quality, r.time = value, quality, oldest
+	return r.isFreshDue(now), nil
 }
 
 func (c *computed) result(v register.Value) (register.Value, error) {
@@ -126,7 +127,7 @@ func (p *Poller) computeAll(foreign map[string]message.Sample, now time.Time) {
 	for _, r := range p.computed {
 		publish, err := r.compute(func(name string) message.Sample {
 			if r := p.byName[name]; r != nil {
-				return r.last
+				return r.sample()
 			}
 			return foreign[name]
 		}, now)

@@ -345,7 +345,6 @@ func running(t *testing.T, d *device, c config.Device, o Options) {
 	ignore := func([]byte) {}
 	o.Device, o.Log, o.Status, o.Group = c, slog.New(slog.DiscardHandler), ignore, ignore
 	o.Client = func(context.Context) modbus.Client { return d }
-	o.Publish = func(string, message.Sample, []byte) {}
 	p := New(o)
 	ctx, cancel := context.WithCancelCause(t.Context())
 	var running sync.WaitGroup

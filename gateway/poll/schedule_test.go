@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"modferry/gateway/config"
-	"modferry/gateway/message"
 	"modferry/modbus"
 	"modferry/modbus/profile"
 )
@@ -62,8 +61,7 @@ func roll(t *testing.T, c config.Device, position int, takes func(uint16) time.D
 	d := &tape{start: time.Now(), takes: takes}
 	p := New(Options{
 		Device: c, Position: position, Log: slog.New(slog.DiscardHandler), Status: func([]byte) {}, Group: func([]byte) {},
-		Client:  func(context.Context) modbus.Client { return d },
-		Publish: func(string, message.Sample, []byte) {},
+		Client: func(context.Context) modbus.Client { return d },
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup

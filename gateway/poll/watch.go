@@ -63,6 +63,7 @@ func (p *Poller) look(now time.Time) time.Time {
 		p.announce("offline")
 	}
 	p.tellGroup()
+	p.flush(now, 0)
 	p.watched = p.next(now)
 	return p.watched
 }
