@@ -54,6 +54,13 @@ func (d *device) ReadInputRegisters(address, quantity uint16) ([]byte, error) {
 	return data, nil
 }
 
+// made returns how many reads there were.
+func (d *device) made() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.reads)
+}
+
 func (d *device) slow(takes time.Duration) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -31,14 +31,14 @@ func TestSoon(t *testing.T) {
 		p.Soon("nothing")
 		synctest.Wait()
 		want(t, published(), `set {"value":30.6,"unit":"°C","quality":"good"`)
-		reads := len(d.reads)
+		reads := d.made()
 		time.Sleep(5 * time.Second)
 		synctest.Wait()
-		if n := len(d.reads) - reads; n != 0 {
+		if n := d.made() - reads; n != 0 {
 			t.Errorf("%d reads before the next tick", n)
 		}
 		pass(time.Second)
-		if n := len(d.reads) - reads; n != 2 {
+		if n := d.made() - reads; n != 2 {
 			t.Errorf("%d reads at the next tick, want those of both readings", n)
 		}
 		want(t, published())
