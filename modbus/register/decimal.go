@@ -48,6 +48,33 @@ func parseDecimal(text string) (decimal, bool) {
 	return decimal{m, len(fraction)}, err == nil
 }
 
+// parseDigits is parseDecimal for the digits of a float32, of which only those of a
+// usual size are wanted.
+func parseDigits(text []byte) (d decimal, ok bool) {
+	const most = 18
+	if len(text) > most {
+		return d, false
+	}
+	negative, point := false, false
+	for _, c := range text {
+		switch {
+		case c == '-':
+			negative = true
+		case c == '.':
+			point = true
+		default:
+			d.mantissa = 10*d.mantissa + int64(c-'0')
+			if point {
+				d.decimals++
+			}
+		}
+	}
+	if negative {
+		d.mantissa = -d.mantissa
+	}
+	return d, true
+}
+
 // trim drops zeros at the end.
 func (d decimal) trim() decimal {
 	for d.decimals > 0 && d.mantissa%10 == 0 {

@@ -80,6 +80,7 @@ func TestDecode(t *testing.T) {
 		{"float32 keeps its short form", register.Field{Table: holding, Type: register.Float32, Decimals: -1}, "41BB3333", "23.4"},
 		{"float32 with decimals", register.Field{Table: holding, Type: register.Float32, Decimals: 2}, "41BB3333", "23.40"},
 		{"float32 scaled", register.Field{Table: holding, Type: register.Float32, Scale: 0.1, Decimals: -1}, "41BB3333", "2.34"},
+		{"float32 in kelvin", register.Field{Table: holding, Type: register.Float32, Offset: -273.15, Decimals: -1}, "4388947B", "0.01"},
 		{"tiny float", register.Field{Table: holding, Type: register.Float64, Decimals: -1}, "3DDB7CDFD9D7BDBB", "1e-10"},
 		{"bit of a register", register.Field{Table: holding, Type: register.Bool, Bit: 9}, "0200", "true"},
 		{"another bit of it", register.Field{Table: holding, Type: register.Bool, Bit: 8}, "0200", "false"},

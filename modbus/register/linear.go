@@ -64,14 +64,18 @@ func (l *linear) unsigned(raw uint64) Value {
 }
 
 // float returns the value of a raw floating point number that was written with size
-// bits, null if it is none (NaN, an infinity, or beyond float64 when scaled). 15 significant digits are what a float64 calculation keeps free of noise;
-// a float32 is first taken as the shortest decimal number that means it.
+// bits, null if it is none (NaN, an infinity, or beyond float64 when scaled). A float32
+// is first taken as the shortest decimal number that means it. 15 significant digits
+// are what a float64 calculation keeps free of noise.
 func (l *linear) float(raw float64, size int) Value {
 	v := Value{kind: floating, decimals: int8(l.keep)}
 	if plain := l.scale == 1 && l.offset == 0; plain && l.keep < 0 {
 		v.single = size == 32
 	} else {
 		if size == 32 {
+			if d, ok := l.short(raw); ok {
+				return decimalValue(d)
+			}
 			raw = reread(raw, -1, 32)
 		}
 		if !plain {
@@ -86,6 +90,32 @@ func (l *linear) float(raw float64, size int) Value {
 	}
 	v.bits = math.Float64bits(raw)
 	return v
+}
+
+// short calculates with a float32 of a usual size in whole numbers. It is not ok where
+// the result is printed with an exponent, or has more than 15 digits.
+func (l *linear) short(raw float64) (decimal, bool) {
+	const most, least = 1e15, 1e-6
+	if !l.exact || !(math.Abs(raw) < most) {
+		return decimal{}, false
+	}
+	var buf [32]byte
+	d, ok := parseDigits(strconv.AppendFloat(buf[:0], raw, 'f', -1, 32))
+	decimals := d.decimals + l.decimals
+	if !ok || decimals >= len(powers) {
+		return decimal{}, false
+	}
+	m, ok1 := multiply(d.mantissa, l.factor)
+	shift, ok2 := multiply(l.shift, powers[d.decimals])
+	m, ok3 := add(m, shift)
+	d = decimal{m, decimals}.trim()
+	if !ok1 || !ok2 || !ok3 || d.decimals > MaxDecimals || magnitude(d.mantissa) >= most || m != 0 && math.Abs(d.float()) < least {
+		return decimal{}, false
+	}
+	if l.keep < 0 {
+		return d, true
+	}
+	return d.to(l.keep)
 }
 
 func reread(v float64, digits, size int) float64 {

@@ -2,9 +2,12 @@ package register_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -232,6 +235,32 @@ func TestPropertyTexts(t *testing.T) {
 		}
 		if utf8.Valid(data) && strings.TrimRight(string(data), "\x00 ") != v.String() {
 			t.Fatalf("%q is read as %q", data, v.String())
+		}
+	})
+}
+
+// A scaled float32 is what float64 makes of its shortest decimal number, in 15 digits.
+func TestPropertyScaledFloat(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		raw := rapid.Float32Range(-1e7, 1e7).Draw(t, "raw")
+		if rapid.Bool().Draw(t, "as sensors have it") {
+			raw = float32(rapid.IntRange(-1_000_000, 1_000_000).Draw(t, "digits")) / 1000
+		}
+		f := holding(register.Float32, scale(rapid.SampledFrom([]float64{0.1, 0.01, 0.001, 0.5, 10, 3.6, -1, 1000}).Draw(t, "scale")))
+		f.Decimals = rapid.IntRange(-1, 4).Draw(t, "decimals")
+		v, err := f.Decode(binary.BigEndian.AppendUint32(nil, math.Float32bits(raw)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		short, _ := strconv.ParseFloat(strconv.FormatFloat(float64(raw), 'g', -1, 32), 64)
+		want, _ := strconv.ParseFloat(strconv.FormatFloat(short*f.Scale, 'g', 15, 64), 64)
+		if got := v.Float(); f.Decimals < 0 && got != want {
+			t.Fatalf("%v x %v is %s, want %v", raw, f.Scale, v, want)
+		} else if math.Abs(got-want) > 0.5001*math.Pow10(-max(f.Decimals, 0)) {
+			t.Fatalf("%v x %v with %d decimals is %s", raw, f.Scale, f.Decimals, v)
+		}
+		if text := v.String(); f.Decimals >= 0 && text != strconv.FormatFloat(v.Float(), 'f', f.Decimals, 64) {
+			t.Fatalf("%s has not %d decimals", text, f.Decimals)
 		}
 	})
 }
