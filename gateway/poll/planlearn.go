@@ -191,6 +191,7 @@ func between(a, b span) hole {
 // refused notes that the device does not have a reading. It is tried again, first at
 // its own pace and then ever more seldom; the others do without it.
 func (p *Poller) refused(r *Read, err error) {
+	r.alone = true
 	h := holeOf(r.spans[0].Span)
 	pace := p.rest[h]
 	if pace == nil {

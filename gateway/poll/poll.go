@@ -92,7 +92,9 @@ const gather = time.Millisecond
 // took gives each reading of a read what came back for it: the data of the reply, or
 // why there is none. It is called once for every read, and then [Poller.finish].
 func (p *Poller) took(r *Read, data []byte, err error) {
-	p.logTrouble(err)
+	if !r.alone || !isRefusal(err) && err != nil { // what is refused alone is told elsewhere
+		p.logTrouble(err)
+	}
 	now := time.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
