@@ -57,10 +57,10 @@ func parseDigits(text []byte) (d decimal, ok bool) {
 	}
 	negative, point := false, false
 	for _, c := range text {
-		switch {
-		case c == '-':
+		switch c {
+		case '-':
 			negative = true
-		case c == '.':
+		case '.':
 			point = true
 		default:
 			d.mantissa = 10*d.mantissa + int64(c-'0')
