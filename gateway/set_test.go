@@ -90,7 +90,7 @@ devices:
 
 // brokers are the ways a gateway can be connected.
 var brokers = []struct{ name, version string }{
-	{"embedded", "3.1.1"}, {"embedded", "5"}, {"mosquitto", "3.1.1"}, {"mosquitto", "5"},
+	{"embedded", "3.1.1"}, {"embedded", "5"}, {"mosquitto", "3.1.1"}, {"mosquitto", "5"}, {"NATS", "3.1.1"},
 }
 
 // everywhere runs a test with each broker and version of the gateway; begin starts it.
@@ -99,11 +99,16 @@ func everywhere(t *testing.T, test func(t *testing.T, begin func(yaml string) *g
 		t.Run(b.name+", MQTT "+b.version, func(t *testing.T) {
 			t.Parallel()
 			test(t, func(yaml string) *gatewaytest.Peer {
-				if b.name == "embedded" {
+				var url string
+				switch b.name {
+				case "embedded":
 					return start(t, fmt.Sprintf("mqtt: {version: %q}\n", b.version)+yaml)
+				case "mosquitto":
+					url = gatewaytest.Mosquitto(t, gatewaytest.MosquittoOptions{NoDelay: true}).URL()
+				case "NATS":
+					url = gatewaytest.NATS(t, 1).URL(0)
 				}
-				m := gatewaytest.Mosquitto(t, gatewaytest.MosquittoOptions{NoDelay: true})
-				return startAt(t, m.URL(), fmt.Sprintf("mqtt: {url: %q, version: %q}\n", m.URL(), b.version)+yaml)
+				return startAt(t, url, fmt.Sprintf("mqtt: {url: %q, version: %q}\n", url, b.version)+yaml)
 			})
 		})
 	}
