@@ -35,7 +35,7 @@ func LineOf(b config.Bus) Line {
 		return l
 	}
 	bits := 1 + s.DataBits + s.StopBits
-	if s.Parity != "none" {
+	if s.Parity != "none" && s.Parity != "" {
 		bits++
 	}
 	l := Line{Framing: s.Mode, Delay: b.Delay, Response: SerialResponse, Char: time.Duration(bits) * time.Second / time.Duration(max(1, s.Baud))}

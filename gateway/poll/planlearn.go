@@ -34,6 +34,8 @@ type learner struct {
 	away    bool           // in the last round it did not answer at all
 	late    int            // how often in a row reads took too long
 	warned  bool           // of that
+	lacks   []string       // readings that turned out to be refused, not logged yet
+	why     error          // the last of these
 }
 
 // rest is the pace of a reading that is refused.
@@ -206,7 +208,10 @@ func (p *Poller) refused(r *Read, err error) {
 	pace.until = time.Now().Add(restFor(r.Every, pace.failures))
 	if pace.failures == patience {
 		p.learned = true
-		p.o.Log.Warn("the device refuses readings; they are tried again from time to time", "readings", p.names(r), "error", err)
+		for _, i := range r.Readings {
+			p.lacks = append(p.lacks, p.o.Device.Readings[i].Name)
+		}
+		p.why = err
 	}
 }
 
@@ -228,12 +233,12 @@ func (p *Poller) rests(r *Read) bool {
 	return pace != nil && pace.until.After(time.Now())
 }
 
-func (p *Poller) names(r *Read) []string {
-	var names []string
-	for _, i := range r.Readings {
-		names = append(names, p.o.Device.Readings[i].Name)
+// tellLacks logs once which readings the device turned out not to have.
+func (p *Poller) tellLacks() {
+	if len(p.lacks) > 0 {
+		p.o.Log.Warn("the device refuses readings; they are bad, and tried again from time to time", "readings", p.lacks, "error", p.why)
+		p.lacks, p.why = nil, nil
 	}
-	return names
 }
 
 // worked notes a good reply.

@@ -363,6 +363,28 @@ func TestReadsAreJoinedAgain(t *testing.T) {
 	}
 }
 
+// What was learned more than a day ago is tried again by the next process.
+func TestOldMemoryIsTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newPicky(t, inputs(0, 41), inputs(43, 60))
+		c := pollEvery(2*time.Second, words(row(0, 100, 4)...))
+		m := OpenMemory("", quiet)
+		p := startPolling(t, d, c, m)
+		pass(20 * time.Second)
+		p.end()
+		whole := newPicky(t, inputs(0, 200)).device
+		d.change(func(d *picky) { d.device = whole })
+		pass(askAgain)
+		startPolling(t, d, c, m)
+		pass(10 * time.Second)
+		d.since()
+		pass(20 * time.Second)
+		if requests, _ := d.since(); len(requests) != 10 {
+			t.Errorf("%v in 10 rounds, want one joined request each", requests)
+		}
+	})
+}
+
 // What is still refused after a restart of the device costs one request for each hole.
 func TestHoleThatStaysCostsOneRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

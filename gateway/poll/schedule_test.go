@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -222,6 +223,33 @@ func TestForecastIsWhatHappens(t *testing.T) {
 		load.Add(l, Rounds(c, l))
 		if want := load.Requests * 3600; float64(d.count()) < want-2 || float64(d.count()) > want+2 {
 			t.Errorf("%d requests in an hour, foretold were %.1f", d.count(), want)
+		}
+	})
+}
+
+// logged polls a device on a tape and returns what is logged at warn.
+func logged(t *testing.T, c config.Device, takes, long time.Duration) []string {
+	t.Helper()
+	var text strings.Builder
+	d := &tape{start: time.Now(), takes: always(takes)}
+	p := New(Options{
+		Device: c, Log: slog.New(slog.NewTextHandler(&text, &slog.HandlerOptions{Level: slog.LevelWarn})), Status: func([]byte) {}, Group: func([]byte) {},
+		Client: func(context.Context) modbus.Client { return d },
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), long)
+	defer cancel()
+	p.Run(ctx)
+	return slices.Collect(strings.Lines(text.String()))
+}
+
+func TestWarnsOnceOfAnIntervalThatIsTooShort(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := rates(100 * time.Millisecond)
+		if lines := logged(t, c, 150*time.Millisecond, time.Minute); len(lines) != 1 || !strings.Contains(lines[0], "less often") {
+			t.Errorf("logged %q", lines)
+		}
+		if lines := logged(t, c, 50*time.Millisecond, time.Minute); len(lines) != 0 {
+			t.Errorf("logged %q", lines)
 		}
 	})
 }

@@ -75,6 +75,7 @@ func (p *Poller) endRound() {
 		p.away = true
 	}
 	p.asked, p.heard = false, false
+	p.tellLacks()
 	p.finish()
 }
 
