@@ -1,7 +1,10 @@
 package config
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
+	"regexp"
 	"slices"
 
 	"modferry/configs/strictyaml"
@@ -68,7 +71,7 @@ func expressionInputs(expression string, devices []Device, i int, byName map[str
 	}
 	e, err := compute.Compile(expression, names)
 	if err != nil {
-		return nil, err
+		return nil, cmp.Or(unknownMember(expression, devices, byName), err)
 	}
 	own := devices[i].Readings
 	inputs := slices.Clone(e.Inputs())
@@ -78,6 +81,23 @@ func expressionInputs(expression string, devices []Device, i int, byName map[str
 		}
 	}
 	return inputs, nil
+}
+
+var member = regexp.MustCompile(`([A-Za-z0-9_-]+)\.([A-Za-z_][A-Za-z0-9_-]*)`)
+
+// unknownMember says which reading of another device there is not; nil if that is not
+// what is wrong with an expression.
+func unknownMember(expression string, devices []Device, byName map[string]int) error {
+	for _, m := range member.FindAllStringSubmatch(expression, -1) {
+		i, ok := byName[m[1]]
+		if !ok {
+			return fmt.Errorf("there is no device %s with a reading %s", m[1], m[2])
+		}
+		if !slices.ContainsFunc(devices[i].Readings, func(r profile.Reading) bool { return r.Name == m[2] }) {
+			return fmt.Errorf("device %s has no reading %s", m[1], m[2])
+		}
+	}
+	return nil
 }
 
 // mentioned returns the devices whose name stands before a dot. Where names and minus

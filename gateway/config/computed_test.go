@@ -10,6 +10,8 @@ import (
 func TestComputedReadings(t *testing.T) {
 	devices := func(text string) string { return minimal("tcp: h", "devices:\n"+text) }
 	for text, want := range map[string]string{
+		"  d: {bus: b, unit: 1, readings: {r: {compute: 2 * e.levle}}}\n  e: {bus: b, unit: 2, readings: {level: {coil: 1}}}":             "device e has no reading levle",
+		"  d: {bus: b, unit: 1, readings: {r: {compute: 1.5 * f.level}}}\n  e: {bus: b, unit: 2, readings: {level: {coil: 1}}}":           "there is no device f with a reading level",
 		"  d: {bus: b, unit: 1, readings: {a: {coil: 1}, r: {compute: a-e-1.a*0.5}}}\n  e-1: {bus: b, unit: 2, readings: {a: {coil: 1}}}": "",
 		"  d: {bus: b, unit: 1, readings: {a: {coil: 1}, r: {compute: d.a + 1}}}":                                                         "reading r cannot be computed",
 		"  d: {bus: b, unit: 1, readings: {a: {coil: 1}, r: {compute: a + 1}}}":                                                           "",
