@@ -2,10 +2,12 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"modferry/gateway/bus"
@@ -14,6 +16,7 @@ import (
 	"modferry/gateway/mqtt"
 	"modferry/modbus"
 	"modferry/modbus/profile"
+	"modferry/modbus/transport"
 )
 
 // recorder is a line whose device answers by a function, and which keeps the requests.
@@ -224,5 +227,35 @@ func TestSetOfBitsThatFails(t *testing.T) {
 				t.Errorf("the audit is %+v, want one line", b.audits)
 			}
 		})
+	}
+}
+
+// A device that keeps silent at function 22 is asked for it once: its register is read
+// and written from then on. One that does not answer at all is asked for it again.
+func TestSetOfBitsOfASilentDevice(t *testing.T) {
+	var dead atomic.Bool
+	device := &recorder{answer: func(p modbus.PDU) (modbus.PDU, error) {
+		if p.FunctionCode == modbus.MaskWriteRegister || dead.Load() {
+			return p, &transport.Error{Kind: transport.Timeout, Sent: true, Err: errors.New("silence")}
+		}
+		return confirm(p)
+	}}
+	b := newBench(t, device, pump)
+	for i, c := range []struct {
+		dead      bool
+		functions string // on the line
+		want      string
+	}{
+		{true, "[22 3]", `"outcome":"unknown"`}, {false, "[22 3]", `"outcome":"unknown"`}, {false, "[3 6]", `"ok":true`}, {true, "[3]", `"outcome":"refused"`},
+	} {
+		dead.Store(c.dead)
+		result := b.set("pump", mqtt.Message{Payload: []byte("on")})
+		var functions []byte
+		for _, a := range device.take() {
+			functions = append(functions, a.PDU.FunctionCode)
+		}
+		if fmt.Sprint(functions) != c.functions || !strings.Contains(result, c.want) {
+			t.Errorf("%d: functions %v, %s; want %s, %s", i, functions, result, c.functions, c.want)
+		}
 	}
 }

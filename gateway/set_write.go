@@ -20,6 +20,8 @@ import (
 //
 //	mask or write ----------------> (verify)
 //	      \ exception 01 -> read -> write -> (verify)
+//	mask
+//	      \ silence -> (is it there at all?)
 //
 // The bus calls its methods one after the other.
 type writing struct {
@@ -32,6 +34,8 @@ type writing struct {
 	mask uint16 // the bits of the one register that are meant; 0 = all that data has
 	step step
 	left bool // a write left, so that the device may have changed
+
+	silence bus.Reply // what became of a function 22 that was not answered
 }
 
 // step is what the present transaction is for.
@@ -41,6 +45,7 @@ const (
 	writingStep step = iota
 	readingStep      // the rest of the register, to be kept
 	verifyingStep
+	askingStep // whether the device answers anything
 )
 
 // lacking is what a device turned out not to have, or is known not to have.
@@ -85,12 +90,19 @@ func (w *writing) next(r bus.Reply) (modbus.PDU, bool) {
 			return w.read(), true
 		case isIllegalFunction(r):
 			return w.otherwise()
+		case r.Err != nil && r.Sent && w.request.PDU.FunctionCode == modbus.MaskWriteRegister:
+			w.step, w.silence = askingStep, r
+			return w.read(), true
 		}
 	case readingStep:
 		if now := modbus.Registers(content(r.PDU)); good && len(now) == 1 {
 			w.step = writingStep
 			w.request.PDU = w.plain(modbus.AppendRegisters(nil, now[0]&^w.mask|w.bits()))
 			return w.request.PDU, true
+		}
+	case askingStep:
+		if r.Err == nil { // some devices keep silent where they should answer exception 01
+			w.lacks.add(modbus.MaskWriteRegister)
 		}
 	}
 	return modbus.PDU{}, false
@@ -171,8 +183,14 @@ func isIllegalFunction(r bus.Reply) bool {
 
 // result turns the last reply of the sequence into what is told about it.
 func (w *writing) result(r bus.Reply) message.Result {
+	answers := r.Err == nil
+	if w.step == askingStep {
+		r = w.silence
+	}
 	said := result(w.request, r)
 	switch {
+	case w.step == askingStep && answers:
+		said.Message = "the device did not answer function 22 (mask_write_register), but answers others: the next time its register is read and written instead"
 	case w.step == readingStep:
 		said.Outcome = message.Refused
 		if said.Code != "" {
