@@ -97,6 +97,7 @@ type lineServer struct {
 	framing  modbus.Framing
 	finder   finder
 	patience time.Duration
+	heard    []byte // the request, for a Responder
 	out      []byte
 }
 
@@ -138,7 +139,10 @@ func (l *lineServer) handleAll(ctx context.Context, silent bool) (wait, error) {
 		if !ok {
 			return wait, nil
 		}
-		reply, answer := l.answer(request.Unit, request.PDU)
+		reply, answer, err := l.respond(ctx, l.exchange(request))
+		if err != nil && !errors.Is(err, ErrClose) {
+			return forever, err
+		}
 		if !answer || request.Unit == modbus.Broadcast { // [Serial 2.1]
 			continue
 		}
@@ -147,9 +151,25 @@ func (l *lineServer) handleAll(ctx context.Context, silent bool) (wait, error) {
 		}
 		l.out = l.framing.Append(l.out[:0], modbus.ADU{Unit: request.Unit, PDU: reply})
 		if err := l.write(); err != nil {
-			return forever, fmt.Errorf("cannot write to the line: %w", err)
+			return forever, err
 		}
 	}
+}
+
+// exchange returns a request for whoever looks at whole frames.
+func (l *lineServer) exchange(request modbus.ADU) Exchange {
+	x := Exchange{Framing: l.framing, Request: request, line: l}
+	if l.o.Responder != nil {
+		l.heard = l.framing.Append(l.heard[:0], request)
+		x.Frame = l.heard
+	}
+	return x
+}
+
+// send sends bytes as they are; the delay before a reply is its sender's.
+func (l *lineServer) send(b []byte) error {
+	l.out = append(l.out[:0], b...)
+	return l.write()
 }
 
 // write writes all of out; a serial port may take less at a time. What a line does
@@ -165,7 +185,10 @@ func (l *lineServer) write() error {
 		l.o.Logger.Warn("reply lost: the line does not take it", "bytes", len(l.out))
 		return nil
 	}
-	return err
+	if err != nil {
+		return fmt.Errorf("cannot write to the line: %w", err)
+	}
+	return nil
 }
 
 func (l *lineServer) writeAll() error {

@@ -45,8 +45,9 @@ func (u Units) Handle(unit byte, request modbus.PDU) (modbus.PDU, bool) {
 
 // Options of a Server. Only the Handler is needed.
 type Options struct {
-	Handler Handler
-	Logger  *slog.Logger // nil: silent
+	Handler   Handler
+	Responder Responder    // in the Handler's place, if there is one
+	Logger    *slog.Logger // nil: silent
 
 	// TCP.
 	MaxConnections int           // more are closed at once; 0: 1000
@@ -81,13 +82,4 @@ func New(o Options) *Server {
 		o.Silence = DefaultSilence
 	}
 	return &Server{o}
-}
-
-// answer returns the handler's reply; one that no frame can carry becomes exception 04.
-func (s *Server) answer(unit byte, request modbus.PDU) (modbus.PDU, bool) {
-	reply, ok := s.o.Handler.Handle(unit, request)
-	if ok && len(reply.Data) >= modbus.MaxPDU {
-		reply = modbus.ExceptionPDU(request.FunctionCode, modbus.ServerDeviceFailure)
-	}
-	return reply, ok
 }

@@ -79,7 +79,7 @@ func (s *Server) serveConn(ctx context.Context, conn net.Conn) {
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
-	c := tcpConn{server: s, conn: conn, in: make([]byte, 0, maxBatch), out: make([]byte, 0, modbus.MaxTCP)}
+	c := tcpConn{server: s, ctx: ctx, conn: conn, in: make([]byte, 0, maxBatch), out: make([]byte, 0, modbus.MaxTCP)}
 	err := c.serve()
 	if ctx.Err() == nil && !errors.Is(err, io.EOF) {
 		s.o.Logger.Info("connection closed", "client", conn.RemoteAddr(), "reason", err)
@@ -90,6 +90,7 @@ func (s *Server) serveConn(ctx context.Context, conn net.Conn) {
 // handled, and the replies of the frames handled at once.
 type tcpConn struct {
 	server *Server
+	ctx    context.Context // of the serving, for a Responder
 	conn   net.Conn
 	in     []byte
 	out    []byte
@@ -156,7 +157,10 @@ func (c *tcpConn) handle(frame []byte) error {
 	if err != nil {
 		return err
 	}
-	reply, ok := c.server.answer(request.Unit, request.PDU)
+	reply, ok, err := c.server.respond(c.ctx, Exchange{Framing: modbus.TCP, Client: c.conn.RemoteAddr(), Request: request, Frame: frame, line: c})
+	if err != nil {
+		return errors.Join(err, c.flush())
+	}
 	if !ok {
 		return nil
 	}
@@ -164,6 +168,12 @@ func (c *tcpConn) handle(frame []byte) error {
 	if len(c.out) < maxBatch {
 		return nil
 	}
+	return c.flush()
+}
+
+// send sends bytes after what waits to be sent.
+func (c *tcpConn) send(b []byte) error {
+	c.out = append(c.out, b...)
 	return c.flush()
 }
 
