@@ -250,9 +250,9 @@ func TestSetOfBitsOfASilentDevice(t *testing.T) {
 	} {
 		dead.Store(c.dead)
 		result := b.set("pump", mqtt.Message{Payload: []byte("on")})
-		var functions []byte
+		var functions []int
 		for _, a := range device.take() {
-			functions = append(functions, a.PDU.FunctionCode)
+			functions = append(functions, int(a.PDU.FunctionCode))
 		}
 		if fmt.Sprint(functions) != c.functions || !strings.Contains(result, c.want) {
 			t.Errorf("%d: functions %v, %s; want %s, %s", i, functions, result, c.functions, c.want)
