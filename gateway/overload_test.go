@@ -1,0 +1,120 @@
+package gateway_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	paho "github.com/eclipse/paho.mqtt.golang"
+
+	"modferry/gateway/gatewaytest"
+)
+
+const (
+	overloadRegisters = 1000
+	overloadFor       = 3 * time.Second
+	mostAge           = time.Second
+	mostGrowth        = 24 << 10 // KiB
+)
+
+// ages takes note of how old readings are when they come.
+type ages struct {
+	mu     sync.Mutex
+	n      int
+	oldest time.Duration
+	topics map[string]bool
+}
+
+func (a *ages) take(_ paho.Client, m paho.Message) {
+	var r struct{ Time time.Time }
+	if m.Retained() || json.Unmarshal(m.Payload(), &r) != nil {
+		return
+	}
+	age := time.Since(r.Time)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.n++
+	a.oldest = max(a.oldest, age)
+	a.topics[m.Topic()] = true
+}
+
+func (a *ages) reset() (n, topics int, oldest time.Duration) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	n, topics, oldest = a.n, len(a.topics), a.oldest
+	a.n, a.oldest, a.topics = 0, 0, map[string]bool{}
+	return n, topics, oldest
+}
+
+// The broker takes far less than there is to publish: what it gets is new all the
+// same, and what it does not get costs no memory.
+func TestSlowBrokerGetsTheNewestReadings(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes ten seconds")
+	}
+	for _, c := range []struct {
+		version string
+		qos     int
+		rate    int // kilobytes a second
+	}{{"3.1.1", 0, 40}, {"5", 0, 40}, {"3.1.1", 1, 40}, {"5", 1, 40}, {"3.1.1", 0, 400}} {
+		t.Run(fmt.Sprintf("%s QoS %d %d kB/s", c.version, c.qos, c.rate), func(t *testing.T) {
+			t.Parallel()
+			broker := gatewaytest.Mosquitto(t, gatewaytest.MosquittoOptions{NoDelay: true})
+			line := gatewaytest.Toxiproxy(t, broker.Addr)
+			line.Bandwidth(gatewaytest.Up, c.rate)
+			var reads atomic.Int64
+			var readings strings.Builder
+			for i := range overloadRegisters {
+				fmt.Fprintf(&readings, "      r%d: {input: %d, type: uint16}\n", i, 100+i)
+			}
+			app := gatewaytest.Client(t, broker.URL(), gatewaytest.ClientOptions{})
+			a := &ages{topics: map[string]bool{}}
+			app.Client.Subscribe("modferry/w/device/d/+", 0, a.take).Wait()
+			run(t, parse(t, fmt.Sprintf("gateway: w\nmqtt: {url: 'mqtt://%s', version: %q, qos: %d}\nbuses: {b: {tcp: %q}}\ndevices:\n  d:\n    bus: b\n    unit: 1\n    every: 50ms\n    readings:\n%s",
+				line.Addr, c.version, c.qos, countingDevice(t, &reads), readings.String())))
+			for end := time.Now().Add(4 * patience); ; time.Sleep(10 * time.Millisecond) { // until every topic has been there
+				a.mu.Lock()
+				seen := len(a.topics)
+				a.mu.Unlock()
+				if seen >= overloadRegisters {
+					break
+				}
+				if time.Now().After(end) {
+					t.Fatalf("only %d readings came", seen)
+				}
+			}
+			a.reset()
+			before := memory()
+			start := time.Now()
+			time.Sleep(overloadFor)
+			n, topics, oldest := a.reset()
+			took := time.Since(start)
+			t.Logf("%d messages of %d topics in %v, the oldest %v, while %d reads were made", n, topics, took.Round(time.Millisecond), oldest.Round(time.Millisecond), reads.Load())
+			if oldest > mostAge {
+				t.Errorf("a reading was %v old when it came", oldest)
+			}
+			if n == 0 {
+				t.Error("nothing came")
+			}
+			if grown := memory() - before; grown > mostGrowth {
+				t.Errorf("memory grew by %d KiB", grown)
+			}
+		})
+	}
+}
+
+// memory returns what this process has, in KiB.
+func memory() int {
+	runtime.GC()
+	if kib := residentKiB(); kib > 0 {
+		return kib
+	}
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int(m.HeapInuse >> 10)
+}
