@@ -37,6 +37,7 @@ type Gateway struct {
 	session *mqtt.Session
 	plant   *plant
 	home    *home
+	edge    *edge
 	changed chan struct{} // one token: the state of a bus changed
 	ready   chan struct{} // closed when the gateway is online for the first time
 	online  func()        // closes ready, once
@@ -56,7 +57,7 @@ func New(c *config.Config, log *slog.Logger) (*Gateway, error) {
 	g.config.Store(c)
 	g.online = sync.OnceFunc(func() { close(g.ready) })
 	g.plant, g.home = newPlant(g), newHome(g)
-	for _, step := range []func(*config.Config) error{g.remember, g.listen, g.connect} {
+	for _, step := range []func(*config.Config) error{g.remember, g.listen, g.connect, g.connectEdge} {
 		if err := step(c); err != nil {
 			g.unlisten()
 			return nil, err
@@ -124,6 +125,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	talking.Go(func() { g.replay(session) })
 	talking.Go(func() { g.taught.Run(session) })
 	talking.Go(func() { g.sweepHome(session) })
+	talking.Go(func() { g.edge.run(session) })
 	working.Go(func() { g.reportBuses(work) })
 
 	<-work.Done()

@@ -65,6 +65,7 @@ func (p *plant) arrange(ctx context.Context, c *config.Config) {
 		lines = append(lines, part.line)
 	}
 	p.lines.Store(&lines)
+	p.gateway.edge.setDevices(c.Devices)
 	for _, d := range c.Devices {
 		if p.devices[d.Name] == nil {
 			p.addDevice(ctx, d, c)
@@ -145,9 +146,10 @@ func (p *plant) addDevice(ctx context.Context, c config.Device, all *config.Conf
 				g.missed(c.Name, reading, poller.SampleJSON(reading, payload, at))
 			}).Set
 		},
-		Flush:  g.session.Flush,
-		Group:  func(payload []byte) { g.retain(topics.Group(), payload) },
-		Status: func(payload []byte) { g.retain(topics.Status(), payload) },
+		Flush:   g.session.Flush,
+		Changed: g.edge.sampler(c.Name),
+		Group:   func(payload []byte) { g.retain(topics.Group(), payload) },
+		Status:  func(payload []byte) { g.retain(topics.Status(), payload); g.edge.status(c.Name, payload) },
 	})
 	p.devices[c.Name] = &devicePart{work: begin(ctx, poller.Run), built: c, poller: poller, lacks: &lacking{has: c.Functions}}
 }

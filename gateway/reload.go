@@ -11,7 +11,7 @@ import (
 
 // ErrRestart: another configuration changes what the whole gateway stands on, or the
 // gateway does not run. Nothing of it was applied.
-var ErrRestart = errors.New("gateway, prefix, data_dir, broker or http changed: the gateway has to start anew")
+var ErrRestart = errors.New("gateway, prefix, data_dir, broker, http or sparkplug changed: the gateway has to start anew")
 
 // Reload goes over to another configuration while [Gateway.Run] runs. Buses and devices
 // that are configured as before go on with their transactions and connections, and
@@ -34,6 +34,11 @@ func (g *Gateway) Reload(c *config.Config) error {
 			return err
 		}
 	}
+	if !reflect.DeepEqual(old.MQTT, c.MQTT) {
+		if err := g.reconfigureEdge(c); err != nil {
+			return err
+		}
+	}
 	g.config.Store(c)
 	g.plant.arrange(g.work, c)
 	g.home.announce(c)
@@ -51,7 +56,7 @@ func (g *Gateway) Reload(c *config.Config) error {
 // needsRestart: listeners and folders are opened once, and the prefix is in every topic.
 func needsRestart(old, c *config.Config) bool {
 	return old.Gateway != c.Gateway || old.Prefix != c.Prefix || old.DataDir != c.DataDir ||
-		!reflect.DeepEqual(old.HTTP, c.HTTP) || !sameBroker(old.Broker, c.Broker) ||
+		!reflect.DeepEqual(old.HTTP, c.HTTP) || !reflect.DeepEqual(old.Sparkplug, c.Sparkplug) || !sameBroker(old.Broker, c.Broker) ||
 		old.Broker != nil && old.MQTT.ClientID != c.MQTT.ClientID // which is reserved there
 }
 

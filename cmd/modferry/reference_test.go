@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"modferry/configs"
-	"modferry/gateway/config"
 )
 
 var update = flag.Bool("update", false, "write the generated parts of docs/")
@@ -136,10 +135,6 @@ func (s *schema) rows(b *strings.Builder, path string, defs map[string]*schema, 
 	for _, name := range names {
 		p := s.Properties[name]
 		description := p.Description
-		if slices.Contains(config.Unbuilt(), path+name) {
-			fmt.Fprintf(b, "| `%s%s` | | Not in this version. |\n", path, name)
-			continue
-		}
 		if slices.Contains(s.Required, name) {
 			description = strings.TrimSpace("Required. " + description)
 		}

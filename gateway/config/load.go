@@ -45,7 +45,6 @@ func Parse(file string, data []byte, o Options) (*Config, error) {
 	doc := strictyaml.Parse(file, data, strictyaml.Options{Env: o.Env, Secret: isSecret})
 	d := decoder{options: o, folder: filepath.Dir(file)}
 	c := d.config(doc.Root())
-	reportUnbuilt(doc.Root())
 	if err := doc.Err(); err != nil {
 		return nil, err
 	}

@@ -176,7 +176,6 @@ func TestWarnings(t *testing.T) {
 		minimal("tcp: h, request: abc, allow: [{clients: [a]}]", ""):                                         "cannot tell clients apart",
 		minimal("tcp: h", "  c: {tcp: 'h:502', framing: rtu}"):                                               "bus b reaches the same address with another framing or TLS",
 		minimal("tls: h", "  c: {tls: h, server_name: x}"):                                                   "bus b reaches the same address with another framing or TLS",
-		minimal("tcp: h", "sparkplug: {group: plant}"):                                                       "is not built in this version and is ignored",
 		minimal("tcp: h", "mqtt: {reply_topics: apps/#}"):                                                    "only requests of MQTT 5 name a response topic",
 		"gateway: w\nbroker: {mqtt: '0.0.0.0:1883', users: {a: {password: x}}}\nbuses: {b: {tcp: h}}\n":      "passwords cross the network in the clear: add tls",
 		"gateway: w\nbroker: {users: {a: {password: x}}}\nhttp: {listen: '[::]:80'}\nbuses: {b: {tcp: h}}\n": "passwords cross the network in the clear: add tls",

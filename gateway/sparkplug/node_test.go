@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -42,7 +43,7 @@ func devices(t testing.TB, yaml string) []config.Device {
 // wired is a node with a connection that carries its messages when it is asked to.
 type wired struct {
 	*sparkplug.Node
-	awake bool
+	awake atomic.Bool
 	wrote []string // what hosts wrote
 	sent  []sparkplugtest.Message
 	will  []byte
@@ -51,7 +52,7 @@ type wired struct {
 func wire(t testing.TB, file string) *wired {
 	w := &wired{}
 	w.Node = sparkplug.New(sparkplug.Options{
-		Group: "plant", Node: "w", Wake: func() { w.awake = true }, BDSeqFile: file, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Group: "plant", Node: "w", Wake: func() { w.awake.Store(true) }, BDSeqFile: file, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 		Set: func(device, reading string, c sparkplug.Command) {
 			w.wrote = append(w.wrote, fmt.Sprintf("%s/%s %s %t", device, reading, c.Value, c.Retained))
 		},
@@ -72,14 +73,12 @@ func (w *wired) lose() {
 
 // carry takes messages while there are some, at most so many.
 func (w *wired) carry(most int) (topics []string) {
-	for w.awake && most > 0 {
-		w.awake = false
+	for ; most > 0 && w.awake.Swap(false); most-- {
 		topic, payload := w.Next()
 		if topic != "" {
 			w.sent = append(w.sent, sparkplugtest.Message{Topic: topic, Payload: payload})
 			topics = append(topics, topic)
 		}
-		most--
 	}
 	return topics
 }
@@ -303,7 +302,7 @@ func TestRebirthIsDebounced(t *testing.T) {
 	before := sparkplugtest.Decode(t, w.sent)[0].Values()["bdSeq"]
 	w.Handle("spBv1.0/plant/NCMD/w", rebirth, false)
 	for end := time.Now().Add(10 * time.Second); len(w.sent) < 2 && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
-		w.awake = true
+		w.awake.Store(true)
 		w.carry(all)
 	}
 	w.Close()
@@ -406,7 +405,8 @@ func TestWhateverHappens(t *testing.T) {
 					w.lose()
 				}
 				w.connect()
-				w.awake, connected = true, true
+				w.awake.Store(true)
+				connected = true
 			case 1:
 				w.SetDevices(devices(t, rapid.SampledFrom(plants).Draw(r, "plant")))
 			case 2, 3:
@@ -425,7 +425,7 @@ func TestWhateverHappens(t *testing.T) {
 		}
 	})
 	w.connect()
-	for w.awake {
+	for w.awake.Load() {
 		w.carry(all)
 	}
 	w.Close()
