@@ -1,0 +1,113 @@
+package simulator
+
+import (
+	"fmt"
+	"sync"
+	"time"
+)
+
+// MaxSpeed is the greatest speed of a Clock.
+const MaxSpeed = 1_000_000
+
+// Clock is the time that virtual devices live in: real time at first, which can be
+// stopped, stepped and made to run faster or slower, but never goes back. It is safe
+// for concurrent use.
+type Clock struct {
+	mu     sync.Mutex
+	real   func() time.Time
+	at     time.Time // the clock's time ...
+	since  time.Time // ... at this real time
+	speed  float64   // seconds of the clock in a second, while it runs
+	paused bool
+}
+
+// NewClock returns a clock that shows a time now and runs as fast as real time. The
+// zero time stands for the present.
+func NewClock(at time.Time) *Clock {
+	c := &Clock{real: time.Now, speed: 1}
+	c.since = c.real()
+	c.at = at
+	if at.IsZero() {
+		c.at = c.since
+	}
+	return c
+}
+
+// Now returns the clock's time.
+func (c *Clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now()
+}
+
+func (c *Clock) now() time.Time {
+	if c.paused {
+		return c.at
+	}
+	passed := c.real().Sub(c.since)
+	if c.speed != 1 {
+		passed = time.Duration(float64(passed) * c.speed)
+	}
+	return c.at.Add(max(0, passed))
+}
+
+// settle lets a change count from now on.
+func (c *Clock) settle() {
+	c.at = c.now()
+	c.since = c.real()
+}
+
+// Pause stops the clock.
+func (c *Clock) Pause() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.settle()
+	c.paused = true
+}
+
+// Resume lets the clock run on at its speed.
+func (c *Clock) Resume() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.settle()
+	c.paused = false
+}
+
+// Step puts the clock forward, whether it runs or not. Error: a step back.
+func (c *Clock) Step(by time.Duration) error {
+	if by < 0 {
+		return fmt.Errorf("the clock cannot go back by %v: step it forward", -by)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.settle()
+	c.at = c.at.Add(by)
+	return nil
+}
+
+// Speed lets the clock run speed times as fast as real time; a clock that is paused
+// stays so. Error: not above 0 and up to [MaxSpeed].
+func (c *Clock) Speed(speed float64) error {
+	if !(speed > 0 && speed <= MaxSpeed) {
+		return fmt.Errorf("the speed %v is not above 0 and up to %d: to stop the clock, pause it", speed, MaxSpeed)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.settle()
+	c.speed = speed
+	return nil
+}
+
+// ClockState is what a Clock shows.
+type ClockState struct {
+	Now    time.Time `json:"now"`
+	Speed  float64   `json:"speed"` // seconds of the clock in a second, while it runs
+	Paused bool      `json:"paused"`
+}
+
+// State returns what the clock shows.
+func (c *Clock) State() ClockState {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return ClockState{c.now(), c.speed, c.paused}
+}
