@@ -47,7 +47,7 @@ func TestRestartKeepsWhatWasAdded(t *testing.T) {
 		closeBacklog(t, b)
 	}
 	b := open(t, Options{Dir: dir})
-	eventually(t, "the file is loaded", func() bool { return b.Stats().Count == 500 })
+	storetest.Eventually(t, "the file is loaded", func() bool { return b.Stats().Count == 500 })
 	if s := b.Stats(); s.Bytes != 500*150 || s.File == 0 || s.Err != nil {
 		t.Errorf("%+v", s)
 	}
@@ -99,7 +99,7 @@ func TestFailedDeliveryIsRepeated(t *testing.T) {
 			lost := errors.New("the connection was lost")
 			r := &receiver{fail: lost}
 			for range 3 {
-				if err := b.Replay(within(t), r.deliver); !errors.Is(err, lost) {
+				if err := b.Replay(storetest.Within(t), r.deliver); !errors.Is(err, lost) {
 					t.Fatalf("replay: %v", err)
 				}
 				add(b, 30, 40)
@@ -217,7 +217,7 @@ func TestOldestGoFirstWhenFull(t *testing.T) {
 	const total = 10_000
 	for n := 0; n < total; n += 100 {
 		add(b, n, n+100)
-		eventually(t, "it is written", func() bool { return b.Stats().Waiting < 100 })
+		storetest.Eventually(t, "it is written", func() bool { return b.Stats().Waiting < 100 })
 	}
 	synced(t, b)
 	s := b.Stats()
@@ -253,7 +253,7 @@ func TestBatchInDeliveryIsNotDropped(t *testing.T) {
 			b := open(t, Options{Dir: dir, Max: 64 << 10})
 			add(b, 0, 100)
 			r := &receiver{fail: errors.New("lost")}
-			_ = b.Replay(within(t), r.deliver)
+			_ = b.Replay(storetest.Within(t), r.deliver)
 			first, _ := numbers(r.payloads[0])
 			for n := 100; n < 1000; n += 50 {
 				add(b, n, n+50)
@@ -292,7 +292,7 @@ func TestZeroKeepsNothing(t *testing.T) {
 	add(b, 0, 100)
 	synced(t, b)
 	b.SetLimits(0, 200)
-	eventually(t, "nothing is kept", func() bool { s := b.Stats(); return s.Count == 0 && s.Dropped.Full == 100 })
+	storetest.Eventually(t, "nothing is kept", func() bool { s := b.Stats(); return s.Count == 0 && s.Dropped.Full == 100 })
 	add(b, 100, 200)
 	if s := b.Stats(); s.Waiting != 0 || s.Dropped.Full != 200 {
 		t.Errorf("%+v", s)
@@ -308,7 +308,7 @@ func fill(t testing.TB, b *Backlog, from, to, size int) {
 	for n := from; n < to; n++ {
 		b.Add(record(n, size))
 		if n%500 == 0 {
-			eventually(t, "it is written", func() bool { return b.Stats().Waiting < 1000 })
+			storetest.Eventually(t, "it is written", func() bool { return b.Stats().Waiting < 1000 })
 		}
 	}
 	synced(t, b)
@@ -349,7 +349,7 @@ func TestFileIsBounded(t *testing.T) {
 					n, written = n+1, written+int64(s)
 					if written-looked > 32<<10 {
 						looked = written
-						eventually(t, "it is written", func() bool { return b.Stats().Waiting < 100 })
+						storetest.Eventually(t, "it is written", func() bool { return b.Stats().Waiting < 100 })
 						highest = max(highest, fileSize(t, dir))
 					}
 				}
@@ -391,7 +391,7 @@ func TestSmallerMaxShrinksTheFile(t *testing.T) {
 	b := open(t, Options{Dir: dir, Max: 4 * mib})
 	fill(t, b, 0, 12_000, 200)
 	b.SetLimits(256<<10, 100_000)
-	eventually(t, "the file is smaller", func() bool { return fileSize(t, dir) <= 320<<10 })
+	storetest.Eventually(t, "the file is smaller", func() bool { return fileSize(t, dir) <= 320<<10 })
 	synced(t, b)
 	s := b.Stats()
 	if s.Count+int64(s.Dropped.Full) != 12_000 || s.Dropped.Disk != 0 || s.Count < 500 {
@@ -425,7 +425,7 @@ func TestClosed(t *testing.T) {
 	if n := b.Stats().Dropped.Memory; n != 1 {
 		t.Errorf("%d dropped", n)
 	}
-	if err := b.Replay(within(t), (&receiver{}).deliver); err == nil || errors.Is(err, context.DeadlineExceeded) {
+	if err := b.Replay(storetest.Within(t), (&receiver{}).deliver); err == nil || errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("replay of a closed backlog: %v", err)
 	}
 }
@@ -434,7 +434,7 @@ func TestReplayIsForOneAtATime(t *testing.T) {
 	b := open(t, Options{})
 	add(b, 0, 1)
 	began, end := make(chan struct{}), make(chan struct{})
-	ctx, cancel := context.WithCancel(within(t))
+	ctx, cancel := context.WithCancel(storetest.Within(t))
 	var first sync.WaitGroup
 	first.Go(func() {
 		_ = b.Replay(ctx, func(context.Context, []byte) error {
@@ -462,7 +462,7 @@ func TestAddDoesNotWaitForTheDisk(t *testing.T) {
 	}()
 	select {
 	case <-added:
-	case <-within(t).Done():
+	case <-storetest.Within(t).Done():
 		t.Fatal("adding waits")
 	}
 	s := b.Stats()

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"modferry/gateway/store/storetest"
 )
 
 // The memory of the process does not grow with the backlog: neither while it fills,
@@ -26,7 +28,7 @@ func TestRow24MemoryStaysSmall(t *testing.T) {
 	for size := int64(0); size < most*9/8; size += 1000 {
 		b.Add(record(n, 1000))
 		if n++; n%200 == 0 {
-			eventually(t, "it is written", func() bool { return b.Stats().Waiting < 200 })
+			storetest.Eventually(t, "it is written", func() bool { return b.Stats().Waiting < 200 })
 		}
 	}
 	synced(t, b)
@@ -49,13 +51,13 @@ func TestRow24MemoryStaysSmall(t *testing.T) {
 	closeBacklog(t, b)
 	start := time.Now()
 	b = open(t, Options{Dir: dir, Max: most})
-	eventually(t, "the file is loaded", func() bool { return b.Stats().Count > s.Count*9/10 })
+	storetest.Eventually(t, "the file is loaded", func() bool { return b.Stats().Count > s.Count*9/10 })
 	t.Logf("loaded after %v", time.Since(start))
 	check("loaded")
 	half, enough := int(s.Count)/2, errors.New("enough")
 	got := 0
 	start = time.Now()
-	err := b.Replay(within(t), func(_ context.Context, payload []byte) error {
+	err := b.Replay(storetest.Within(t), func(_ context.Context, payload []byte) error {
 		if got >= half {
 			return enough
 		}

@@ -168,7 +168,7 @@ func (c *childGateway) full() error {
 	}
 	s := c.b.Stats()
 	fmt.Printf("full: degraded %v, dropped for the disk %v, for another reason %d, adding is slow %v\n",
-		s.Err != nil, s.Dropped.Disk > 0, s.Dropped.Full+s.Dropped.Memory, slowest > 100*time.Millisecond)
+		s.Err != nil, s.Dropped.Disk > 0, s.Dropped.Full+s.Dropped.Memory, slowest > time.Second)
 	if err := room(); err != nil {
 		return err
 	}

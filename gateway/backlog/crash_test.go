@@ -44,7 +44,7 @@ func wantKept(t *testing.T, dir string) (delivered int) {
 	b := open(t, Options{Dir: dir})
 	defer closeBacklog(t, b)
 	b.Add(record(1_000_000, 100))
-	ctx, cancel := context.WithCancel(within(t))
+	ctx, cancel := context.WithCancel(storetest.Within(t))
 	r := &receiver{}
 	r.after = func(int) {
 		if r.all[len(r.all)-1] == 1_000_000 {

@@ -17,9 +17,9 @@ import (
 func TestUnusableDirectory(t *testing.T) {
 	var log bytes.Buffer
 	dir, _ := storetest.Unusable(t)
-	b := open(t, Options{Dir: dir, Logger: logTo(&log), Max: 4 * mib})
+	b := open(t, Options{Dir: dir, Logger: storetest.LogTo(&log), Max: 4 * mib})
 	add(b, 0, 100)
-	eventually(t, "it is degraded", func() bool { return b.Stats().Err != nil })
+	storetest.Eventually(t, "it is degraded", func() bool { return b.Stats().Err != nil })
 	add(b, 100, 20_000)
 	s := b.Stats()
 	if s.Dropped.Disk == 0 || s.Dropped.Full+s.Dropped.Memory != 0 || s.Waiting+int(s.Dropped.Disk) != 20_000 {
@@ -39,7 +39,7 @@ func TestDirectoryThatBecomesUsable(t *testing.T) {
 	dir, repair := storetest.Unusable(t)
 	b := open(t, Options{Dir: dir})
 	add(b, 0, 100)
-	eventually(t, "it is degraded", func() bool { return b.Stats().Err != nil })
+	storetest.Eventually(t, "it is degraded", func() bool { return b.Stats().Err != nil })
 	repair()
 	synced(t, b)
 	if n := b.Stats().Count; n != 100 {
@@ -61,7 +61,7 @@ func TestReadOnlyDirectory(t *testing.T) {
 	}
 	b := open(t, Options{Dir: dir})
 	add(b, 0, 100)
-	eventually(t, "it is degraded", func() bool { return errors.Is(b.Stats().Err, os.ErrPermission) })
+	storetest.Eventually(t, "it is degraded", func() bool { return errors.Is(b.Stats().Err, os.ErrPermission) })
 	if err := os.Chmod(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +89,7 @@ func TestRow27FileThatFails(t *testing.T) {
 					add(b, 1000, 1010)
 					synced(t, b)
 				}
-				ctx, cancel := context.WithCancel(within(t))
+				ctx, cancel := context.WithCancel(storetest.Within(t))
 				r := &receiver{}
 				r.after = func(int) {
 					if r.all[len(r.all)-1] == 1009 {

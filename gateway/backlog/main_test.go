@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"sync"
 	"testing"
 	"time"
@@ -126,13 +124,13 @@ func drain(t testing.TB, b *Backlog, n int) *receiver {
 
 func drainTo(t testing.TB, b *Backlog, r *receiver, n int) {
 	t.Helper()
-	ctx, cancel := context.WithCancel(within(t))
+	ctx, cancel := context.WithCancel(storetest.Within(t))
 	defer cancel()
 	before := b.Stats()
 	all := n >= int(before.Count)+before.Waiting
 	ended := make(chan error, 1)
 	go func() { ended <- b.Replay(ctx, r.deliver) }()
-	eventually(t, fmt.Sprintf("%d records are delivered and deleted", n), func() bool {
+	storetest.Eventually(t, fmt.Sprintf("%d records are delivered and deleted", n), func() bool {
 		s := b.Stats()
 		return len(r.received()) >= n && (s.Count == 0 && s.Waiting == 0 || !all)
 	})
@@ -163,24 +161,5 @@ func synced(t testing.TB, b *Backlog) {
 			t.Logf("%+v", b.Stats())
 		}
 	}()
-	eventually(t, "all is on disk", func() bool { s := b.Stats(); return s.Waiting == 0 && s.Err == nil })
+	storetest.Eventually(t, "all is on disk", func() bool { s := b.Stats(); return s.Waiting == 0 && s.Err == nil })
 }
-
-// within returns a context that ends long after what is waited for should have happened.
-func within(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	t.Cleanup(cancel)
-	return ctx
-}
-
-// eventually waits until something is so.
-func eventually(t testing.TB, what string, is func() bool) {
-	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !is(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("not so after 10 s: %s", what)
-		}
-	}
-}
-
-func logTo(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }

@@ -14,7 +14,7 @@ import (
 func TestUnusableDirectoryFallsBackToMemory(t *testing.T) {
 	var log bytes.Buffer
 	dir, _ := storetest.Unusable(t)
-	j := open(t, Options{Dir: dir, Logger: logTo(&log)})
+	j := open(t, Options{Dir: dir, Logger: storetest.LogTo(&log)})
 	if !j.Degraded() || !strings.Contains(log.String(), "cannot be written") {
 		t.Errorf("degraded %v, log %s", j.Degraded(), log.String())
 	}
@@ -22,7 +22,7 @@ func TestUnusableDirectoryFallsBackToMemory(t *testing.T) {
 		if e, err := j.Begin(key("%d", i), true); err != nil || e.State != New {
 			t.Fatalf("%v, %v", e.State, err)
 		}
-		if err := j.Commit(within(t), key("%d", i)); !errors.Is(err, ErrNotDurable) {
+		if err := j.Commit(storetest.Within(t), key("%d", i)); !errors.Is(err, ErrNotDurable) {
 			t.Fatalf("commit: %v", err)
 		}
 		j.Finish(key("%d", i), []byte("reply"))

@@ -1,13 +1,9 @@
 package journal
 
 import (
-	"context"
 	"fmt"
-	"io"
-	"log/slog"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"modferry/gateway/store/storetest"
 )
@@ -73,16 +69,9 @@ func want(t testing.TB, j *Journal, k Key, state State, reply string) {
 
 func commit(t testing.TB, j *Journal, k Key) {
 	t.Helper()
-	if err := j.Commit(within(t), k); err != nil {
+	if err := j.Commit(storetest.Within(t), k); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// within returns a context that ends long after what is waited for should have happened.
-func within(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-	t.Cleanup(cancel)
-	return ctx
 }
 
 // execute takes a write all the way.
@@ -94,15 +83,3 @@ func execute(t testing.TB, j *Journal, k Key, reply string) {
 	commit(t, j, k)
 	j.Finish(k, []byte(reply))
 }
-
-// eventually waits until something is so.
-func eventually(t testing.TB, what string, is func() bool) {
-	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !is(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("not so after 20 s: %s", what)
-		}
-	}
-}
-
-func logTo(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }

@@ -5,6 +5,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"modferry/gateway/store/storetest"
 )
 
 func TestRestartKnowsWrites(t *testing.T) {
@@ -40,7 +42,7 @@ func TestStateAfterAKillAtEachPoint(t *testing.T) {
 	if e, _ := afterKill(t, dir).Begin(k, true); e.State != Unknown && e.State != Answered {
 		t.Errorf("after Finish: %v", e.State)
 	}
-	eventually(t, "the reply is on disk", func() bool {
+	storetest.Eventually(t, "the reply is on disk", func() bool {
 		e, _ := afterKill(t, dir).Begin(k, true)
 		return e.State == Answered && string(e.Reply) == "reply"
 	})
@@ -50,7 +52,7 @@ func TestStateAfterAKillAtEachPoint(t *testing.T) {
 	}
 	commit(t, j, key("refused"))
 	j.Forget(key("refused"))
-	eventually(t, "the intent is gone from the disk", func() bool {
+	storetest.Eventually(t, "the intent is gone from the disk", func() bool {
 		e, _ := afterKill(t, dir).Begin(key("refused"), true)
 		return e.State == New
 	})
@@ -140,7 +142,7 @@ func TestNothingLivesForEver(t *testing.T) {
 	wall.set(-tenYears)
 	j = open(t, Options{Dir: dir, Now: wall.now, Keep: keep})
 	start := time.Now()
-	eventually(t, "everything is forgotten", func() bool { return j.Status().Entries == 0 })
+	storetest.Eventually(t, "everything is forgotten", func() bool { return j.Status().Entries == 0 })
 	if took := time.Since(start); took < keep-100*time.Millisecond || took > keep+5*time.Second {
 		t.Errorf("it took %v, want about %v", took, keep)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"iter"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -45,6 +46,20 @@ func Flipped(content []byte, each, others int) iter.Seq2[string, []byte] {
 			flipped[at] ^= 1 << bit
 			if !yield(fmt.Sprintf("bit %d of byte %d", bit, at), flipped) {
 				return
+			}
+		}
+	}
+}
+
+// Damaged returns a file cut off, with other bits, so many of each, and what is no
+// such file at all.
+func Damaged(content []byte, each int) iter.Seq2[string, []byte] {
+	return func(yield func(string, []byte) bool) {
+		for _, damaged := range []iter.Seq2[string, []byte]{CutOff(content, each), Flipped(content, 1, each), maps.All(Foreign())} {
+			for what, content := range damaged {
+				if !yield(what, content) {
+					return
+				}
 			}
 		}
 	}

@@ -11,6 +11,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -99,10 +101,8 @@ type Process struct {
 // Start runs a child, with other programs in front of it if need be.
 func Start(t *testing.T, dir, role string, before ...string) *Process {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-	t.Cleanup(cancel)
 	args := slices.Concat(before, []string{os.Args[0]})
-	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+	cmd := exec.CommandContext(Within(t), args[0], args[1:]...)
 	cmd.Env = append(os.Environ(), dirVariable+"="+dir, roleVariable+"="+role, "GORACE=atexit_sleep_ms=0")
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
@@ -144,3 +144,23 @@ func (p *Process) End() (killed bool, printed []string) {
 	p.t.Fatalf("the child: %v", err)
 	return false, nil
 }
+
+// Within returns a context that ends long after what is waited for should have happened.
+func Within(t testing.TB) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// Eventually waits until something is so.
+func Eventually(t testing.TB, what string, is func() bool) {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); !is(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("not so after 20 s: %s", what)
+		}
+	}
+}
+
+// LogTo returns a logger that writes lines of text.
+func LogTo(w io.Writer) *slog.Logger { return slog.New(slog.NewTextHandler(w, nil)) }
