@@ -22,7 +22,7 @@ const (
 // learner is what a poller finds out about the reads that its device takes.
 type learner struct {
 	key     string         // of what was learned, in the memory
-	rest    map[hole]*rest // of the readings that are refused even alone
+	rest    map[hole]*rest // of the readings that are refused even alone, and of tables whose function is
 	strikes map[hole]int   // rounds in a row in which a joined read was not answered
 	works   [2]int         // the largest quantity that was answered: registers, bits
 	trials  []trial        // what is to be tried again, one in a round
@@ -36,19 +36,6 @@ type learner struct {
 	warned  bool           // of that
 	lacks   []string       // readings that turned out to be refused, not logged yet
 	why     error          // the last of these
-}
-
-// rest is the pace of a reading that is refused.
-type rest struct {
-	failures int
-	until    time.Time
-}
-
-// trial is a read that was refused and may be taken by now: that of a hole, or if its
-// quantity is 0 one that is larger than the learned limit.
-type trial struct {
-	hole hole
-	read Read
 }
 
 func newLearner(d config.Device, b config.Bus) learner {
@@ -190,64 +177,19 @@ func between(a, b span) hole {
 	return hole{a.Table, a.Address, max(a.End(), b.End()) - int(a.Address)}
 }
 
-// refused notes that the device does not have a reading. It is tried again, first at
-// its own pace and then ever more seldom; the others do without it.
-func (p *Poller) refused(r *Read, err error) {
-	r.alone = true
-	h := holeOf(r.spans[0].Span)
-	pace := p.rest[h]
-	if pace == nil {
-		pace = &rest{}
-		p.rest[h] = pace
-		p.schedule.lesson.add(h)
-		p.learned = true
+// kind is 0 for registers and 1 for bits.
+func kind(t modbus.Table) int {
+	if inBits(t) {
+		return 1
 	}
-	if pace.failures++; pace.failures < patience {
-		return
-	}
-	pace.until = time.Now().Add(restFor(r.Every, pace.failures))
-	if pace.failures == patience {
-		p.learned = true
-		for _, i := range r.Readings {
-			p.lacks = append(p.lacks, p.o.Device.Readings[i].Name)
-		}
-		p.why = err
-	}
-}
-
-// restFor doubles with each failure.
-func restFor(every time.Duration, failures int) time.Duration {
-	pause := every
-	for range failures - patience {
-		if pause >= longestRest {
-			break
-		}
-		pause *= 2
-	}
-	return max(every, min(pause, longestRest))
-}
-
-// rests reports whether a refused reading is not to be asked for now.
-func (p *Poller) rests(r *Read) bool {
-	pace := p.rest[holeOf(r.spans[0].Span)]
-	return pace != nil && pace.until.After(time.Now())
-}
-
-// tellLacks logs once which readings the device turned out not to have.
-func (p *Poller) tellLacks() {
-	if len(p.lacks) > 0 {
-		p.o.Log.Warn("the device refuses readings; they are bad, and tried again from time to time", "readings", p.lacks, "error", p.why)
-		p.lacks, p.why = nil, nil
-	}
+	return 0
 }
 
 // worked notes a good reply.
 func (p *Poller) worked(r *Read) {
-	kind := 0
-	if inBits(r.Table) {
-		kind = 1
-	}
-	p.works[kind] = max(p.works[kind], r.Quantity)
+	delete(p.rest, hole{Table: r.Table})
+	works := &p.works[kind(r.Table)]
+	*works = max(*works, r.Quantity)
 	delete(p.strikes, hole{r.Table, r.Address, r.Quantity})
 	if r.alone {
 		h := holeOf(r.spans[0].Span)
@@ -283,11 +225,7 @@ func (p *Poller) unanswered(r *Read, err error) bool {
 	}
 	delete(p.strikes, key)
 	p.learned = true
-	kind := 0
-	if inBits(r.Table) {
-		kind = 1
-	}
-	if p.works[kind] < r.Quantity {
+	if p.works[kind(r.Table)] < r.Quantity {
 		*p.schedule.lesson.limit(r.Table) = max(1, r.Quantity/2)
 		return true
 	}
@@ -295,74 +233,4 @@ func (p *Poller) unanswered(r *Read, err error) bool {
 	p.schedule.lesson.add(between(r.spans[half-1], r.spans[half]))
 	p.again = time.Now().Add(askSoon) // of several halves only one cut will be needed in the end
 	return true
-}
-
-// settle plans with what was learned, and keeps it.
-func (p *Poller) settle() {
-	if !p.learned {
-		return
-	}
-	p.learned = false
-	s := p.schedule
-	s.replan()
-	if p.o.Memory == nil {
-		return
-	}
-	lasting := s.lesson.clone()
-	lasting.Holes = slices.DeleteFunc(lasting.Holes, func(h hole) bool {
-		return p.rest[h] != nil && p.rest[h].failures < patience
-	})
-	p.o.Memory.keep(p.o.Device.Name, p.key, lasting)
-}
-
-// forgive has everything tried again that the device refused: it was away, or a day
-// has gone by, and may be another one now.
-func (p *Poller) forgive() {
-	p.again = time.Now().Add(askAgain)
-	p.trials, p.works = nil, [2]int{}
-	s := p.schedule
-	for _, h := range s.lesson.Holes {
-		if pace := p.rest[h]; pace != nil {
-			pace.until = time.Time{}
-		} else {
-			p.trials = append(p.trials, trial{h, Read{Table: h.Table, Address: h.Address, Quantity: h.Quantity}})
-		}
-	}
-	free := *s.planner
-	free.lesson.Registers, free.lesson.Bits = 0, 0
-	for _, t := range []modbus.Table{modbus.HoldingRegisters, modbus.Coils} {
-		learned := s.lesson.limit(t)
-		if *learned == 0 {
-			continue
-		}
-		all := free.plan(free.allClasses())
-		i := slices.IndexFunc(all, func(r Read) bool { return inBits(r.Table) == inBits(t) && r.Quantity > *learned && len(r.spans) > 1 })
-		if i < 0 { // it makes no difference
-			*learned, p.learned = 0, true
-			continue
-		}
-		p.trials = append(p.trials, trial{hole{Table: t}, all[i]})
-	}
-}
-
-// retry tries one thing again that the device refused, after a round that it answered.
-func (p *Poller) retry() {
-	if time.Now().After(p.again) {
-		p.forgive()
-	}
-	if len(p.trials) == 0 || p.away {
-		return
-	}
-	t := p.trials[0]
-	p.trials = p.trials[1:]
-	if _, err := p.ask(&t.read); err != nil {
-		return
-	}
-	p.learned = true
-	if t.hole.Quantity > 0 {
-		p.schedule.lesson.drop(t.hole)
-	} else {
-		*p.schedule.lesson.limit(t.hole.Table) = 0
-	}
-	p.settle()
 }

@@ -12,7 +12,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"modferry/gateway/bus"
 	"modferry/gateway/config"
 	"modferry/gateway/message"
 	"modferry/modbus"
@@ -28,6 +27,7 @@ type picky struct {
 	device   *server.Device
 	most     int  // registers in one request; 0 = no limit
 	mute     bool // it keeps silent where it would refuse
+	short    bool // it answers with as much as it can instead
 	off      bool
 	requests []string // function, address and quantity
 	refused  []string
@@ -57,6 +57,9 @@ func (d *picky) Send(adu []byte) ([]byte, error) {
 	reply, _ := d.device.Handle(a.Unit, a.PDU)
 	if d.most > 0 && s.Quantity > d.most {
 		reply = modbus.ExceptionPDU(a.PDU.FunctionCode, modbus.IllegalDataValue)
+	}
+	if d.short && modbus.AsException(reply) != nil {
+		reply = modbus.PDU{FunctionCode: a.PDU.FunctionCode, Data: append([]byte{byte(2 * d.most)}, make([]byte, 2*d.most)...)}
 	}
 	if d.off || d.mute && modbus.AsException(reply) != nil {
 		d.silent++
@@ -288,54 +291,6 @@ func TestLimitIsFoundOnce(t *testing.T) {
 	})
 }
 
-// A device keeps silent where others refuse.
-func TestSilenceOnLargeReads(t *testing.T) {
-	tooMuch, gap := newPicky(t, inputs(0, 1000)), newPicky(t, inputs(0, 41), inputs(43, 200))
-	tooMuch.most, tooMuch.mute, gap.mute = 30, true, true
-	for d, want := range map[*picky]int{tooMuch: 14, gap: 3} {
-		t.Run(fmt.Sprint(want), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				c := pollEvery(2*time.Second, words(row(0, 200, 4)...))
-				p := startPolling(t, d, c, nil)
-				pass(15 * time.Minute) // and what was cut too much is joined again
-				d.change(func(d *picky) { d.silent = 0 })
-				d.since()
-				pass(time.Minute)
-				requests, _ := d.since()
-				silent := 0
-				d.change(func(d *picky) { silent = d.silent })
-				if silent > 0 || len(requests) > want*30 {
-					t.Errorf("%d requests in 30 rounds, %d without an answer; want at most %d each and none", len(requests), silent, want)
-				}
-				for _, r := range c.Readings {
-					if q := p.quality(r.Name); q != message.Good {
-						t.Errorf("%s is %q", r.Name, q)
-					}
-				}
-			})
-		})
-	}
-}
-
-// Noise now and then is no reason to ask for less.
-func TestFewTimeoutsTeachNothing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		d := newPicky(t, inputs(0, 100))
-		startPolling(t, d, pollEvery(2*time.Second, words(row(0, 99, 1)...)), nil)
-		for range 20 {
-			d.change(func(d *picky) { d.most, d.mute = 30, true })
-			pass(4 * time.Second) // two rounds
-			d.change(func(d *picky) { d.most, d.mute = 0, false })
-			pass(2 * time.Second)
-		}
-		d.since()
-		pass(20 * time.Second)
-		if requests, _ := d.since(); len(requests) != 10 {
-			t.Errorf("%d requests in 10 rounds, want one each: %v", len(requests), requests)
-		}
-	})
-}
-
 // The device was replaced by one without the hole: it was away meanwhile, or a day has gone by.
 func TestReadsAreJoinedAgain(t *testing.T) {
 	for name, away := range map[string]time.Duration{"restart": 10 * time.Second, "a day": 0} {
@@ -361,6 +316,28 @@ func TestReadsAreJoinedAgain(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A device without coils is asked for them ever more seldom; its registers go on.
+func TestFunctionThatADeviceDoesNotHave(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newPicky(t, inputs(0, 10))
+		device, err := server.NewDevice(server.DeviceOptions{Spans: []modbus.Span{inputs(0, 10), {Table: modbus.Coils, Quantity: 10}}, Functions: []byte{4}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.change(func(d *picky) { d.device = device })
+		c := pollEvery(time.Second, append(words(row(0, 9, 1)...), place(modbus.Coils, register.Bool, 0, 9)...))
+		p := startPolling(t, d, c, nil)
+		pass(time.Hour)
+		requests, refused := d.since()
+		if len(refused) > log2(3600)+3 || len(requests) < 3600+len(refused) {
+			t.Errorf("%d requests in an hour, %d refused", len(requests), len(refused))
+		}
+		if p.quality("coils-0") != message.Bad || p.quality("r0") != message.Good {
+			t.Errorf("a coil is %q, a register %q", p.quality("coils-0"), p.quality("r0"))
+		}
+	})
 }
 
 // What was learned more than a day ago is tried again by the next process.
@@ -399,63 +376,6 @@ func TestHoleThatStaysCostsOneRequest(t *testing.T) {
 		_, refused := d.since()
 		if slices.Sort(refused); strings.Join(refused, ", ") != "4 40+5, 4 64+5" {
 			t.Errorf("refused: %v, want each hole once", refused)
-		}
-	})
-}
-
-// line is a bus's way to a picky device.
-type line struct{ *picky }
-
-func (l line) Framing() modbus.Framing { return modbus.Bare }
-
-func (l line) SendContext(_ context.Context, adu []byte) ([]byte, error) { return l.Send(adu) }
-
-// A breaker leaves a unit alone after a few timeouts; large reads that are not
-// answered are told from a unit that is dead all the same.
-func TestSilenceOnLargeReadsBehindABreaker(t *testing.T) {
-	for after := 1; after <= 4; after++ {
-		t.Run(fmt.Sprint(after), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				d := newPicky(t, inputs(0, 1000))
-				d.most, d.mute = 30, true
-				b := bus.New(bus.Options{Line: line{d}, Timeout: time.Second, Queue: 4, Breaker: bus.Breaker{After: after}})
-				ctx, cancel := context.WithCancel(t.Context())
-				var running sync.WaitGroup
-				running.Go(func() { b.Run(ctx) })
-				defer running.Wait()
-				defer cancel()
-				c := pollEvery(2*time.Second, words(row(0, 99, 1)...))
-				p := startPollingBy(t, func(ctx context.Context) modbus.Client { return b.Client(ctx, 1, 0) }, c, nil)
-				pass(5 * time.Minute)
-				for _, r := range c.Readings {
-					if q := p.quality(r.Name); q != message.Good {
-						t.Fatalf("%s is %q", r.Name, q)
-					}
-				}
-				d.since()
-				pass(time.Minute)
-				if requests, _ := d.since(); len(requests) != 4*30 {
-					t.Errorf("%d requests in 30 rounds, want 4 each", len(requests))
-				}
-				p.end()
-			})
-		})
-	}
-}
-
-// A dead device costs its line no more than before: two timeouts of its first read, one of
-// a small one, and then the probes of the breaker, which are small.
-func TestDeadDeviceIsAskedForLittle(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		d := newPicky(t, inputs(0, 1000))
-		startPolling(t, d, pollEvery(2*time.Second, words(row(0, 299, 1)...)), nil)
-		pass(time.Second)
-		d.change(func(d *picky) { d.off = true })
-		d.since()
-		pass(10 * time.Second)
-		requests, _ := d.since()
-		if large := len(slices.DeleteFunc(slices.Clone(requests), func(r string) bool { return strings.HasSuffix(r, "+1") })); large > 2 {
-			t.Errorf("%d large reads of a dead device: %v", large, requests)
 		}
 	})
 }

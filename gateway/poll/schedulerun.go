@@ -81,7 +81,7 @@ func (p *Poller) endRound() {
 
 // do makes a read, learns from what comes back, and reports whether polling goes on.
 func (p *Poller) do(r *Read) bool {
-	if r.alone && p.rests(r) {
+	if p.rests(r) {
 		return true
 	}
 	p.asked = true
@@ -101,6 +101,8 @@ func (p *Poller) do(r *Read) bool {
 		return p.split(*r, err)
 	case isRefusal(err):
 		p.refused(r, err)
+	case exceptionOf(err) == modbus.IllegalFunction:
+		p.unable(r, err)
 	case isSilence(err) && len(r.spans) > 1:
 		return p.unanswered(r, err)
 	}
