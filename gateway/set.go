@@ -27,7 +27,7 @@ type setter struct {
 	soon   func(reading string) // has a reading read and published
 }
 
-// wants reports whether a reading of the configuration can be set.
+// wantsSets reports whether a reading of the configuration can be set.
 func wantsSets(c *config.Config) bool {
 	return slices.ContainsFunc(c.Devices, func(d config.Device) bool {
 		return slices.ContainsFunc(d.Readings, func(r profile.Reading) bool { return r.Set != nil })
@@ -88,13 +88,13 @@ func (s *setter) admit(device, name string, m mqtt.Message) (*message.Set, *prof
 
 // refuseSet tells of a set that reaches no bus.
 func (g *Gateway) refuseSet(s *setter, client string, m mqtt.Message, to address, why *message.Error) {
-	bus := ""
+	of := ""
 	if s != nil {
-		bus = s.device.Bus
+		of = s.device.Bus
 		s.line.bus.CountDenied()
 	}
 	g.log.Debug("set refused", "topic", m.Topic, "error", why)
-	g.audit(message.NewRefusal(bus, client, why, time.Now()))
+	g.audit(message.NewRefusal(of, client, why, time.Now()))
 	g.session.Publish(to.event(why.SetResult()))
 	m.Ack()
 }
