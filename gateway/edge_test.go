@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"modferry/gateway"
 	"modferry/gateway/gatewaytest"
 	"modferry/gateway/sparkplug"
 	"modferry/gateway/sparkplug/sparkplugtest"
@@ -246,5 +248,44 @@ func TestSparkplugHostSetsAReading(t *testing.T) {
 	}
 	if got := p.written(); got != "6 00320019" {
 		t.Errorf("the device was written %q", got)
+	}
+}
+
+func TestSparkplugReload(t *testing.T) {
+	t.Parallel()
+	broker, p, dir := gatewaytest.Mosquitto(t, gatewaytest.MosquittoOptions{NoDelay: true}), newCounter(t), t.TempDir()
+	host := newSCADA(t, broker.URL())
+	yaml := edgeYAML(broker.URL(), "3.1.1", dir, p)
+	more := yaml + "  e: {bus: b, unit: 2, every: 20ms, readings: {count: {input: 1, type: uint16}}}\n"
+	g := startSession(t, yaml)
+	host.await("DBIRTH")
+	reload := func(yaml string) {
+		t.Helper()
+		if err := g.Reload(parse(t, yaml)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	reload(more)
+	if m := host.await("DBIRTH"); !strings.HasSuffix(m.Topic, "/e") {
+		t.Errorf("born is %s", m.Topic)
+	}
+	reload(strings.Replace(more, "count: {input: 1, type: uint16}}", "other: {input: 2, type: uint16}}", 1))
+	host.await("DDEATH")
+	host.await("DBIRTH")
+	if h := host.judge(); h.Births != 1 || h.Devices["e"].Types["other"] != "UInt16" {
+		t.Errorf("the host knows %+v", h.Devices["e"])
+	}
+	reload(yaml)
+	host.await("DDEATH")
+	reload(strings.Replace(yaml, "mqtt: {", "mqtt: {keepalive: 20s, ", 1)) // another connection
+	host.await("NDEATH")
+	host.await("NBIRTH")
+	host.await("DBIRTH")
+	for range 10 {
+		host.await("DDATA")
+	}
+	host.judge()
+	if err := g.Reload(parse(t, strings.Replace(yaml, "group: plant", "group: hall", 1))); !errors.Is(err, gateway.ErrRestart) {
+		t.Errorf("another group: %v", err)
 	}
 }

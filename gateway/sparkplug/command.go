@@ -72,7 +72,7 @@ func (n *Node) write(device string, m *Metric, retained bool) {
 func (n *Node) reading(device string, m *Metric) (string, bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	d := n.device(device)
+	d := n.byName[device]
 	if d == nil {
 		return "", false
 	}

@@ -3,7 +3,6 @@ package sparkplug
 import (
 	"log/slog"
 	"reflect"
-	"slices"
 	"sync"
 	"time"
 
@@ -38,6 +37,7 @@ type Node struct {
 	again   *time.Timer // births shall be repeated; nil = not asked for
 	woken   bool        // Wake was called, and Next not since
 	devices []*device
+	byName  map[string]*device
 	dead    []string          // devices that are gone, and the hosts know them
 	aliases map[string]uint64 // by device/metric
 	turn    int               // the device after the one that changes were told of last
@@ -83,18 +83,18 @@ func (n *Node) Online() {
 func (n *Node) SetDevices(all []config.Device) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	before := n.devices
-	n.devices, n.turn = nil, 0
+	before, known := n.devices, n.byName
+	n.devices, n.byName, n.turn = nil, map[string]*device{}, 0
 	for _, c := range all {
-		i := slices.IndexFunc(before, func(d *device) bool { return reflect.DeepEqual(d.built, c) })
-		if i >= 0 {
-			n.devices = append(n.devices, before[i])
-		} else {
-			n.devices = append(n.devices, newDevice(c, func(name string) uint64 { return n.alias(c.Name + "/" + name) }))
+		d := known[c.Name]
+		if d == nil || !reflect.DeepEqual(d.built, c) {
+			d = newDevice(c, func(name string) uint64 { return n.alias(c.Name + "/" + name) })
 		}
+		n.devices = append(n.devices, d)
+		n.byName[c.Name] = d
 	}
 	for _, d := range before {
-		if d.born && !slices.Contains(n.devices, d) {
+		if d.born && n.byName[d.built.Name] != d {
 			n.dead = append(n.dead, d.built.Name)
 		}
 	}
@@ -114,7 +114,7 @@ func (n *Node) alias(name string) uint64 {
 func (n *Node) Sample(device, reading string, s message.Sample) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if d := n.device(device); d != nil {
+	if d := n.byName[device]; d != nil {
 		d.sample(reading, s, time.Now())
 		if d.online && (d.pending > 0 || !d.born) {
 			n.wake()
@@ -126,18 +126,10 @@ func (n *Node) Sample(device, reading string, s message.Sample) {
 func (n *Node) Status(device string, online bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if d := n.device(device); d != nil && d.online != online {
+	if d := n.byName[device]; d != nil && d.online != online {
 		d.online = online
 		n.wake()
 	}
-}
-
-func (n *Node) device(name string) *device {
-	i := slices.IndexFunc(n.devices, func(d *device) bool { return d.built.Name == name })
-	if i < 0 {
-		return nil
-	}
-	return n.devices[i]
 }
 
 // wake asks for a call of Next, once.
