@@ -69,7 +69,7 @@ func (v *v3) connect(ctx context.Context, fresh bool) (resumed bool, err error) 
 	if fresh {
 		v.client = nil
 		if keep { // only a clean session discards the last one, and only an unclean one lasts [MQTT-3.1.2-6]
-			v.store = paho.NewOrderedMemoryStore()
+			v.store = newStore()
 			sweeper := paho.NewClient(v.options().SetCleanSession(true))
 			if err := v.open(ctx, sweeper); err != nil {
 				return false, err
@@ -79,7 +79,7 @@ func (v *v3) connect(ctx context.Context, fresh bool) (resumed bool, err error) 
 	}
 	resumed = v.client != nil
 	if v.client == nil {
-		v.store = paho.NewOrderedMemoryStore()
+		v.store = newStore()
 		v.client = paho.NewClient(v.withWill(v.options()).SetCleanSession(!keep))
 	}
 	return resumed && keep, v.open(ctx, v.client)
