@@ -10,6 +10,5 @@
 // replies, noise. It takes frames apart by the length that their bytes tell, checks
 // them, and says nothing unless a whole request was for it.
 //
-// Not here: functions 7, 11, 12, 20 and 21, TLS, UDP, framings over TCP other than
-// MBAP (a TCP connection is an [io.ReadWriteCloser], which ServeRTU takes).
+// Not here: functions 7, 11, 12, 20 and 21. TLS is a matter of the listener.
 package server

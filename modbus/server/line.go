@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"time"
 
@@ -14,12 +15,22 @@ import (
 // ServeRTU serves a serial line, or anything else that carries RTU frames, until ctx
 // ends or the line fails. It closes line. The error is nil if ctx ended it.
 func (s *Server) ServeRTU(ctx context.Context, line io.ReadWriteCloser) error {
-	return s.serveLine(ctx, line, modbus.RTU, &rtuFinder{}, orElse(s.o.Patience, DefaultPatience))
+	return s.lineServer(line, modbus.RTU).run(ctx)
 }
 
 // ServeASCII is [Server.ServeRTU] for ASCII frames.
 func (s *Server) ServeASCII(ctx context.Context, line io.ReadWriteCloser) error {
-	return s.serveLine(ctx, line, modbus.ASCII, &asciiFinder{}, orElse(s.o.Patience, DefaultASCIIPatience))
+	return s.lineServer(line, modbus.ASCII).run(ctx)
+}
+
+func (s *Server) lineServer(line io.ReadWriteCloser, framing modbus.Framing) *lineServer {
+	l := &lineServer{Server: s, line: line, framing: framing}
+	if framing == modbus.ASCII {
+		l.finder, l.patience = &asciiFinder{}, orElse(s.o.Patience, DefaultASCIIPatience)
+	} else {
+		l.finder, l.patience = &rtuFinder{}, orElse(s.o.Patience, DefaultPatience)
+	}
+	return l
 }
 
 func orElse(d, def time.Duration) time.Duration {
@@ -47,10 +58,10 @@ const (
 	forSilence             // only silence tells whether the frame is whole
 )
 
-// serveLine is the one loop that reads requests and writes replies. Reading has a
+// run is the one loop that reads requests and writes replies. Reading has a
 // goroutine of its own because no read of a line can be given a deadline everywhere.
-func (s *Server) serveLine(ctx context.Context, line io.ReadWriteCloser, framing modbus.Framing, f finder, patience time.Duration) error {
-	l := lineServer{Server: s, line: line, framing: framing, finder: f, patience: patience}
+func (l *lineServer) run(ctx context.Context) error {
+	line := l.line
 	stop := context.AfterFunc(ctx, func() { line.Close() })
 	chunks, failed := make(chan []byte), make(chan error, 1)
 	done := make(chan struct{})
@@ -95,6 +106,7 @@ type lineServer struct {
 	*Server
 	line     io.ReadWriteCloser
 	framing  modbus.Framing
+	client   net.Addr // nil on a serial line
 	finder   finder
 	patience time.Duration
 	heard    []byte // the request, for a Responder
@@ -140,7 +152,7 @@ func (l *lineServer) handleAll(ctx context.Context, silent bool) (wait, error) {
 			return wait, nil
 		}
 		reply, answer, err := l.respond(ctx, l.exchange(request))
-		if err != nil && !errors.Is(err, ErrClose) {
+		if err != nil && (l.client != nil || !errors.Is(err, ErrClose)) {
 			return forever, err
 		}
 		if !answer || request.Unit == modbus.Broadcast { // [Serial 2.1]
@@ -158,7 +170,7 @@ func (l *lineServer) handleAll(ctx context.Context, silent bool) (wait, error) {
 
 // exchange returns a request for whoever looks at whole frames.
 func (l *lineServer) exchange(request modbus.ADU) Exchange {
-	x := Exchange{Framing: l.framing, Request: request, line: l}
+	x := Exchange{Framing: l.framing, Client: l.client, Request: request, line: l}
 	if l.o.Responder != nil {
 		l.heard = l.framing.Append(l.heard[:0], request)
 		x.Frame = l.heard

@@ -25,6 +25,12 @@ const (
 // Each connection may send requests without waiting for replies; they are handled
 // and answered in their order. A header that is not Modbus' closes the connection.
 func (s *Server) ServeTCP(ctx context.Context, ln net.Listener) error {
+	return s.serveAll(ctx, ln, s.serveConn)
+}
+
+// serveAll serves the connections of ln, each in a goroutine of its own; serve
+// closes its connection.
+func (s *Server) serveAll(ctx context.Context, ln net.Listener, serve func(ctx context.Context, conn net.Conn)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { ln.Close() })
@@ -53,7 +59,7 @@ func (s *Server) ServeTCP(ctx context.Context, ln net.Listener) error {
 			continue
 		}
 		open.Go(func() {
-			s.serveConn(ctx, conn)
+			serve(ctx, conn)
 			<-free
 		})
 	}
