@@ -71,6 +71,9 @@ func each(t *testing.T, test func(t *testing.T, s server, v mqtt.Version)) {
 		t.Run(name+" mosquitto", func(t *testing.T) { t.Parallel(); test(t, mosquitto(t), v) })
 		t.Run(name+" embedded", func(t *testing.T) { t.Parallel(); test(t, embedded(t), v) })
 	}
+	if testing.Short() { // its program has to be built
+		return
+	}
 	t.Run("3.1.1 nats", func(t *testing.T) { t.Parallel(); test(t, nats(t), mqtt.V311) })
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -137,12 +138,20 @@ func TestHandshakesGoOnInOrder(t *testing.T) {
 			s.Publish(mqtt.Event{Topic: "w/response", Payload: fmt.Append(nil, i)})
 		}
 		await(t, "end of the handshakes", func() bool { return len(b.heard()) >= 5 })
-		want := []string{"PUBREL 1", "PUBLISH 1", "PUBLISH 2", "PUBREL 2", "PUBREL 3"}
-		if v == mqtt.V5 { // the library repeats all before it hears an answer
-			want = []string{"PUBLISH 1", "PUBLISH 2", "PUBREL 1", "PUBREL 2", "PUBREL 3"}
+		got := b.heard()
+		if v == mqtt.V311 && got[0] != "PUBREL 1" { // the library of MQTT 5 repeats all before it hears an answer
+			t.Errorf("over the next connection comes %q first", got[0])
 		}
-		if got := b.heard(); !slices.Equal(got, want) {
-			t.Errorf("over the next connection come %q, want %q", got, want)
+		var released, repeated []string
+		for _, what := range got {
+			if strings.HasPrefix(what, "PUBREL") {
+				released = append(released, what)
+			} else {
+				repeated = append(repeated, what)
+			}
+		}
+		if !slices.Equal(released, []string{"PUBREL 1", "PUBREL 2", "PUBREL 3"}) || !slices.Equal(repeated, []string{"PUBLISH 1", "PUBLISH 2"}) {
+			t.Errorf("over the next connection come %q", got)
 		}
 		end()
 	})
