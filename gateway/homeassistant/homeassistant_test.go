@@ -3,11 +3,11 @@ package homeassistant_test
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"reflect"
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
@@ -48,22 +48,15 @@ func one(t testing.TB, keys, reading string) (topic string, e map[string]any) {
 
 var topicForm = regexp.MustCompile(`^homeassistant/([a-z_]+)/[a-zA-Z0-9_-]+/[a-zA-Z0-9_-]+/config$`)
 
+// documented is what Home Assistant's documentation says of discovery messages.
+var documented = sync.OnceValues(func() (*jsonschema.Schema, error) {
+	return jsonschema.NewCompiler().Compile("testdata/discovery.schema.json")
+})
+
 // validate holds messages against the schema of their components.
 func validate(t testing.TB, messages []homeassistant.Message) {
 	t.Helper()
-	text, err := os.ReadFile("testdata/discovery.schema.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	document, err := jsonschema.UnmarshalJSON(strings.NewReader(string(text)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	compiler := jsonschema.NewCompiler()
-	if err := compiler.AddResource("schema.json", document); err != nil {
-		t.Fatal(err)
-	}
-	schema, err := compiler.Compile("schema.json")
+	schema, err := documented()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,8 +187,10 @@ func TestProfiles(t *testing.T) {
 		for _, name := range names {
 			fmt.Fprintf(&devices, "  %s: {bus: b, unit: 1, profile: %s, payload: %s}\n", name, name, payload)
 		}
-		messages, skipped := homeassistant.Messages(plant(t, discovery, devices.String()))
+		c := plant(t, discovery, devices.String())
+		messages, skipped := homeassistant.Messages(c)
 		validate(t, messages)
+		classes := map[string]string{} // by unique id
 		if len(messages) <= len(names) {
 			t.Errorf("%d messages of %d profiles", len(messages), len(names))
 		}
@@ -205,7 +200,8 @@ func TestProfiles(t *testing.T) {
 		topics, ids := map[string]bool{}, map[string]bool{}
 		for _, m := range messages {
 			var e struct {
-				ID string `json:"unique_id"`
+				ID    string `json:"unique_id"`
+				Class string `json:"device_class"`
 			}
 			if err := json.Unmarshal(m.Payload, &e); err != nil {
 				t.Fatal(err)
@@ -213,7 +209,14 @@ func TestProfiles(t *testing.T) {
 			if topics[m.Topic] || ids[e.ID] {
 				t.Errorf("twice: %s %s", m.Topic, e.ID)
 			}
-			topics[m.Topic], ids[e.ID] = true, true
+			topics[m.Topic], ids[e.ID], classes[e.ID] = true, true, e.Class
+		}
+		for _, d := range c.Devices {
+			for _, r := range d.Readings {
+				if got := classes["modferry.w."+d.Name+"."+r.Name]; r.Class != "" && got != r.Class {
+					t.Errorf("%s, %s: Home Assistant has no class %s with unit %q here", d.Name, r.Name, r.Class, r.Unit)
+				}
+			}
 		}
 	}
 }

@@ -171,7 +171,7 @@ func TestBirthsDataAndDeaths(t *testing.T) {
 }
 
 func TestValuesInTheTypesOfTheirReadings(t *testing.T) {
-	for _, c := range []struct{ reading, value, kind, want string }{
+	cases := []struct{ reading, value, kind, want string }{
 		{"input: 1, type: int16", "-20", "Int16", "-20"},
 		{"input: 1, type: uint16", "65535", "UInt16", "65535"},
 		{"input: 1, type: int32", "-2147483648", "Int32", "-2.147483648e+09"},
@@ -194,21 +194,29 @@ func TestValuesInTheTypesOfTheirReadings(t *testing.T) {
 		{"compute: x * 2", "1.5", "Double", "1.5"},
 		{"compute: x > 2", "true", "Boolean", "true"},
 		{"compute: 'x > 2 ? \"a\" : \"b\"'", `"a"`, "String", "a"},
-	} {
-		w := wire(t, "")
-		w.SetDevices(devices(t, "  d: {bus: b, unit: 1, readings: {r: {"+c.reading+"}, x: {coil: 9}}}\n"))
-		w.Status("d", true)
-		w.connect()
-		w.carry(all)
-		w.good(t, "d", "r", c.value)
-		w.carry(all)
-		d := w.host(t).Devices["d"]
-		if got := fmt.Sprint(d.Values["r"]); d.Types["r"] != c.kind || got != c.want {
-			t.Errorf("%s: %s is %s %s, want %s %s", c.reading, c.value, d.Types["r"], got, c.kind, c.want)
+	}
+	var readings strings.Builder
+	for i, c := range cases {
+		fmt.Fprintf(&readings, "r%d: {%s}, ", i, c.reading)
+	}
+	w := wire(t, "")
+	w.SetDevices(devices(t, "  d: {bus: b, unit: 1, readings: {"+readings.String()+"x: {coil: 9}}}\n"))
+	w.Status("d", true)
+	w.connect()
+	w.carry(all)
+	for i, c := range cases {
+		w.good(t, "d", fmt.Sprint("r", i), c.value)
+	}
+	w.carry(all)
+	d := w.host(t).Devices["d"]
+	for i, c := range cases {
+		name := fmt.Sprint("r", i)
+		if got := fmt.Sprint(d.Values[name]); d.Types[name] != c.kind || got != c.want {
+			t.Errorf("%s: %s is %s %s, want %s %s", c.reading, c.value, d.Types[name], got, c.kind, c.want)
 		}
-		if d.Values["x"] != nil || d.Health["x"] != 0 {
-			t.Errorf("what was never read is %v with quality %d", d.Values["x"], d.Health["x"])
-		}
+	}
+	if d.Values["x"] != nil || d.Health["x"] != 0 {
+		t.Errorf("what was never read is %v with quality %d", d.Values["x"], d.Health["x"])
 	}
 }
 
@@ -361,19 +369,19 @@ func TestBDSeqGoesOn(t *testing.T) {
 	if err := os.WriteFile(file, []byte("253\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	var got []string
+	var got []uint64
 	for range 2 { // processes
 		w := wire(t, file)
 		for range 2 { // connections
 			w.connect()
 			w.carry(all)
-			got = append(got, sparkplugtest.Decode(t, w.sent)[len(w.sent)-1].Values()["bdSeq"])
-			if death := sparkplugtest.Decode(t, []sparkplugtest.Message{{Payload: w.will}})[0]; death.Values()["bdSeq"] != got[len(got)-1] {
-				t.Errorf("NDEATH has %v, NBIRTH %s", death.Values(), got[len(got)-1])
+			birth, death := bdSeq(t, w.sent[len(w.sent)-1].Payload), bdSeq(t, w.will)
+			if got = append(got, birth); birth != death {
+				t.Errorf("NDEATH has %d, NBIRTH %d", death, birth)
 			}
 		}
 	}
-	if want := []string{"254", "255", "0", "1"}; !slices.Equal(got, want) {
+	if want := []uint64{254, 255, 0, 1}; !slices.Equal(got, want) {
 		t.Errorf("bdSeq %v, want %v", got, want)
 	}
 	for _, damaged := range []string{"", "x", "256", "-1"} {
@@ -383,8 +391,19 @@ func TestBDSeqGoesOn(t *testing.T) {
 		w := wire(t, file)
 		w.connect()
 		w.carry(all)
-		w.host(t)
+		if n := bdSeq(t, w.sent[0].Payload); n > 255 {
+			t.Errorf("bdSeq is %d after the file held %q", n, damaged)
+		}
 	}
+}
+
+func bdSeq(t *testing.T, payload []byte) uint64 {
+	t.Helper()
+	p, err := sparkplug.Parse(payload)
+	if err != nil || p.Metrics[0].Name != "bdSeq" || p.Metrics[0].Null {
+		t.Fatalf("%+v, %v", p, err)
+	}
+	return p.Metrics[0].Value.Bits
 }
 
 // TestWhateverHappens: no order of events breaks the rules of the order of messages.
