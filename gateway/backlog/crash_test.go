@@ -160,24 +160,7 @@ func TestRow26KilledAtEverySystemCall(t *testing.T) {
 // A disk that fails in the middle and works again: nothing that was kept is lost,
 // nothing is delivered twice.
 func TestFailingSystemCalls(t *testing.T) {
-	before := leftBehind(t)
-	for _, injection := range []string{
-		"pwrite64:error=ENOSPC:when=3..6",
-		"pwrite64:error=EIO:when=7",
-		"fdatasync:error=EIO:when=3..4",
-		"fdatasync:error=EIO:when=2",
-		"fdatasync:error=EIO:when=4",
-		"fdatasync:error=EIO:when=5..8",
-		"ftruncate:error=ENOSPC:when=1..2",
-		"/^rename:error=EROFS:when=1",
-		"openat:error=EACCES:when=1..4",
-		"fsync:error=EIO:when=1..3",
-	} {
-		t.Run(strings.ReplaceAll(injection, "/^", ""), func(t *testing.T) {
-			dir, _ := storetest.FailCalls(t, fileName, roleOnce, before, injection)
-			wantKept(t, dir)
-		})
-	}
+	storetest.FailSomeCalls(t, fileName, roleOnce, leftBehind(t), func(t *testing.T, dir string) { wantKept(t, dir) })
 }
 
 func TestRow27FullDisk(t *testing.T) {

@@ -68,18 +68,6 @@ func openDamaged(t *testing.T, dir string, content []byte) (known int) {
 	return len(r.all) - 1
 }
 
-func TestSoundFileIsReadWhole(t *testing.T) {
-	for _, records := range []int{1, 3, 50, sampleRecords} {
-		dir := t.TempDir()
-		if known := openDamaged(t, dir, sample(t, records)); known != records {
-			t.Errorf("%d of %d records are known", known, records)
-		}
-		if broken := storetest.Broken(t, dir); len(broken) > 0 {
-			t.Errorf("%d records: set aside %v", records, broken)
-		}
-	}
-}
-
 // Whatever is wrong with the file, what is delivered of it is right and in order.
 func TestRow26DamagedFile(t *testing.T) {
 	each := 50

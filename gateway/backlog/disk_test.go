@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -47,25 +46,6 @@ func TestDirectoryThatBecomesUsable(t *testing.T) {
 	}
 	closeBacklog(t, b)
 	b = open(t, Options{Dir: dir})
-	wantRange(t, drain(t, b, 100).received(), 0, 100)
-}
-
-func TestReadOnlyDirectory(t *testing.T) {
-	dir := t.TempDir()
-	if err := os.Chmod(dir, 0o500); err != nil {
-		t.Fatal(err)
-	}
-	if f, err := os.Create(filepath.Join(dir, "probe")); err == nil {
-		f.Close()
-		t.Skip("this user may write everywhere")
-	}
-	b := open(t, Options{Dir: dir})
-	add(b, 0, 100)
-	storetest.Eventually(t, "it is degraded", func() bool { return errors.Is(b.Stats().Err, os.ErrPermission) })
-	if err := os.Chmod(dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	synced(t, b)
 	wantRange(t, drain(t, b, 100).received(), 0, 100)
 }
 

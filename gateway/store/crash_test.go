@@ -6,7 +6,6 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -16,7 +15,6 @@ import (
 // What a child does with the file in its directory.
 const (
 	roleOnce = "once" // some transactions, and a fresh file in between; all by the first thread
-	roleBusy = "busy" // makes transactions until it is killed
 	roleFull = "full" // a disk of 64 KiB gets full, and has room again
 
 	noteKept = "kept" // a transaction that is on disk, so the child was told
@@ -102,27 +100,11 @@ func once(dir string) error {
 	return w.file.Close()
 }
 
-func busy(dir string) error {
-	w := &worker{dir: dir, place: placeIn(dir)}
-	for n := 0; ; n++ {
-		if err := w.step(); err != nil {
-			return err
-		}
-		if n == 0 {
-			fmt.Println("ready")
-		}
-		if n%20 == 19 {
-			if err := w.open(n%40 == 39); err != nil {
-				return err
-			}
-		}
-	}
-}
-
 // wantWhole checks what a child left: the file is sound; it has the last transaction
 // that the child was told of, or the one after it, and each whole.
-func wantWhole(t *testing.T, dir string) (last uint64) {
+func wantWhole(t *testing.T, dir string) (n uint64) {
 	t.Helper()
+	last := uint64(0)
 	notes, err := storetest.Notes(dir, noteKept)
 	if err != nil {
 		t.Fatal(err)
@@ -137,7 +119,7 @@ func wantWhole(t *testing.T, dir string) (last uint64) {
 	if found.Damage != nil || found.Unsound > 0 || len(storetest.Broken(t, dir)) > 0 {
 		t.Errorf("%+v", found)
 	}
-	n := latest(f)
+	n = latest(f)
 	if n != last && n != last+1 {
 		t.Errorf("transaction %d is the last, and %d was kept", n, last)
 	}
@@ -146,18 +128,6 @@ func wantWhole(t *testing.T, dir string) (last uint64) {
 		t.Error(err)
 	}
 	return n
-}
-
-func TestRow26KilledAtAnyTime(t *testing.T) {
-	rounds := 30
-	if testing.Short() {
-		rounds = 5
-	}
-	dir := storetest.Dir(t)
-	storetest.KillAtAnyTime(t, dir, roleBusy, rounds, true, 40*time.Millisecond, nil)
-	if n := wantWhole(t, dir); int(n) < rounds {
-		t.Errorf("only %d transactions in %d rounds", n, rounds)
-	}
 }
 
 func leftBehind(t *testing.T) (dir string) {
@@ -180,19 +150,11 @@ func TestRow26KilledAtEverySystemCall(t *testing.T) {
 
 // A disk that fails in the middle and works again loses nothing that was kept.
 func TestRow26FailingSystemCalls(t *testing.T) {
-	left := leftBehind(t)
-	for _, injection := range []string{
-		"pwrite64:error=ENOSPC:when=3..9", "pwrite64:error=EIO:when=7",
-		"fdatasync:error=EIO:when=2", "fdatasync:error=EIO:when=3", "fdatasync:error=EIO:when=4..9", "fdatasync:error=ENOSPC:when=2..8",
-		"ftruncate:error=ENOSPC:when=1..3", "/^rename:error=EROFS:when=1", "openat:error=EACCES:when=1..4", "fsync:error=EIO:when=1..3",
-	} {
-		t.Run(strings.ReplaceAll(injection, "/^", ""), func(t *testing.T) {
-			dir, _ := storetest.FailCalls(t, fileName, roleOnce, left, injection)
-			if n := wantWhole(t, dir); n < 12 {
-				t.Errorf("only %d transactions", n)
-			}
-		})
-	}
+	storetest.FailSomeCalls(t, fileName, roleOnce, leftBehind(t), func(t *testing.T, dir string) {
+		if n := wantWhole(t, dir); n < 12 {
+			t.Errorf("only %d transactions", n)
+		}
+	})
 }
 
 // full fills a disk of 64 KiB, reads what is there, and goes on when there is room.

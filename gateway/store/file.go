@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	mapped   = 8 << 20 // bytes that are looked at in the memory map before it is made anew
+	mapped   = 8 << 20 // bytes of a file that may be in memory, and are looked at before it is mapped anew
 	longList = 512     // free pages, of which the list fits a page or two
 )
 
@@ -102,10 +102,11 @@ func (f *File) View(do func(*Tx) error) error {
 	return err
 }
 
-// remap makes the memory map anew now and then, because what was looked at in it
-// counts as memory of the process. If that fails the next use of the file does.
+// remap makes the memory map of a large file anew now and then, because what was
+// looked at in it counts as memory of the process. If that fails the next use of the
+// file does.
 func (f *File) remap() {
-	if f.seen >= mapped {
+	if f.seen >= mapped && f.Size() > mapped {
 		_ = f.Close()
 		_ = f.open()
 	}

@@ -103,17 +103,6 @@ func TestRow27FileThatFails(t *testing.T) {
 	}
 }
 
-func TestUnusableDirectory(t *testing.T) {
-	dir, repair := storetest.Unusable(t)
-	p := placeIn(dir)
-	if f, _, err := p.Replace(nil, nil); err == nil || f != nil {
-		t.Errorf("there is a file: %v", err)
-	}
-	repair()
-	f, _ := open(t, p)
-	wantKeys(t, f, 1, 1)
-}
-
 // A file that was filled and emptied is made anew, and keeps the highest key while it is open.
 func TestSmallerAnew(t *testing.T) {
 	p := placeIn(t.TempDir())

@@ -11,7 +11,7 @@ import (
 const fileName = "records.db"
 
 func TestMain(m *testing.M) {
-	storetest.Main(m, map[string]func(string) error{roleOnce: once, roleBusy: busy, roleFull: full})
+	storetest.Main(m, map[string]func(string) error{roleOnce: once, roleFull: full})
 }
 
 func placeIn(dir string) *Place {

@@ -83,6 +83,22 @@ func FailCalls(t *testing.T, file, role, left, injection string) (dir string, pr
 	return dir, printed
 }
 
+// FailSomeCalls does that with calls of each kind that writes, on a disk that fails
+// in the middle and works again.
+func FailSomeCalls(t *testing.T, file, role, left string, check func(t *testing.T, dir string)) {
+	for _, injection := range []string{
+		"pwrite64:error=ENOSPC:when=3..6", "pwrite64:error=ENOSPC:when=4..12", "pwrite64:error=EIO:when=7",
+		"fdatasync:error=EIO:when=2", "fdatasync:error=EIO:when=4", "fdatasync:error=EIO:when=3..4",
+		"fdatasync:error=EIO:when=5..8", "fdatasync:error=ENOSPC:when=2..8", "ftruncate:error=ENOSPC:when=1..2",
+		"/^rename:error=EROFS:when=1", "openat:error=EACCES:when=1..4", "fsync:error=EIO:when=1..3",
+	} {
+		t.Run(strings.ReplaceAll(injection, "/^", ""), func(t *testing.T) {
+			dir, _ := FailCalls(t, file, role, left, injection)
+			check(t, dir)
+		})
+	}
+}
+
 // traced puts strace in front of a child, which does something to the system calls
 // of its first thread that touch the file. strace counts the calls of each thread and
 // each kind for themselves.

@@ -5,63 +5,42 @@ import (
 	"encoding/binary"
 	"fmt"
 	"iter"
-	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"testing"
 )
 
-// CutOff returns the beginnings of a file: some of sizes where it hurts, and so many others.
-func CutOff(content []byte, others int) iter.Seq2[string, []byte] {
-	sizes := []int{0, 1, 15, 16, 63, 64, 80, 4095, 4096, 4096 + 80, 8191, 8192, 12288, len(content) - 1, len(content) - 4096}
+// Damaged returns what is left of a file: cut off, where it hurts and at so many other
+// places; with one other bit, in the header of each page and at so many other places;
+// and what is no such file at all.
+func Damaged(content []byte, others int) iter.Seq2[string, []byte] {
+	cuts, flips := []int{1, 15, 16, 63, 64, 80, 4095, 4096, 4096 + 80, 8191, 8192, 12288, len(content) - 1, len(content) - 4096}, []int(nil)
+	for page := 0; page+64 < len(content); page += os.Getpagesize() {
+		flips = append(flips, page+rand.IntN(64))
+	}
 	for range others {
-		sizes = append(sizes, rand.IntN(len(content)))
+		cuts, flips = append(cuts, rand.IntN(len(content))), append(flips, rand.IntN(len(content)))
+	}
+	random := make([]byte, 100_000)
+	for i := range random {
+		random[i] = byte(rand.Uint32())
 	}
 	return func(yield func(string, []byte) bool) {
-		for _, size := range sizes {
-			if size <= len(content) && !yield(fmt.Sprintf("cut off to %d of %d bytes", size, len(content)), content[:size]) {
+		for _, size := range cuts {
+			if !yield(fmt.Sprintf("cut off to %d of %d bytes", size, len(content)), content[:size]) {
 				return
 			}
 		}
-	}
-}
-
-// Flipped returns a file with one other bit: in the header of each page, so often,
-// and so many others.
-func Flipped(content []byte, each, others int) iter.Seq2[string, []byte] {
-	var places []int
-	for page := 0; page+64 < len(content); page += os.Getpagesize() { // headers are where it hurts
-		for range each {
-			places = append(places, page+rand.IntN(64))
-		}
-	}
-	for range others {
-		places = append(places, rand.IntN(len(content)))
-	}
-	return func(yield func(string, []byte) bool) {
-		for _, at := range places {
-			bit := rand.IntN(8)
-			flipped := bytes.Clone(content)
+		for _, at := range flips {
+			bit, flipped := rand.IntN(8), bytes.Clone(content)
 			flipped[at] ^= 1 << bit
 			if !yield(fmt.Sprintf("bit %d of byte %d", bit, at), flipped) {
 				return
 			}
 		}
-	}
-}
-
-// Damaged returns a file cut off, with other bits, so many of each, and what is no
-// such file at all.
-func Damaged(content []byte, each int) iter.Seq2[string, []byte] {
-	return func(yield func(string, []byte) bool) {
-		for _, damaged := range []iter.Seq2[string, []byte]{CutOff(content, each), Flipped(content, 1, each), maps.All(Foreign())} {
-			for what, content := range damaged {
-				if !yield(what, content) {
-					return
-				}
-			}
-		}
+		_ = yield("empty", nil) && yield("text", []byte("hello, this is no database")) &&
+			yield("random", random) && yield("zeros", make([]byte, 1<<20))
 	}
 }
 
@@ -91,15 +70,6 @@ func Circle(content []byte) (circles int) {
 		}
 	}
 	return circles
-}
-
-// Foreign returns what is no file of the store.
-func Foreign() map[string][]byte {
-	random := make([]byte, 100_000)
-	for i := range random {
-		random[i] = byte(rand.Uint32())
-	}
-	return map[string][]byte{"empty": {}, "text": []byte("hello, this is no database"), "random": random, "zeros": make([]byte, 1<<20)}
 }
 
 // Failures are the ways in which a file that is open may fail.
