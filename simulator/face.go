@@ -3,150 +3,62 @@ package simulator
 import (
 	"context"
 	"errors"
-	"fmt"
+	"io"
 	"net"
-	"sync"
+	"time"
 
 	"modferry/modbus"
 	"modferry/modbus/server"
-	"modferry/modbus/transport"
 )
 
-// ListenTCP adds a Modbus TCP face and returns the address it is reached at. The
-// address is host:port; without a host it is 127.0.0.1, and port 0 picks a free one.
-func (s *Simulator) ListenTCP(address string) (net.Addr, error) {
-	var listener net.Listener
-	err := s.add(func() (face, error) {
-		host, port, err := net.SplitHostPort(address)
-		if err != nil {
-			return nil, fmt.Errorf("cannot listen on %q: write it as host:port, such as 127.0.0.1:5020", address)
-		}
-		if host == "" {
-			host = "127.0.0.1"
-		}
-		if listener, err = net.Listen("tcp", net.JoinHostPort(host, port)); err != nil {
-			return nil, fmt.Errorf("cannot listen: %w", err)
-		}
-		return &tcpFace{s, listener}, nil
-	})
-	if err != nil {
-		return nil, err
+// Kinds of faces.
+const (
+	FaceTCP          = "tcp"            // Modbus TCP
+	FaceTLS          = "tls"            // Modbus TCP over TLS
+	FaceUDP          = "udp"            // the same frames in datagrams
+	FaceRTUOverTCP   = "rtu_over_tcp"   // RTU frames on TCP connections
+	FaceASCIIOverTCP = "ascii_over_tcp" // likewise ASCII
+	FacePTY          = "pty"
+	FaceSerial       = "serial"
+	FaceMemory       = "memory" // in this process
+	FaceMQTT         = "mqtt"   // frames in messages, as a transparent DTU passes them on
+)
+
+// server returns what answers on a face of a kind.
+func (s *Simulator) server(kind string, o server.Options, answer server.HandlerFunc) *server.Server {
+	o.Handler, o.Logger = answer, s.log.With("face", kind)
+	return server.New(o)
+}
+
+// serveLine serves a line of a speed, see onLine; its devices wait so long before
+// they answer.
+func (s *Simulator) serveLine(ctx context.Context, kind string, line io.ReadWriteCloser, baud int, silence time.Duration) error {
+	// A device answers after t3.5 [Serial 2.5.1.1].
+	one := s.server(kind, server.Options{Silence: silence, ReplyDelay: silence}, s.hears(baud))
+	if s.framing == modbus.ASCII {
+		return one.ServeASCII(ctx, line)
 	}
-	return listener.Addr(), nil
+	return one.ServeRTU(ctx, line)
 }
 
-type tcpFace struct {
-	*Simulator
-	listener net.Listener
+// hears returns what answers on a line of a speed.
+func (s *Simulator) hears(baud int) server.HandlerFunc {
+	return func(unit byte, request modbus.PDU) (modbus.PDU, bool) { return s.onLine(baud, unit, request) }
 }
 
-func (f *tcpFace) serve(ctx context.Context) error {
-	return server.New(server.Options{Handler: server.HandlerFunc(f.onTCP), Logger: f.log}).ServeTCP(ctx, f.listener)
+// listenerFace is a face that clients connect to.
+type listenerFace struct {
+	net.Listener
+	run func(ctx context.Context, l net.Listener) error
 }
 
-func (f *tcpFace) close() error {
-	if err := f.listener.Close(); !errors.Is(err, net.ErrClosed) {
+func (f *listenerFace) serve(ctx context.Context) error { return f.run(ctx, f.Listener) }
+
+func (f *listenerFace) close() error {
+	if err := f.Listener.Close(); !errors.Is(err, net.ErrClosed) {
 		return err
 	}
 	return nil
 }
 
-func (f *tcpFace) restarted() {}
-
-// serveLine serves a serial line; see onLine for its speed.
-func (s *Simulator) serveLine(ctx context.Context, line transport.Port, baud int) error {
-	o := server.Options{
-		Handler: server.HandlerFunc(func(unit byte, request modbus.PDU) (modbus.PDU, bool) { return s.onLine(baud, unit, request) }),
-		Logger:  s.log,
-	}
-	if t := line.Timing(); t.Silence > 0 {
-		o.Silence, o.ReplyDelay = t.Silence, t.Silence // a device answers after t3.5 [Serial 2.5.1.1]
-	}
-	if s.framing == modbus.ASCII {
-		return server.New(o).ServeASCII(ctx, line)
-	}
-	return server.New(o).ServeRTU(ctx, line)
-}
-
-// OpenSerial adds a serial port as a face: the devices are on the line behind it.
-// With a baud rate of 0 the port has the first device's, follows it at a power cycle,
-// and only devices that have the same are on the line. With any other, the devices'
-// own baud rates do not matter.
-func (s *Simulator) OpenSerial(o transport.SerialOptions) error {
-	return s.add(func() (face, error) {
-		f := &serialFace{Simulator: s, o: o, follows: o.Baud == 0, again: make(chan struct{}, 1)}
-		return f, f.open(context.Background())
-	})
-}
-
-type serialFace struct {
-	*Simulator
-	o       transport.SerialOptions
-	follows bool // the first device's baud rate
-	port    transport.Port
-	again   chan struct{} // the baud rate may have changed
-}
-
-func (f *serialFace) open(ctx context.Context) (err error) {
-	if f.follows {
-		f.o.Baud = f.devices[0].Baud()
-	}
-	f.port, err = transport.DialSerial(f.o)(ctx)
-	return err
-}
-
-// serve serves the port, and opens it again when the baud rate changes.
-func (f *serialFace) serve(ctx context.Context) error {
-	for {
-		if err := f.serveOnce(ctx); err != nil {
-			return fmt.Errorf("serial port %s: %w", f.o.Path, err)
-		}
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err := f.open(ctx); err != nil {
-			return err
-		}
-		f.log.Info("serial port opened again", "port", f.o.Path, "baud", f.o.Baud)
-	}
-}
-
-// serveOnce serves the port until the baud rate changes.
-func (f *serialFace) serveOnce(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
-	var watching sync.WaitGroup
-	watching.Go(func() {
-		f.changed(ctx)
-		cancel()
-	})
-	defer watching.Wait()
-	defer cancel()
-	baud := 0
-	if f.follows {
-		baud = f.o.Baud
-	}
-	return f.serveLine(ctx, f.port, baud)
-}
-
-// changed waits until the port must have another baud rate, or ctx ends.
-func (f *serialFace) changed(ctx context.Context) {
-	for !f.follows || f.devices[0].Baud() == f.o.Baud {
-		select {
-		case <-f.again:
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-func (f *serialFace) close() error {
-	_ = f.port.Close() // nothing is waiting to be sent, and serving it may have closed it
-	return nil
-}
-
-func (f *serialFace) restarted() {
-	select {
-	case f.again <- struct{}{}:
-	default: // it is told already
-	}
-}
+func (f *listenerFace) restarted() {}

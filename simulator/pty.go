@@ -7,8 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-
-	"modferry/modbus/transport"
 )
 
 // OpenPTY adds a new pseudo terminal as a face and returns its path, which other
@@ -65,7 +63,7 @@ func isTerminal(path string) bool {
 }
 
 func (f *ptyFace) serve(ctx context.Context) error {
-	if err := f.serveLine(ctx, ptyPort{f.master}, 0); err != nil {
+	if err := f.serveLine(ctx, FacePTY, f.pace(f.master), 0, 0); err != nil {
 		return fmt.Errorf("pseudo terminal %s: %w", f.terminal.Name(), err)
 	}
 	return nil
@@ -83,9 +81,3 @@ func (f *ptyFace) close() error {
 }
 
 func (f *ptyFace) restarted() {}
-
-// ptyPort is the simulator's end of a pseudo terminal, which has no speed.
-type ptyPort struct{ *os.File }
-
-func (ptyPort) Flush() error             { return nil }
-func (ptyPort) Timing() transport.Timing { return transport.Timing{} }

@@ -24,6 +24,7 @@ type Options struct {
 	Devices []DeviceOptions // further devices; with these, Profile may be nil
 
 	Framing modbus.Framing   // on pseudo terminals and serial ports: modbus.RTU or modbus.ASCII; 0: RTU
+	Pace    bool             // lines that have no speed are as slow as the first device's serial line
 	Logger  *slog.Logger     // nil: silent
 	Now     func() time.Time // nil: time.Now
 }
@@ -39,6 +40,7 @@ type DeviceOptions struct {
 type Simulator struct {
 	log     *slog.Logger
 	framing modbus.Framing
+	paced   bool
 	devices []*Device
 
 	mu     sync.Mutex
@@ -77,7 +79,7 @@ func New(o Options) (*Simulator, error) {
 	if o.Profile != nil || len(all) == 0 {
 		all = append([]DeviceOptions{{o.Profile, o.Unit, o.Seed}}, all...)
 	}
-	s := &Simulator{log: o.Logger, framing: o.Framing}
+	s := &Simulator{log: o.Logger, framing: o.Framing, paced: o.Pace}
 	for _, one := range all {
 		d, err := newDevice(one, o.Now, o.Logger)
 		if err != nil {

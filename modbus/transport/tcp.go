@@ -14,9 +14,13 @@ import (
 
 // TCPOptions describe a Modbus TCP server.
 type TCPOptions struct {
-	Address  string        // host:port
-	Network  string        // "tcp" or "udp"; "" = "tcp"
-	TLS      Secure        // nil = plain; see [TLSFiles]
+	Address string // host:port
+	Network string // "tcp" or "udp"; "" = "tcp"
+	TLS     Secure // nil = plain; see [TLSFiles]
+
+	// Open connects, instead of Network, Address and TLS; nil = these.
+	Open func(ctx context.Context) (net.Conn, error)
+
 	Timeout  time.Duration // for a reply, where the call's context has no deadline; 0 = 1 s
 	Delay    time.Duration // quiet time after connecting and between transactions
 	InFlight int           // requests sent and not answered at a time; 0 = 1; servers usually take up to 16
@@ -53,7 +57,10 @@ func NewTCP(o TCPOptions) *TCP {
 	}
 	o.InFlight = max(1, o.InFlight)
 	t := &TCP{o: o, free: make(chan *call, o.InFlight), dial: make(chan struct{}, 1)}
-	t.open = func(ctx context.Context) (net.Conn, error) { return dial(ctx, o.Network, o.Address, o.TLS) }
+	t.open = o.Open
+	if t.open == nil {
+		t.open = func(ctx context.Context) (net.Conn, error) { return dial(ctx, o.Network, o.Address, o.TLS) }
+	}
 	t.life, t.stop = context.WithCancel(context.Background())
 	for range o.InFlight {
 		t.free <- &call{done: make(chan struct{}, 1), clock: stoppedTimer()}

@@ -1,0 +1,170 @@
+package simulator
+
+import (
+	"io"
+	"net"
+	"runtime"
+	"sync"
+	"time"
+
+	"modferry/modbus/profile"
+)
+
+// pace makes a line without a speed of its own as slow as the first device's serial
+// line, if that is wanted.
+func (s *Simulator) pace(line io.ReadWriteCloser) io.ReadWriteCloser {
+	if !s.paced {
+		return line
+	}
+	return &pacedLine{ReadWriteCloser: line, speed: s.devices[0].speed, closed: make(chan struct{})}
+}
+
+// speed returns how long a character takes on the device's line, and the silence
+// between two frames.
+func (d *Device) speed() (char, silence time.Duration) {
+	char = time.Duration(bits(d.profile.Serial)) * time.Second / time.Duration(max(1, d.Baud()))
+	if d.Baud() > 19200 {
+		return char, 1750 * time.Microsecond // [Serial 2.5.1.1]
+	}
+	return char, char * 7 / 2
+}
+
+// bits returns the bits of a character on the wire.
+func bits(line profile.Serial) int {
+	n := 1 + line.DataBits + line.StopBits
+	if line.Parity != "none" {
+		n++
+	}
+	return n
+}
+
+// pacedLine passes bytes on when they would have arrived: what is read after the time
+// that the sender needs, what is written one byte after the other. A reply begins
+// after the silence that follows its request. One goroutine reads and one writes.
+type pacedLine struct {
+	io.ReadWriteCloser
+	speed  func() (char, silence time.Duration)
+	closed chan struct{}
+	once   sync.Once
+
+	mu   sync.Mutex
+	busy time.Time // the last byte is over by then
+}
+
+// Read returns bytes when the last of them has arrived.
+func (l *pacedLine) Read(b []byte) (int, error) {
+	n, err := l.ReadWriteCloser.Read(b)
+	char, _ := l.speed()
+	l.mu.Lock()
+	l.busy = later(l.busy, time.Now()).Add(time.Duration(n) * char)
+	over := l.busy
+	l.mu.Unlock()
+	if !l.wait(over) && err == nil {
+		return 0, net.ErrClosed
+	}
+	return n, err
+}
+
+// Write writes each byte when its last bit has left.
+func (l *pacedLine) Write(b []byte) (int, error) {
+	char, silence := l.speed()
+	l.mu.Lock()
+	start := later(l.busy.Add(silence), time.Now())
+	l.mu.Unlock()
+	for sent := 0; sent < len(b); {
+		next := start.Add(time.Duration(sent+1) * char)
+		if sent == len(b)-1 {
+			next = l.exactly(next)
+		}
+		if !l.wait(next) {
+			return sent, net.ErrClosed
+		}
+		due := min(len(b), max(sent+1, int(time.Since(start)/char)))
+		n, err := l.ReadWriteCloser.Write(b[sent:due])
+		sent += n
+		if err != nil {
+			return sent, err
+		}
+	}
+	l.mu.Lock()
+	l.busy = start.Add(time.Duration(len(b)) * char)
+	l.mu.Unlock()
+	return len(b), nil
+}
+
+// coarse is how late a timer may be.
+const coarse = 1200 * time.Microsecond
+
+// exactly waits until shortly before t, and then watches the clock.
+func (l *pacedLine) exactly(t time.Time) time.Time {
+	l.wait(t.Add(-coarse))
+	for time.Now().Before(t) {
+		runtime.Gosched()
+	}
+	return t
+}
+
+// wait waits until t and returns false if the line was closed.
+func (l *pacedLine) wait(t time.Time) bool {
+	d := time.Until(t)
+	if d <= 0 {
+		return true
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-l.closed:
+		return false
+	}
+}
+
+// Close ends what waits.
+func (l *pacedLine) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return l.ReadWriteCloser.Close()
+}
+
+// SetWriteDeadline has no effect: a slow line is no line that does not take what is
+// written, and Close ends the waiting.
+func (l *pacedLine) SetWriteDeadline(time.Time) error { return nil }
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// pacedListener returns a listener whose connections are as slow as the line behind them.
+func (s *Simulator) pacedListener(l net.Listener) net.Listener {
+	if !s.paced {
+		return l
+	}
+	return pacedListener{l, s}
+}
+
+type pacedListener struct {
+	net.Listener
+	s *Simulator
+}
+
+func (l pacedListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return pacedConn{conn, l.s.pace(conn)}, nil
+}
+
+// pacedConn is a connection with a line in between.
+type pacedConn struct {
+	net.Conn
+	line io.ReadWriteCloser
+}
+
+func (c pacedConn) Read(b []byte) (int, error)       { return c.line.Read(b) }
+func (c pacedConn) Write(b []byte) (int, error)      { return c.line.Write(b) }
+func (c pacedConn) Close() error                     { return c.line.Close() }
+func (c pacedConn) SetWriteDeadline(time.Time) error { return nil }
