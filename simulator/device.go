@@ -27,6 +27,8 @@ type Device struct {
 	baud   atomic.Int64
 	fresh  atomic.Int64       // the measured registers are right until this long after start
 	pinned map[string]float64 // guarded by image
+	held   map[place]uint16   // likewise; see PinTable
+	holds  atomic.Bool
 }
 
 // never is before every time since start.
@@ -43,7 +45,7 @@ func newDevice(o DeviceOptions, now func() time.Time, log *slog.Logger) (*Device
 	if unit > modbus.MaxUnit {
 		return nil, fmt.Errorf("unit %d: a device has a unit id from 1 to %d", unit, modbus.MaxUnit)
 	}
-	d := &Device{profile: o.Profile, seed: o.Seed, now: now, start: now(), log: log, pinned: map[string]float64{}}
+	d := &Device{profile: o.Profile, seed: o.Seed, now: now, start: now(), log: log, pinned: map[string]float64{}, held: map[place]uint16{}}
 	d.fresh.Store(never)
 	d.unit.Store(uint32(unit))
 	d.baud.Store(int64(o.Profile.Serial.Baud))
@@ -99,6 +101,7 @@ func (d *Device) Profile() *profile.Profile { return d.profile }
 // Handle answers a request to the device, whatever unit it names.
 func (d *Device) Handle(unit byte, request modbus.PDU) (modbus.PDU, bool) {
 	d.measure()
+	d.keep()
 	reply, answer := d.image.Handle(unit, request)
 	if answer && modbus.AsException(reply) == nil && d.beyondLimits(request) {
 		reply = modbus.ExceptionPDU(request.FunctionCode, modbus.IllegalDataValue)
@@ -115,13 +118,11 @@ func pduText(p modbus.PDU) string { return fmt.Sprintf("%02X % X", p.FunctionCod
 // until [Device.Unpin]. NaN is no value, such as of a sensor that is not connected.
 func (d *Device) Pin(name string, value float64) error {
 	r, err := d.measured(name)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case math.IsNaN(value) && len(r.NoData) == 0:
-		return fmt.Errorf("%s cannot be without a value: nothing means that there is none", name)
-	case value < r.Min || value > r.Max:
-		return fmt.Errorf("%s cannot be %v: it is from %v to %v", name, value, r.Min, r.Max)
+	}
+	if err := checkPin(r, value); err != nil {
+		return err
 	}
 	d.image.Update(func(*server.Tables) {
 		d.pinned[name] = value
@@ -172,6 +173,7 @@ func (d *Device) measured(name string) (profile.Register, error) {
 // Value returns what a register holds now, as anyone would read it.
 func (d *Device) Value(name string) (register.Value, error) {
 	d.measure()
+	d.keep()
 	for _, r := range d.profile.Registers {
 		if r.Name != name {
 			continue

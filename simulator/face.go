@@ -26,7 +26,7 @@ const (
 
 // server returns what answers on a face of a kind.
 func (s *Simulator) server(kind string, o server.Options, answer server.HandlerFunc) *server.Server {
-	o.Handler, o.Logger = answer, s.log.With("face", kind)
+	o.Responder, o.Logger = responder{s, kind, answer, o.ReplyDelay}, s.log.With("face", kind)
 	return server.New(o)
 }
 
@@ -50,6 +50,7 @@ func (s *Simulator) hears(baud int) server.HandlerFunc {
 type listenerFace struct {
 	net.Listener
 	run func(ctx context.Context, l net.Listener) error
+	is  kind
 }
 
 func (f *listenerFace) serve(ctx context.Context) error { return f.run(ctx, f.Listener) }
@@ -62,3 +63,4 @@ func (f *listenerFace) close() error {
 }
 
 func (f *listenerFace) restarted() {}
+func (f *listenerFace) kind() kind { return f.is }

@@ -28,7 +28,7 @@ func (s *Simulator) Memory(framing modbus.Framing) (*Memory, error) {
 				return s.serveTCP(FaceMemory)(ctx, l)
 			}
 			return s.server(FaceMemory, server.Options{}, s.hears(0)).ServeStream(ctx, s.pacedListener(l), framing)
-		}}, nil
+		}, kind{FaceMemory, framing, true}}, nil
 	})
 }
 
@@ -78,3 +78,4 @@ func (f *lineFace) close() error {
 }
 
 func (f *lineFace) restarted() {}
+func (f *lineFace) kind() kind { return kind{FaceMemory, f.lineFraming(), false} }

@@ -16,7 +16,7 @@ import (
 // ListenTCP adds a Modbus TCP face and returns the address it is reached at. The
 // address is host:port; without a host it is 127.0.0.1, and port 0 picks a free one.
 func (s *Simulator) ListenTCP(address string) (net.Addr, error) {
-	return s.listen(address, s.serveTCP(FaceTCP))
+	return s.listen(address, kind{FaceTCP, modbus.TCP, true}, s.serveTCP(FaceTCP))
 }
 
 func (s *Simulator) serveTCP(kind string) func(ctx context.Context, l net.Listener) error {
@@ -28,16 +28,16 @@ func (s *Simulator) serveTCP(kind string) func(ctx context.Context, l net.Listen
 // ListenStream is [Simulator.ListenTCP] for connections that carry RTU or ASCII
 // frames, as a converter passes them on. Each is a line of its own to the devices.
 func (s *Simulator) ListenStream(address string, framing modbus.Framing) (net.Addr, error) {
-	kind := FaceRTUOverTCP
+	name := FaceRTUOverTCP
 	switch framing {
 	case modbus.RTU:
 	case modbus.ASCII:
-		kind = FaceASCIIOverTCP
+		name = FaceASCIIOverTCP
 	default:
 		return nil, fmt.Errorf("no connections carry %v frames: possible are RTU and ASCII", framing)
 	}
-	return s.listen(address, func(ctx context.Context, l net.Listener) error {
-		return s.server(kind, server.Options{}, s.hears(0)).ServeStream(ctx, s.pacedListener(l), framing)
+	return s.listen(address, kind{name, framing, true}, func(ctx context.Context, l net.Listener) error {
+		return s.server(name, server.Options{}, s.hears(0)).ServeStream(ctx, s.pacedListener(l), framing)
 	})
 }
 
@@ -73,12 +73,12 @@ func (s *Simulator) ListenTLS(address string, o ServerTLS) (net.Addr, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.listen(address, func(ctx context.Context, l net.Listener) error {
+	return s.listen(address, kind{FaceTLS, modbus.TCP, true}, func(ctx context.Context, l net.Listener) error {
 		return s.serveTCP(FaceTLS)(ctx, tls.NewListener(l, config))
 	})
 }
 
-func (s *Simulator) listen(address string, run func(ctx context.Context, l net.Listener) error) (net.Addr, error) {
+func (s *Simulator) listen(address string, is kind, run func(ctx context.Context, l net.Listener) error) (net.Addr, error) {
 	var listener net.Listener
 	err := s.add(func() (face, error) {
 		place, err := local(address)
@@ -88,7 +88,7 @@ func (s *Simulator) listen(address string, run func(ctx context.Context, l net.L
 		if listener, err = net.Listen("tcp", place); err != nil {
 			return nil, fmt.Errorf("cannot listen: %w", err)
 		}
-		return &listenerFace{listener, run}, nil
+		return &listenerFace{listener, run, is}, nil
 	})
 	if err != nil {
 		return nil, err
@@ -144,3 +144,4 @@ func (f *packetFace) close() error {
 }
 
 func (f *packetFace) restarted() {}
+func (f *packetFace) kind() kind { return kind{FaceUDP, modbus.TCP, false} }

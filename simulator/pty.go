@@ -81,3 +81,4 @@ func (f *ptyFace) close() error {
 }
 
 func (f *ptyFace) restarted() {}
+func (f *ptyFace) kind() kind { return kind{FacePTY, f.lineFraming(), false} }

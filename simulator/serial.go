@@ -84,6 +84,8 @@ func (f *serialFace) close() error {
 	return nil
 }
 
+func (f *serialFace) kind() kind { return kind{FaceSerial, f.lineFraming(), false} }
+
 func (f *serialFace) restarted() {
 	select {
 	case f.again <- struct{}{}:

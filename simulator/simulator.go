@@ -26,7 +26,9 @@ type Options struct {
 	Framing modbus.Framing   // on pseudo terminals and serial ports: modbus.RTU or modbus.ASCII; 0: RTU
 	Pace    bool             // lines that have no speed are as slow as the first device's serial line
 	Logger  *slog.Logger     // nil: silent
-	Now     func() time.Time // nil: time.Now
+	Now     func() time.Time // nil: the Clock's
+	Clock   *Clock           // nil, and Now is nil: a new one that shows the present
+	Calls   int              // how many calls are kept, see [Simulator.Calls]; 0: none
 }
 
 // DeviceOptions describe one device of several.
@@ -42,6 +44,12 @@ type Simulator struct {
 	framing modbus.Framing
 	paced   bool
 	devices []*Device
+	now     func() time.Time
+	clock   *Clock // nil: now is someone else's
+
+	faults    faults
+	calls     *callLog // nil: none are kept
+	listeners listeners
 
 	mu     sync.Mutex
 	state  state
@@ -65,6 +73,8 @@ type face interface {
 	close() error
 	// restarted tells that devices may have another baud rate now.
 	restarted()
+	// kind is what faults need to know of it.
+	kind() kind
 }
 
 // New returns a simulator without faces; add them and call Run.
@@ -72,14 +82,17 @@ func New(o Options) (*Simulator, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	if o.Now == nil && o.Clock == nil {
+		o.Clock = NewClock(time.Time{})
+	}
 	if o.Now == nil {
-		o.Now = time.Now
+		o.Now = o.Clock.Now
 	}
 	all := o.Devices
 	if o.Profile != nil || len(all) == 0 {
 		all = append([]DeviceOptions{{o.Profile, o.Unit, o.Seed}}, all...)
 	}
-	s := &Simulator{log: o.Logger, framing: o.Framing, paced: o.Pace}
+	s := &Simulator{log: o.Logger, framing: o.Framing, paced: o.Pace, now: o.Now, clock: o.Clock, calls: newCallLog(o.Calls)}
 	for _, one := range all {
 		d, err := newDevice(one, o.Now, o.Logger)
 		if err != nil {
@@ -119,6 +132,7 @@ func (s *Simulator) PowerCycle() {
 	for _, d := range s.devices {
 		d.PowerCycle()
 		s.log.Info("device restarted", "unit", d.Unit(), "baud", d.Baud())
+		s.tell(Event{"power", PowerEvent{d.Unit()}})
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -188,6 +202,9 @@ func (s *Simulator) add(open func() (face, error)) error {
 	return nil
 }
 
+// Clock returns the clock of the devices, nil if Options.Now is in its place.
+func (s *Simulator) Clock() *Clock { return s.clock }
+
 // onLine answers what is said on a serial line of a speed; baud 0 stands for a line
 // on which the speed does not matter. Who listens at another speed hears nothing.
 func (s *Simulator) onLine(baud int, unit byte, request modbus.PDU) (modbus.PDU, bool) {
@@ -206,12 +223,16 @@ func (s *Simulator) onLine(baud int, unit byte, request modbus.PDU) (modbus.PDU,
 
 // onTCP answers what comes over TCP.
 func (s *Simulator) onTCP(unit byte, request modbus.PDU) (modbus.PDU, bool) {
-	d := s.Device(unit)
+	if d := s.overTCP(unit); d != nil {
+		return d.Handle(unit, request)
+	}
+	return modbus.PDU{}, false
+}
+
+// overTCP returns the device that a unit id means over TCP, nil if there is none.
+func (s *Simulator) overTCP(unit byte) *Device {
 	if (unit == modbus.TCPUnit || unit == 0) && len(s.devices) == 1 {
-		d = s.devices[0] // [TCP 4.4.2]
+		return s.devices[0] // [TCP 4.4.2]
 	}
-	if d == nil {
-		return modbus.PDU{}, false
-	}
-	return d.Handle(unit, request)
+	return s.Device(unit)
 }

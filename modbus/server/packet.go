@@ -41,6 +41,9 @@ type packet struct {
 }
 
 func (p packet) send(b []byte) error {
+	if len(b) == 0 {
+		return nil
+	}
 	_, err := p.WriteTo(b, p.client)
 	return err
 }

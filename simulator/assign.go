@@ -1,0 +1,176 @@
+package simulator
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"modferry/modbus/profile"
+	"modferry/modbus/register"
+	"modferry/modbus/server"
+)
+
+// Assign gives registers and readings values by their names, all or none: what moves
+// by itself is pinned, everything else is put into the tables as the device would do
+// it. Null is no value, such as of a sensor that is not connected. Error: one line
+// for each name that cannot have its value.
+func (d *Device) Assign(values map[string]register.Value) error {
+	var errs []error
+	var steps []func()
+	for _, name := range sortedNames(values) {
+		step, err := d.assignment(name, values[name])
+		errs, steps = append(errs, err), append(steps, step)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	for _, step := range steps {
+		step()
+	}
+	return nil
+}
+
+func sortedNames[V any](m map[string]V) []string {
+	names := make([]string, 0, len(m))
+	for name := range m {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// assignment returns what gives a name its value, which cannot fail any more.
+func (d *Device) assignment(name string, v register.Value) (func(), error) {
+	if r, ok := d.register(name); ok {
+		if !r.Moves() {
+			return d.placing(name, r.Field, v, false)
+		}
+		number, err := pinnable(r, v)
+		return func() { _ = d.Pin(name, number) }, err
+	}
+	for _, r := range d.profile.Readings {
+		if r.Name == name && r.Compute == "" {
+			return d.placing(name, r.Field, v, true)
+		}
+	}
+	return nil, fmt.Errorf("%s: profile %s has no register or reading of that name", name, d.profile.Name)
+}
+
+// pinnable returns the number that a register that moves can be pinned at.
+func pinnable(r profile.Register, v register.Value) (float64, error) {
+	if !v.IsNumber() && !v.IsNull() {
+		return 0, fmt.Errorf("%s: it measures a number, not %s", r.Name, v.JSON())
+	}
+	return v.Float(), checkPin(r, v.Float())
+}
+
+// checkPin returns nil if a register that moves can be pinned at a value.
+func checkPin(r profile.Register, value float64) error {
+	if math.IsNaN(value) && len(r.NoData) == 0 {
+		return fmt.Errorf("%s cannot be without a value: nothing means that there is none", r.Name)
+	}
+	if value < r.Min || value > r.Max {
+		return fmt.Errorf("%s cannot be %v: it is from %v to %v", r.Name, value, r.Min, r.Max)
+	}
+	return nil
+}
+
+// placing returns what puts a value into the tables, and pins it there if pin.
+func (d *Device) placing(name string, f register.Field, v register.Value, pin bool) (func(), error) {
+	if f.IsPart() {
+		and, or, err := f.Mask(v)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		return func() {
+			if old, ok := d.ReadTable(f.Table, f.Address, 1); ok {
+				_ = d.putTable(f.Table, f.Address, []uint16{old[0]&and | or&^and}, pin)
+			}
+		}, d.has(name, f)
+	}
+	b, err := f.AppendData(nil, v)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	values := contents(f, b)
+	return func() { _ = d.putTable(f.Table, f.Address, values, pin) }, d.has(name, f)
+}
+
+func (d *Device) has(name string, f register.Field) error {
+	if _, ok := d.ReadTable(f.Table, f.Address, f.Quantity()); !ok {
+		return fmt.Errorf("%s: the device does not have its %s from address %d", name, f.Table, f.Address)
+	}
+	return nil
+}
+
+// Release undoes [Device.Assign] for a name: what moves by itself moves again.
+func (d *Device) Release(name string) error {
+	if r, ok := d.register(name); ok {
+		d.UnpinTable(r.Table, r.Address, r.Quantity())
+		if r.Moves() {
+			return d.Unpin(name)
+		}
+		return nil
+	}
+	for _, r := range d.profile.Readings {
+		if r.Name == name && r.Compute == "" {
+			d.UnpinTable(r.Table, r.Address, r.Quantity())
+			return nil
+		}
+	}
+	return fmt.Errorf("%s: profile %s has no register or reading of that name", name, d.profile.Name)
+}
+
+// NamedValue is what a register or a reading of the profile shows.
+type NamedValue struct {
+	Name   string         `json:"name"`
+	Value  register.Value `json:"value"` // null: no value, or it cannot be decoded
+	Unit   string         `json:"unit,omitempty"`
+	Table  string         `json:"table"`
+	At     uint16         `json:"address"`
+	Moves  bool           `json:"moves"`
+	Pinned bool           `json:"pinned"`
+}
+
+// Values returns all registers of the device and the readings that are not among
+// them, as anyone would read them now.
+func (d *Device) Values() []NamedValue {
+	d.measure()
+	d.keep()
+	var all []NamedValue
+	d.image.View(func(t *server.Tables) {
+		for _, r := range d.profile.Registers {
+			all = append(all, d.shown(t, r.Name, r.Field, r.Moves()))
+		}
+		for _, r := range d.profile.Readings {
+			i := slices.IndexFunc(all, func(v NamedValue) bool { return v.Name == r.Name })
+			if i < 0 && r.Compute == "" {
+				all, i = append(all, d.shown(t, r.Name, r.Field, false)), len(all)
+			}
+			if i >= 0 {
+				all[i].Unit = r.Unit
+			}
+		}
+	})
+	return all
+}
+
+func (d *Device) shown(t *server.Tables, name string, f register.Field, moves bool) NamedValue {
+	v, _ := load(t, f) // an error is no value
+	_, pinned := d.pinned[name]
+	for i := range f.Quantity() {
+		_, held := d.held[place{f.Table, f.Address + uint16(i)}]
+		pinned = pinned || held
+	}
+	return NamedValue{Name: name, Value: v, Table: TableName(f.Table), At: f.Address, Moves: moves, Pinned: pinned}
+}
+
+func (d *Device) register(name string) (profile.Register, bool) {
+	for _, r := range d.profile.Registers {
+		if r.Name == name {
+			return r, true
+		}
+	}
+	return profile.Register{}, false
+}

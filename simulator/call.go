@@ -1,0 +1,161 @@
+package simulator
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+
+	"modferry/modbus"
+	"modferry/modbus/explain"
+	"modferry/modbus/server"
+)
+
+// Call is a request that came in, and what was sent for it. Its bytes must not be changed.
+type Call struct {
+	Number  uint64    // from 1, in the order of the replies
+	Time    time.Time // of the request, by the simulator's clock
+	Face    string    // the kind of face: "tcp", "pty", "serial"
+	Client  string    // its address; "" on a line
+	Framing modbus.Framing
+	Unit    byte
+	PDU     modbus.PDU // of the request
+	Request []byte     // the frame
+	Reply   []byte     // all that was sent for it; empty: silence
+	Faults  []string   // the names of those that had a part in it
+}
+
+// Answered reports whether anything was sent.
+func (c Call) Answered() bool { return len(c.Reply) > 0 }
+
+// Spans returns what the request touches.
+func (c Call) Spans() []modbus.Span { return touches(c.PDU) }
+
+// writtenCall is the JSON form of a call.
+type writtenCall struct {
+	Number       uint64    `json:"number"`
+	Time         time.Time `json:"time"`
+	Face         string    `json:"face"`
+	Client       string    `json:"client,omitempty"`
+	Unit         byte      `json:"unit"`
+	Function     byte      `json:"function"`
+	FunctionName string    `json:"function_name,omitempty"`
+	Spans        []touched `json:"touches,omitempty"`
+	Request      string    `json:"request"`
+	Reply        string    `json:"reply"`
+	Answered     bool      `json:"answered"`
+	Exception    byte      `json:"exception,omitempty"`
+	Decoded      decoded   `json:"decoded"`
+	Faults       []string  `json:"faults"`
+}
+
+type touched struct {
+	Table    string `json:"table"`
+	Address  uint16 `json:"address"`
+	Quantity int    `json:"quantity"`
+	Write    bool   `json:"write"`
+}
+
+type decoded struct {
+	Request string `json:"request"`
+	Reply   string `json:"reply,omitempty"`
+}
+
+// MarshalJSON returns the call with its frames in hex, and in words.
+func (c Call) MarshalJSON() ([]byte, error) {
+	w := writtenCall{
+		Number: c.Number, Time: c.Time, Face: c.Face, Client: c.Client, Unit: c.Unit,
+		Function: c.PDU.FunctionCode, FunctionName: modbus.FunctionName(c.PDU.FunctionCode),
+		Request: upperHex(c.Request), Reply: upperHex(c.Reply), Answered: c.Answered(), Faults: append([]string{}, c.Faults...),
+		Decoded: decoded{Request: explain.Frame(c.Request).Summary},
+	}
+	for _, s := range c.Spans() {
+		w.Spans = append(w.Spans, touched{TableName(s.Table), s.Address, s.Quantity, s.Write})
+	}
+	if c.Answered() {
+		w.Decoded.Reply = explain.Reply(c.Request, c.Reply).Summary
+	}
+	if a, err := c.Framing.Parse(c.Reply); err == nil {
+		if e := modbus.AsException(a.PDU); e != nil {
+			w.Exception = e.ExceptionCode
+		}
+	}
+	return json.Marshal(w)
+}
+
+func upperHex(b []byte) string { return strings.ToUpper(hex.EncodeToString(b)) }
+
+var tableNames = map[modbus.Table]string{
+	modbus.Coils: "coils", modbus.DiscreteInputs: "discrete", modbus.HoldingRegisters: "holding", modbus.InputRegisters: "input",
+}
+
+// TableName returns coils, discrete, holding or input.
+func TableName(t modbus.Table) string { return tableNames[t] }
+
+// TableByName is the inverse of [TableName].
+func TableByName(name string) (t modbus.Table, ok bool) {
+	for t, n := range tableNames {
+		if n == name {
+			return t, true
+		}
+	}
+	return 0, false
+}
+
+// CallFilter chooses calls; the zero value chooses all.
+type CallFilter struct {
+	Since    uint64 // only calls with a greater number
+	Units    []Range
+	Function string // a code, a name, or the groups read and write; "" = all
+	Address  []Range
+	Face     string
+	Answered *bool
+	Fault    string // that had a part in it
+}
+
+// Check returns nil if the filter can be used.
+func (f CallFilter) Check() error {
+	if f.Function == "" {
+		return nil
+	}
+	_, err := functionCodes(f.Function)
+	return err
+}
+
+func (f CallFilter) chooses(c Call) bool {
+	if f.Function != "" {
+		codes, err := functionCodes(f.Function)
+		if err != nil || c.PDU.FunctionCode > 127 || !codes[c.PDU.FunctionCode] {
+			return false
+		}
+	}
+	if len(f.Address) > 0 && !slices.ContainsFunc(c.Spans(), func(s modbus.Span) bool { return within(f.Address, int(s.Address), s.End()) }) {
+		return false
+	}
+	return c.Number > f.Since &&
+		(len(f.Units) == 0 || within(f.Units, int(c.Unit), int(c.Unit)+1)) &&
+		(f.Face == "" || f.Face == c.Face) &&
+		(f.Answered == nil || *f.Answered == c.Answered()) &&
+		(f.Fault == "" || slices.Contains(c.Faults, f.Fault))
+}
+
+// record puts a call into the log, and tells who listens.
+func (r responder) record(x server.Exchange, at time.Time, sent []byte, faults []string) {
+	if r.calls == nil {
+		return
+	}
+	c := Call{
+		Time: at, Face: r.face, Framing: x.Framing, Unit: x.Request.Unit, Reply: sent, Faults: faults,
+		Request: append([]byte(nil), x.Frame...),
+		PDU:     modbus.PDU{FunctionCode: x.Request.PDU.FunctionCode, Data: append([]byte(nil), x.Request.PDU.Data...)},
+	}
+	if x.Client != nil {
+		c.Client = x.Client.String()
+	}
+	c = r.calls.add(c)
+	r.tell(Event{"call", c})
+	for _, name := range faults {
+		r.tell(Event{"fault", FaultEvent{Name: name, What: "applied", Call: c.Number}})
+	}
+}

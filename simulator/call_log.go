@@ -1,0 +1,131 @@
+package simulator
+
+import (
+	"context"
+	"errors"
+	"sync"
+)
+
+// DefaultCalls is how many calls are kept where nothing else is said.
+const DefaultCalls = 1000
+
+// MaxCalls is the most calls that can be kept.
+const MaxCalls = 1_000_000
+
+// callLog keeps the last calls.
+type callLog struct {
+	mu   sync.Mutex
+	ring []Call // call n is at n-1 modulo its capacity
+	size int
+	last uint64 // number of the last call
+	from uint64 // calls up to this number were cleared
+
+	added   chan struct{} // closed by the next call, if someone may be waiting for it
+	waiting bool
+}
+
+func newCallLog(size int) *callLog {
+	if size <= 0 {
+		return nil
+	}
+	return &callLog{size: size, added: make(chan struct{})}
+}
+
+// add gives a call its number.
+func (l *callLog) add(c Call) Call {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.last++
+	c.Number = l.last
+	if len(l.ring) < l.size {
+		l.ring = append(l.ring, c)
+	} else {
+		l.ring[(c.Number-1)%uint64(l.size)] = c
+	}
+	if l.waiting {
+		close(l.added)
+		l.added, l.waiting = make(chan struct{}), false
+	}
+	return c
+}
+
+// oldest returns the number of the first call that is kept.
+func (l *callLog) oldest() uint64 { return max(l.from, l.last-uint64(len(l.ring))) + 1 }
+
+// chosen returns up to limit of the calls that the filter chooses, the oldest first,
+// and what is closed when there are more calls.
+func (l *callLog) chosen(f CallFilter, limit int) ([]Call, <-chan struct{}) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var calls []Call
+	for n := max(l.oldest(), f.Since+1); n <= l.last && len(calls) < limit; n++ {
+		if c := l.ring[(n-1)%uint64(l.size)]; f.chooses(c) {
+			calls = append(calls, c)
+		}
+	}
+	l.waiting = true
+	return calls, l.added
+}
+
+// CallCount is how much of the calls is kept.
+type CallCount struct {
+	Last uint64 // number of the last call, 0 if there was none
+	Kept int
+	Lost uint64 // calls that made way for later ones
+}
+
+// ErrNoCalls: the simulator keeps no calls.
+var ErrNoCalls = errors.New("no calls are kept: start the simulator with control, or with calls of 1 or more")
+
+// Calls returns up to limit of the calls that are kept and that the filter chooses,
+// the oldest first. Error: [ErrNoCalls], or the filter cannot be used.
+func (s *Simulator) Calls(f CallFilter, limit int) ([]Call, CallCount, error) {
+	if err := errors.Join(s.keepsCalls(), f.Check()); err != nil {
+		return nil, CallCount{}, err
+	}
+	calls, _ := s.calls.chosen(f, limit)
+	return calls, s.calls.count(), nil
+}
+
+func (s *Simulator) keepsCalls() error {
+	if s.calls == nil {
+		return ErrNoCalls
+	}
+	return nil
+}
+
+func (l *callLog) count() CallCount {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return CallCount{l.last, int(l.last + 1 - l.oldest()), l.oldest() - 1 - l.from}
+}
+
+// WaitCall returns the first call that the filter chooses, as soon as there is one;
+// those that are kept count. The error is ctx's, or as of Calls.
+func (s *Simulator) WaitCall(ctx context.Context, f CallFilter) (Call, error) {
+	if err := errors.Join(s.keepsCalls(), f.Check()); err != nil {
+		return Call{}, err
+	}
+	for {
+		calls, more := s.calls.chosen(f, 1)
+		if len(calls) > 0 {
+			return calls[0], nil
+		}
+		select {
+		case <-more:
+		case <-ctx.Done():
+			return Call{}, ctx.Err()
+		}
+	}
+}
+
+// ForgetCalls empties the log of calls. Numbers go on.
+func (s *Simulator) ForgetCalls() error {
+	if s.calls == nil {
+		return ErrNoCalls
+	}
+	s.calls.mu.Lock()
+	defer s.calls.mu.Unlock()
+	s.calls.from = s.calls.last
+	return nil
+}

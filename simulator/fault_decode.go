@@ -1,0 +1,197 @@
+package simulator
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"modferry/configs/strictyaml"
+	"modferry/modbus"
+	"modferry/modbus/hextext"
+)
+
+// ParseFault reads a fault as it stands in a configuration's list: as YAML, such as
+// "functions: read, delay: 500ms", with or without braces, or as JSON. The error is
+// one line that names each mistake.
+func ParseFault(text []byte) (Fault, error) {
+	line := strings.TrimSpace(string(text))
+	if !strings.HasPrefix(line, "{") && !strings.Contains(line, "\n") {
+		line = "{" + line + "}"
+	}
+	doc := strictyaml.Parse("fault", []byte(line), strictyaml.Options{})
+	f := decodeFault(doc.Root())
+	return f, oneLine(doc.Err())
+}
+
+// oneLine returns the problems of a text that has no lines for whoever wrote it.
+func oneLine(err error) error {
+	var problems strictyaml.Problems
+	if !errors.As(err, &problems) {
+		return err
+	}
+	var all []string
+	for _, p := range problems {
+		if p.Path != "" {
+			p.Message = p.Path + ": " + p.Message
+		}
+		all = append(all, p.Message)
+	}
+	return errors.New(strings.Join(all, "; "))
+}
+
+func decodeFaults(n strictyaml.Node) []Fault {
+	var faults []Fault
+	for _, item := range n.List() {
+		faults = append(faults, decodeFault(item))
+	}
+	return faults
+}
+
+func decodeFault(n strictyaml.Node) Fault {
+	m := n.Map()
+	defer m.Done()
+	f := Fault{
+		Name:  m.Get("name").String(""),
+		Units: decodeRanges(m.Get("units")), Functions: decodeWords(m.Get("functions")),
+		Addresses: decodeRanges(m.Get("addresses")), Faces: decodeWords(m.Get("faces")),
+		Nth: m.Get("nth").Int(0, 1, maxNumber), Every: m.Get("every").Int(0, 1, maxNumber), Count: m.Get("count").Int(0, 1, maxNumber),
+		Probability: m.Get("probability").Float(0, 0, 1), Seed: uint64(m.Get("seed").Int(0, 0, maxNumber)),
+		After: m.Get("after").Duration(0, 0, 0), For: m.Get("for").Duration(0, time.Millisecond, 0),
+		Until: decodeTime(m.Get("until")), Also: m.Get("also").Bool(false),
+
+		Drop: m.Get("drop").OneOf("", DropRequest, DropReply), Exception: byte(m.Get("exception").Int(0, 1, 255)),
+		Short: m.Get("short").Int(0, 1, modbus.MaxReadRegisters), Reply: decodeHex(m.Get("reply")), Raw: decodeHex(m.Get("raw")),
+		WrongUnit: byte(m.Get("wrong_unit").Int(0, 1, 255)), WrongTransaction: uint16(m.Get("wrong_transaction").Int(0, 1, 65535)),
+		BadCheck: m.Get("bad_check").Bool(false), Truncate: m.Get("truncate").Int(0, 1, modbus.MaxASCII),
+		Duplicate: m.Get("duplicate").Int(0, 1, MaxDuplicate), Noise: decodeNoise(m.Get("noise")),
+		Echo: m.Get("echo").Bool(false), Delay: m.Get("delay").Duration(0, 0, MaxDelay),
+		Drip: decodeDrip(m.Get("drip")), Close: m.Get("close").Bool(false),
+	}
+	if p := m.Get("probability"); p.Present() && f.Probability == 0 {
+		p.Problemf("it is above 0 and up to 1: to have no fault, remove it")
+	}
+	if n.IsMap() {
+		if err := f.Check(); err != nil {
+			n.Problemf("%s", strings.ReplaceAll(err.Error(), "\n", "; "))
+		}
+	}
+	return f
+}
+
+func decodeNoise(n strictyaml.Node) Noise {
+	if !n.Present() {
+		return Noise{}
+	}
+	m := n.Map()
+	defer m.Done()
+	noise := Noise{m.Get("before").Int(0, 0, MaxNoise), m.Get("after").Int(0, 0, MaxNoise), decodeHex(m.Get("bytes"))}
+	if n.IsMap() && noise.Before+noise.After == 0 {
+		n.Problemf("say how many bytes come before or after the reply, such as {before: 3}")
+	}
+	return noise
+}
+
+func decodeDrip(n strictyaml.Node) Drip {
+	if !n.Present() {
+		return Drip{}
+	}
+	m := n.Map()
+	defer m.Done()
+	return Drip{m.Need("bytes").Int(1, 1, MaxRaw), m.Need("every").Duration(0, time.Millisecond, MaxDelay)}
+}
+
+func decodeTime(n strictyaml.Node) time.Time {
+	text := n.String("")
+	if text == "" {
+		return time.Time{}
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		n.Problemf("expected a time such as 2026-01-31T12:00:00Z, got %s", n.Shown())
+	}
+	return at
+}
+
+func decodeWords(n strictyaml.Node) []string {
+	var words []string
+	for _, item := range n.ListOrOne() {
+		words = append(words, item.String(""))
+	}
+	return words
+}
+
+func decodeHex(n strictyaml.Node) []byte {
+	text := n.String("")
+	b, _, err := hextext.Parse([]byte(text))
+	if err != nil || n.Present() && len(b) == 0 && !n.IsList() && !n.IsMap() {
+		n.Problemf(`expected bytes in hex, such as "01 04 02 01 31", got %s`, n.Shown())
+	}
+	return b
+}
+
+func decodeRanges(n strictyaml.Node) []Range {
+	var ranges []Range
+	for _, item := range n.ListOrOne() {
+		text := item.String("")
+		if item.IsList() || item.IsMap() {
+			continue // reported
+		}
+		r, err := parseRange(text)
+		if err != nil {
+			item.Problemf("%v", err)
+		}
+		ranges = append(ranges, r)
+	}
+	return ranges
+}
+
+var rangeText = regexp.MustCompile(`^([0-9A-Fa-fxX]+) *- *([0-9A-Fa-fxX]+)$`)
+
+func parseRange(text string) (Range, error) {
+	first, last := text, text
+	if m := rangeText.FindStringSubmatch(text); m != nil {
+		first, last = m[1], m[2]
+	}
+	r := Range{}
+	var err1, err2 error
+	r.First, err1 = parseNumber(first)
+	r.Last, err2 = parseNumber(last)
+	if err1 != nil || err2 != nil || r.First > r.Last {
+		return Range{}, fmt.Errorf("expected a number or a range such as 1-8 or 0x0100-0x01FF, got %q", text)
+	}
+	return r, nil
+}
+
+// parseNumber reads a decimal number, or a hexadecimal one with 0x.
+func parseNumber(text string) (int, error) {
+	digits, hex := strings.CutPrefix(strings.ToLower(text), "0x")
+	base := 10
+	if hex {
+		base = 16
+	}
+	n, err := strconv.ParseUint(digits, base, 16)
+	return int(n), err
+}
+
+// functionCodes returns which functions a word stands for: a code, a name, or the
+// group read or write.
+func functionCodes(word string) (codes [128]bool, err error) {
+	if word == "read" || word == "write" {
+		for code := 1; code < len(codes); code++ {
+			codes[code] = modbus.IsWrite(byte(code)) == (word == "write")
+		}
+		return codes, nil
+	}
+	if n, err := parseNumber(word); err == nil && n >= 1 && n < len(codes) {
+		codes[n] = true
+		return codes, nil
+	}
+	if code, ok := modbus.FunctionByName(word); ok {
+		codes[code] = true
+		return codes, nil
+	}
+	return codes, fmt.Errorf("functions %q: expected a code from 1 to 127, a name such as read_coils, read or write", word)
+}

@@ -1,0 +1,102 @@
+package simulator
+
+import (
+	"context"
+	"time"
+
+	"modferry/modbus"
+	"modferry/modbus/server"
+)
+
+// responder answers what comes in by one face, with the simulator's faults, and has
+// it in the log of calls.
+type responder struct {
+	*Simulator
+	face   string // its kind
+	handle server.HandlerFunc
+	turn   time.Duration // the line's, between a request and its reply
+}
+
+// there reports whether a device is there that a request reaches.
+func (r responder) there(framing modbus.Framing, unit byte) bool {
+	if framing == modbus.TCP {
+		return r.overTCP(unit) != nil
+	}
+	return unit == modbus.Broadcast || r.Device(unit) != nil
+}
+
+// Respond is a [server.Responder].
+func (r responder) Respond(ctx context.Context, x server.Exchange) (modbus.PDU, bool, error) {
+	unit, request := x.Request.Unit, x.Request.PDU
+	if !r.faults.some.Load() && r.calls == nil {
+		reply, answer := r.handle(unit, request)
+		return reply, answer, nil
+	}
+	at := r.now()
+	face := kind{r.face, x.Framing, x.Client != nil && r.face != FaceUDP}
+	p := r.faults.striking(asked{face, unit, request, r.there(x.Framing, unit), at})
+	var reply modbus.PDU
+	answer := false
+	if p.reaches() {
+		reply, answer = r.handle(unit, request)
+		r.wrote(x.Request, reply, answer)
+	}
+	answer = answer && (unit != modbus.Broadcast || x.Framing == modbus.TCP) // [Serial 2.1]
+	if p.changes() {
+		return modbus.PDU{}, false, r.misbehave(ctx, x, p, at, reply, answer)
+	}
+	if r.calls != nil {
+		var frame []byte
+		if answer {
+			frame = x.Framing.Append(nil, modbus.ADU{Transaction: x.Request.Transaction, Unit: unit, PDU: reply})
+		}
+		r.record(x, at, frame, nil)
+	}
+	return reply, answer, nil
+}
+
+// misbehave sends what faults have made of a reply.
+func (r responder) misbehave(ctx context.Context, x server.Exchange, p plan, at time.Time, reply modbus.PDU, answer bool) error {
+	if err := x.Send(nil); err != nil { // earlier replies do not wait for this one
+		return err
+	}
+	var sent []byte
+	if p.Echo {
+		sent = append(sent, x.Frame...)
+		if err := x.Send(x.Frame); err != nil {
+			return err
+		}
+	}
+	out := p.bytes(x.Framing, x.Request, reply, answer)
+	if !pause(ctx, r.turn+p.delay) {
+		return ctx.Err()
+	}
+	r.record(x, at, append(sent, out...), p.names)
+	for i, piece := range p.pieces(out) {
+		if i > 0 && !pause(ctx, p.Drip.Every) {
+			return ctx.Err()
+		}
+		if err := x.Send(piece); err != nil {
+			return err
+		}
+	}
+	if p.Close {
+		return server.ErrClose
+	}
+	return nil
+}
+
+// pause waits for d and returns false if ctx ended it.
+func pause(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
