@@ -24,6 +24,11 @@ type Config struct {
 	TCP     string                   // host:port; "" = none
 	PTY     string                   // path of the link; "" = none
 	Serial  *transport.SerialOptions // nil = none
+
+	Faults  []Fault
+	Calls   int // that are kept; 0: [DefaultCalls] with Control, else none
+	Clock   *Clock
+	Control ControlOptions
 }
 
 // LoadConfig reads a configuration file; profiles holds the built-in ones, as
@@ -54,6 +59,10 @@ func decodeConfig(n strictyaml.Node, file string, profiles fs.FS) Config {
 		PTY:     m.Get("pty").String(""),
 		Serial:  decodeSerial(m),
 		Framing: modbus.RTU,
+		Faults:  decodeFaults(m.Get("faults")),
+		Calls:   m.Get("calls").Int(0, 1, MaxCalls),
+		Clock:   decodeClock(m.Get("clock")),
+		Control: decodeControl(m, filepath.Dir(file)),
 	}
 	if m.Get("mode").OneOf("rtu", "rtu", "ascii") == "ascii" {
 		c.Framing = modbus.ASCII
@@ -156,11 +165,17 @@ func (s *Simulator) Places() Places { return s.places }
 
 // Open returns a simulator with the devices and faces of a configuration, ready to run.
 func Open(c Config, log *slog.Logger) (*Simulator, error) {
-	s, err := New(Options{Devices: c.Devices, Framing: c.Framing, Logger: log})
+	if c.Calls == 0 && c.Control.Address != "" {
+		c.Calls = DefaultCalls
+	}
+	s, err := New(Options{Devices: c.Devices, Framing: c.Framing, Logger: log, Clock: c.Clock, Calls: c.Calls})
 	if err != nil {
 		return nil, err
 	}
-	if err := s.openFaces(c); err != nil {
+	if err = s.openFaces(c); err == nil {
+		_, err = s.AddFaults(c.Faults...)
+	}
+	if err != nil {
 		_ = s.Close() // what was opened was not used yet
 		return nil, err
 	}
