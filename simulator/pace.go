@@ -87,7 +87,7 @@ func (l *pacedLine) Write(b []byte) (int, error) {
 		}
 	}
 	l.mu.Lock()
-	l.busy = start.Add(time.Duration(len(b)) * char)
+	l.busy = later(l.busy, start.Add(time.Duration(len(b))*char)) // the next request may have come already
 	l.mu.Unlock()
 	return len(b), nil
 }
