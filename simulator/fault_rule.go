@@ -117,7 +117,7 @@ func (r *rule) spent(now time.Time) bool {
 
 // strikes counts a request that the fault concerns, and decides whether it goes wrong.
 func (r *rule) strikes() bool {
-	if r.Count > 0 && r.applied >= uint64(r.Count) {
+	if r.Count > 0 && r.applied >= uint64(r.Count) || r.Nth > 0 && r.matched >= uint64(r.Nth) {
 		return false
 	}
 	r.matched++
