@@ -89,6 +89,9 @@ func (d *Device) placing(name string, f register.Field, v register.Value, pin bo
 			}
 		}, d.has(name, f)
 	}
+	if f.Count > 1 && f.Type != register.String && v.Items() == nil {
+		v = register.List(slices.Repeat([]register.Value{v}, f.Count)) // one value for all places
+	}
 	b, err := f.AppendData(nil, v)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)

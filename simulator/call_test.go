@@ -1,0 +1,314 @@
+package simulator_test
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"modferry/modbus"
+	"modferry/modbus/register"
+	"modferry/simulator"
+)
+
+func calls(t testing.TB, s *simulator.Simulator, f simulator.CallFilter) []simulator.Call {
+	t.Helper()
+	all, _, err := s.Calls(f, 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func numbers(all []simulator.Call) string {
+	var list []string
+	for _, c := range all {
+		list = append(list, fmt.Sprint(c.Number))
+	}
+	return strings.Join(list, " ")
+}
+
+func upper(b []byte) string { return strings.ToUpper(hex.EncodeToString(b)) }
+
+// The log has what was on the wire, and knows why.
+func TestCallsOnTheWire(t *testing.T) {
+	a := newAsker(t, simulator.Options{Calls: 10})
+	pin(t, a.Simulator, 30.5)
+	a.add("wrong_unit: 9, functions: 4, nth: 2, name: odd", "drop: reply, functions: 6", "exception: 4, functions: 16")
+	talk(t, a.line, "0001 0000 0006 01 04 0001 0002", "0001 0000 0007 01 04 04 0131 0222")
+	talk(t, a.line, "0002 0000 0006 01 04 0001 0002", "0002 0000 0007 09 04 04 0131 0222")
+	talk(t, a.line, "0003 0000 0006 01 06 0103 000A"+"0004 0000 0006 05 06 0103 000A"+"0005 0000 0009 01 10 0103 0001 02 000A", "0005 0000 0003 01 90 04")
+	want := []struct{ request, reply, faults string }{
+		{"000100000006010400010002", "00010000000701040401310222", "[]"},
+		{"000200000006010400010002", "00020000000709040401310222", "[odd]"},
+		{"00030000000601060103000A", "", "[fault-1]"},
+		{"00040000000605060103000A", "", "[]"},
+		{"00050000000901100103000102000A", "000500000003019004", "[fault-2]"},
+	}
+	all := calls(t, a.Simulator, simulator.CallFilter{})
+	if len(all) != len(want) {
+		t.Fatalf("%d calls", len(all))
+	}
+	for i, c := range all {
+		if upper(c.Request) != want[i].request || upper(c.Reply) != want[i].reply || fmt.Sprint(c.Faults) != want[i].faults ||
+			c.Number != uint64(i+1) || c.Face != "tcp" || !strings.HasPrefix(c.Client, "127.0.0.1:") || c.Answered() != (want[i].reply != "") {
+			t.Errorf("call %d: %+v", i+1, c)
+		}
+	}
+	yes, no := true, false
+	for want, f := range map[string]simulator.CallFilter{
+		"1 2": {Function: "read"}, "3 4 5": {Function: "write"}, "3 4": {Function: "6"}, "5": {Function: "write_multiple_registers"},
+		"4": {Units: []simulator.Range{{First: 5, Last: 5}}}, "1 2 5": {Answered: &yes}, "3 4 ": {Answered: &no}, " 3 4 5": {Since: 2},
+		"2": {Fault: "odd"}, "1 2 ": {Address: []simulator.Range{{First: 2, Last: 0x102}}}, " 3 4 5 ": {Address: []simulator.Range{{First: 0x103, Last: 0x103}}},
+		"": {Face: "pty"}, " ": {Since: 5},
+	} {
+		if got := numbers(calls(t, a.Simulator, f)); got != strings.TrimSpace(want) {
+			t.Errorf("%+v: %s, want %s", f, got, want)
+		}
+	}
+	if _, _, err := a.Calls(simulator.CallFilter{Function: "red"}, 1); err == nil {
+		t.Error("a function that there is not")
+	}
+}
+
+func TestCallInWords(t *testing.T) {
+	a := newAsker(t, simulator.Options{Calls: 10})
+	pin(t, a.Simulator, 30.5)
+	talk(t, a.line, "0001 0000 0006 01 04 0001 0002"+"0002 0000 0006 01 06 0101 0100", "0001 0000 0007 01 04 04 0131 0222"+"0002 0000 0003 01 86 03")
+	all := calls(t, a.Simulator, simulator.CallFilter{})
+	for i, want := range []string{
+		`"unit":1,"function":4,"function_name":"read_input_registers","touches":[{"table":"input","address":1,"quantity":2,"write":false}],"request":"000100000006010400010002","reply":"00010000000701040401310222","answered":true,"decoded":{`,
+		`"answered":true,"exception":3,"decoded":{`,
+	} {
+		b, err := json.Marshal(all[i])
+		if err != nil || !strings.Contains(string(b), want) {
+			t.Errorf("%s, %v\nwant %s", b, err, want)
+		}
+	}
+}
+
+// What is full makes room, and says so.
+func TestLogOfCallsIsBounded(t *testing.T) {
+	a := newAsker(t, simulator.Options{Calls: 3})
+	a.wrong(8, readOne)
+	all, n, err := a.Calls(simulator.CallFilter{}, 2)
+	if err != nil || numbers(all) != "6 7" || n != (simulator.CallCount{Last: 8, Kept: 3, Lost: 5}) {
+		t.Errorf("%s, %+v, %v", numbers(all), n, err)
+	}
+	if err := a.ForgetCalls(); err != nil {
+		t.Fatal(err)
+	}
+	a.wrong(1, readOne)
+	all, n, err = a.Calls(simulator.CallFilter{}, 10)
+	if err != nil || numbers(all) != "9" || n != (simulator.CallCount{Last: 9, Kept: 1}) {
+		t.Errorf("%s, %+v, %v", numbers(all), n, err)
+	}
+	none := newAsker(t, simulator.Options{})
+	if _, _, err := none.Calls(simulator.CallFilter{}, 1); !errors.Is(err, simulator.ErrNoCalls) || !errors.Is(none.ForgetCalls(), simulator.ErrNoCalls) {
+		t.Errorf("%v", err)
+	}
+	if _, err := none.WaitCall(t.Context(), simulator.CallFilter{}); !errors.Is(err, simulator.ErrNoCalls) {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestWaitCall(t *testing.T) {
+	a := newAsker(t, simulator.Options{Calls: 100})
+	writes := simulator.CallFilter{Function: "6", Address: []simulator.Range{{First: 0x103, Last: 0x103}}}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	a.wrong(1, readOne)
+	if _, err := a.WaitCall(ctx, writes); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("nothing was written: %v", err)
+	}
+	var waiting sync.WaitGroup
+	for range 3 {
+		waiting.Go(func() {
+			if c, err := a.WaitCall(t.Context(), writes); err != nil || c.Number != 22 {
+				t.Errorf("%+v, %v", c, err)
+			}
+		})
+	}
+	a.wrong(20, readOne)
+	a.wrong(1, modbus.WriteRegisterRequest(0x103, 1))
+	waiting.Wait()
+	if c, err := a.WaitCall(t.Context(), writes); err != nil || c.Number != 22 { // one that is kept
+		t.Errorf("%+v, %v", c, err)
+	}
+}
+
+// events returns the next n events as JSON.
+func events(t testing.TB, l *simulator.Listener, n int) (all []string) {
+	t.Helper()
+	for range n {
+		select {
+		case e := <-l.Events:
+			b, err := json.Marshal(e.Data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, e.Kind+" "+string(b))
+		case <-time.After(patience):
+			t.Fatalf("only %q", all)
+		}
+	}
+	return all
+}
+
+func TestEvents(t *testing.T) {
+	a := newAsker(t, simulator.Options{Calls: 10})
+	a.add("delay: 1ms, name: slow, functions: 4")
+	l := a.Listen()
+	a.wrong(1, modbus.WriteRegisterRequest(0x103, 10))
+	a.wrong(1, modbus.WriteRegisterRequest(0x103, 5000)) // refused
+	a.wrong(1, modbus.ReadRequest(4, 1, 1))
+	a.PowerCycle()
+	got := events(t, l, 6)
+	for i, want := range []string{
+		`value {"unit":1,"table":"holding","address":259,"values":[10],"names":{"temperature_correction":1},"source":"client"}`,
+		`call {"number":1,`, `call {"number":2,`, `call {"number":3,`, `fault {"name":"slow","what":"applied","call":3}`, `power {"unit":1}`,
+	} {
+		if !strings.HasPrefix(got[i], want) {
+			t.Errorf("event %d is %s, want %s", i, got[i], want)
+		}
+	}
+	l.Close()
+	a.wrong(1, readOne)
+	select {
+	case e := <-l.Events:
+		t.Errorf("after the end: %+v", e)
+	default:
+	}
+}
+
+// Who is too slow is told how much was lost, and hears what comes then.
+func TestSlowListener(t *testing.T) {
+	a := newAsker(t, simulator.Options{Calls: 10})
+	l := a.Listen()
+	defer l.Close()
+	a.wrong(1100, readOne)
+	if got := events(t, l, 1024); !strings.HasPrefix(got[1023], `call {"number":1024,`) {
+		t.Error(got[1023])
+	}
+	a.wrong(1, readOne)
+	if got := events(t, l, 2); got[0] != `lost {"events":76}` || !strings.HasPrefix(got[1], `call {"number":1101,`) {
+		t.Error(got)
+	}
+}
+
+// Contents that are pinned stay over writes and measuring.
+func TestPinTable(t *testing.T) {
+	d := newSimulator(t, simulator.Options{Profile: xymd02(t), Unit: 1}).Devices()[0]
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(d.PinTable(modbus.InputRegisters, 1, 0x8000, 0xFFFF))
+	must(d.PinTable(modbus.HoldingRegisters, 0x103, 7))
+	for range 2 {
+		if got := ask(t, d, "0400010002"); got != "0404"+"8000FFFF" {
+			t.Errorf("input registers: %s", got)
+		}
+		if got := ask(t, d, "0601030005") + ask(t, d, "0301030001"); got != "0601030005"+"03020007" {
+			t.Errorf("holding register: %s", got)
+		}
+	}
+	if n := d.UnpinTable(modbus.InputRegisters, 0, 100); n != 2 {
+		t.Errorf("%d were pinned", n)
+	}
+	if got := ask(t, d, "0400010002"); got == "04048000FFFF" {
+		t.Errorf("unpinned: %s", got)
+	}
+	must(d.WriteTable(modbus.HoldingRegisters, 0x103, 9)) // stays pinned, at another value
+	if values, ok := d.ReadTable(modbus.HoldingRegisters, 0x103, 2); !ok || values[0] != 9 || values[1] != 0 {
+		t.Errorf("%v, %v", values, ok)
+	}
+	d.UnpinTable(modbus.HoldingRegisters, 0x103, 1)
+	if got := ask(t, d, "0601030005") + ask(t, d, "0301030001"); got != "0601030005"+"03020005" {
+		t.Errorf("unpinned holding register: %s", got)
+	}
+	for _, err := range []error{
+		d.WriteTable(modbus.InputRegisters, 2, 1, 1), d.PinTable(modbus.InputRegisters, 65535, 1, 1),
+		d.WriteTable(modbus.Coils, 0, 1), d.WriteTable(modbus.HoldingRegisters, 0x103),
+	} {
+		if err == nil {
+			t.Error("what is not there was written")
+		}
+	}
+	if _, ok := d.ReadTable(modbus.InputRegisters, 65535, 2); ok {
+		t.Error("beyond the last address")
+	}
+}
+
+func TestAssign(t *testing.T) {
+	d := newSimulator(t, simulator.Options{Profile: parsed(t, `
+registers:
+  temperature: {input: 0, type: int16, scale: 0.1, min: -40, max: 80, no_data: 0x8000, wave: {mean: 20, amplitude: 5}}
+  setpoint: {holding: 0, type: int16, scale: 0.5}
+  relays: {coil: 0, count: 3}
+  mode: {holding: 1, type: uint16}
+  name: {holding: 2, type: string, count: 2}
+`), Unit: 1}).Devices()[0]
+	values := func(text string) map[string]register.Value {
+		m := map[string]register.Value{}
+		if err := json.Unmarshal([]byte(text), &m); err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	if err := d.Assign(values(`{"temperature": -3.5, "setpoint": 10.5, "relays": [true, false, true], "name": "abc"}`)); err != nil {
+		t.Fatal(err)
+	}
+	before := ask(t, d, "0400000001") + ask(t, d, "0300000004") + ask(t, d, "0100000003")
+	if want := "0402FFDD" + "0308" + "0015" + "0000" + "61626300" + "010105"; before != want {
+		t.Errorf("%s, want %s", before, want)
+	}
+	for text, want := range map[string][]string{
+		`{"temperature": 1, "setpoint": 1, "none": 1}`:              {"none: profile"},
+		`{"temperature": 81, "relays": [true], "mode": 3}`:          {"temperature cannot be 81", "relays"},
+		`{"temperature": "warm", "mode": 70000, "relays": [1,1,1]}`: {"temperature: it measures a number", "mode"},
+		`{"mode": null}`: {"mode"},
+	} {
+		err := d.Assign(values(text))
+		for _, w := range want {
+			if err == nil || !strings.Contains(err.Error(), w) {
+				t.Errorf("%s: %v, want %s", text, err, w)
+			}
+		}
+	}
+	if after := ask(t, d, "0400000001") + ask(t, d, "0300000004") + ask(t, d, "0100000003"); after != before {
+		t.Errorf("a mistake changed %s to %s", before, after)
+	}
+	for _, text := range []string{`{"temperature": null, "relays": true}`, `{"a": false}`} { // a: a reading, the first relay
+		if err := d.Assign(values(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := ask(t, d, "0400000001") + ask(t, d, "0100000003") + ask(t, d, "050000FF00") + ask(t, d, "0100000003"); got != "04028000"+"010106"+"050000FF00"+"010106" {
+		t.Error(got)
+	}
+	for _, v := range d.Values() {
+		if pinned := v.Name == "temperature" || v.Name == "relays" || v.Name == "a"; v.Pinned != pinned || v.Moves != (v.Name == "temperature") {
+			t.Errorf("%+v", v)
+		}
+	}
+	for _, name := range []string{"temperature", "a", "setpoint"} {
+		if err := d.Release(name); err != nil {
+			t.Error(err)
+		}
+	}
+	if v := number(t, d, "temperature"); math.Abs(v-20) > 6 || d.Release("none") == nil {
+		t.Errorf("the temperature is %v", v)
+	}
+	if got := ask(t, d, "050000FF00") + ask(t, d, "0100000003"); got != "050000FF00"+"010107" {
+		t.Error(got)
+	}
+}
