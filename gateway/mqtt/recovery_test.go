@@ -191,13 +191,13 @@ func TestRow20KeepAliveWhileMessagesWait(t *testing.T) {
 	versions(t, func(t *testing.T, v mqtt.Version) {
 		in := make(chan mqtt.Message, 100)
 		broker := gatewaytest.Mosquitto(t, gatewaytest.MosquittoOptions{})
-		s, _ := run(t, broker.URL(), with(v, collect(in), func(o *mqtt.Options) { o.KeepAlive = time.Second }))
+		s, _ := run(t, broker.URL(), with(v, collect(in), func(o *mqtt.Options) { o.KeepAlive = 4 * time.Second }))
 		connected(t, s)
 		app := gatewaytest.Client(t, broker.URL(), gatewaytest.ClientOptions{})
 		for range 20 {
 			app.Publish("w/request", 1, false, "x")
 		}
-		time.Sleep(5 * time.Second)
+		time.Sleep(8 * time.Second) // the broker ends a connection after 6 s of silence
 		if st := s.Status(); st.Connects != 1 || !st.Connected || len(in) != 20 {
 			t.Errorf("%+v, %d messages", st, len(in))
 		}

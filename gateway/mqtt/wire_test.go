@@ -509,13 +509,17 @@ func TestAMessageInEachDirectionAllocatesNothing(t *testing.T) {
 	defer func() { far.Close(); w.Close() }()
 	message := bytes.Repeat([]byte{0x20}, 100)
 	buffer := make([]byte, len(message))
-	n := testing.AllocsPerRun(200, func() {
+	exchange := func() {
 		_ = w.SetWriteDeadline(time.Now().Add(testPatience))
 		_, _ = w.Write(message)
 		_, _ = io.ReadFull(far, buffer)
 		_, _ = far.Write(message)
 		_, _ = io.ReadFull(w, buffer)
-	})
+	}
+	n := 1.0
+	for tries := 0; n >= 1 && tries < 5; tries++ { // what an earlier test left running counts, too, for a moment
+		n = testing.AllocsPerRun(200, exchange)
+	}
 	if n >= 1 {
 		t.Errorf("%v allocations", n)
 	}
