@@ -24,9 +24,9 @@ func store(t *server.Tables, f register.Field, number float64) error {
 	return put(t, f, register.Number(number))
 }
 
-// put writes a value into every place of a field.
+// put writes a value into every place of a field, or a list into them one by one.
 func put(t *server.Tables, f register.Field, v register.Value) error {
-	if f.Count > 1 && f.Type != register.String {
+	if f.Count > 1 && f.Type != register.String && v.Items() == nil {
 		items := make([]register.Value, f.Count)
 		for i := range items {
 			items[i] = v

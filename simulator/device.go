@@ -23,6 +23,7 @@ type Device struct {
 	log     *slog.Logger
 
 	image  *server.Device
+	moving []*motion
 	unit   atomic.Uint32 // in effect, which its register may not be yet
 	baud   atomic.Int64
 	fresh  atomic.Int64       // the measured registers are right until this long after start
@@ -54,20 +55,29 @@ func newDevice(o DeviceOptions, now func() time.Time, log *slog.Logger) (*Device
 		return nil, fmt.Errorf("profile %s: %w", o.Profile.Name, err)
 	}
 	d.image = image
+	if d.moving, err = d.motions(); err != nil {
+		return nil, err
+	}
 	var failed error
 	image.Update(func(t *server.Tables) { failed = d.manufacture(t) })
 	return d, failed
 }
 
 func (d *Device) options() server.DeviceOptions {
-	o := server.DeviceOptions{Functions: d.profile.Functions}
-	for _, r := range d.profile.Registers {
-		o.Spans = append(o.Spans, r.Span())
-		o.Guards = append(o.Guards, server.Guard{
-			Span: r.Span(), ReadOnly: r.ReadOnly,
+	p := d.profile
+	o := server.DeviceOptions{Functions: p.Functions, ServerID: p.ServerID, Identification: p.Identification, Spans: p.Tables[:len(p.Tables):len(p.Tables)]}
+	for _, r := range p.Registers {
+		g := server.Guard{
+			Span:  r.Span(),
 			Check: func(values []uint16) byte { return judge(r, values) },
 			Wrote: func(t *server.Tables) { d.wrote(t, r) },
-		})
+		}
+		if r.ReadOnly && r.Refusal != 0 {
+			g.Check = func([]uint16) byte { return r.Refusal }
+		} else {
+			g.ReadOnly = r.ReadOnly
+		}
+		o.Spans, o.Guards = append(o.Spans, g.Span), append(o.Guards, g)
 	}
 	return o
 }
@@ -154,6 +164,7 @@ func (d *Device) Set(name string, number float64) error {
 		if r.Moves() {
 			return fmt.Errorf("%s moves by itself: pin it", name)
 		}
+		d.measure() // what follows this register does so from now on
 		var err error
 		d.image.Update(func(t *server.Tables) { err = store(t, r.Field, number) })
 		return err

@@ -37,8 +37,7 @@ func decode(n strictyaml.Node) *Profile {
 	}
 	p.Title, _ = m.Need("title").Text()
 	p.Source, _ = m.Get("source").Text()
-	p.Functions = decodeFunctions(m.Get("functions"))
-	p.Registers = decodeRegisters(m.Get("registers"), p.Readings)
+	p.decodeOwn(m)
 	return p
 }
 

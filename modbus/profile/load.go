@@ -75,5 +75,6 @@ func Parse(file string, data []byte) (*Profile, error) {
 	if err := doc.Err(); err != nil {
 		return nil, err
 	}
+	p.Locate(filepath.Dir(file))
 	return p, nil
 }

@@ -22,6 +22,10 @@ type Profile struct {
 
 	Functions []byte     // function codes it answers; any other gets exception 01. Nil: all
 	Registers []Register // its own side, in the file's order
+
+	Tables         []modbus.Span   // what it has beside the registers, and nothing is said about
+	ServerID       []byte          // what function 17 returns after the byte count: id, run status, text; nil: it has not that function
+	Identification map[byte]string // objects of function 43/14 by id; nil: likewise
 }
 
 // MaxGap is the greatest [Limits.Gap]: more would not fit between two registers of one request.
@@ -86,19 +90,20 @@ type Register struct {
 	Name string
 	register.Field
 
-	Initial  float64 // what it holds when the device is new; a block holds it everywhere
-	Text     string  // likewise, of a text or a time
-	Min, Max float64 // a write outside gets exception 03, a measured value stays inside; infinite if there is none
-	ReadOnly bool    // a write gets exception 02; input registers and discrete inputs always are
-	Codes    []Code  // if any: only these may be written, as code or as meaning
-	Coded    bool    // with codes: it reads back as the code, not as the meaning
+	Initial  float64   // what it holds when the device is new; a block holds it everywhere
+	Each     []float64 // what each place of a block holds instead; nil = Initial
+	Text     string    // likewise, of a text or a time
+	Min, Max float64   // a write outside gets exception 03, a measured value stays inside; infinite if there is none
+	ReadOnly bool      // a write is refused; input registers and discrete inputs always are
+	Refusal  byte      // the exception that it is refused with, 1 to 4; 0 = 2
+	Codes    []Code    // if any: only these may be written, as code or as meaning
+	Coded    bool      // with codes: it reads back as the code, not as the meaning
 
 	Role     Role   // what the device itself does with it
 	Applies  Moment // when a written value takes effect
 	Corrects string // name of the measured register that it is added to
 
-	Wave  *Wave   // how it moves by itself; nil = it does not
-	Rises float64 // it counts up by so much in an hour, from Initial on; 0 = it does not
+	Model Model // how it moves by itself; nil = it does not
 }
 
 // Code is a short form that a register accepts for what it means.
@@ -122,12 +127,3 @@ const (
 	AtOnce Moment = iota
 	AtRestart
 )
-
-// Wave is a sine with noise: Mean + Amplitude x sin(2 pi t / Period), t counted from
-// the device's start. A negative amplitude begins downwards.
-type Wave struct {
-	Mean, Amplitude float64
-	Period          time.Duration
-	Noise           float64       // greatest deviation from the sine
-	Sample          time.Duration // the device measures this often; in between the value stands still
-}

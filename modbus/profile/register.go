@@ -39,23 +39,37 @@ func decodeRegister(e strictyaml.Entry, readings []Reading) Register {
 	r.Role = map[string]Role{"unit": UnitID, "baud": BaudRate}[m.Get("is").OneOf("", "unit", "baud")]
 	r.Applies = map[string]Moment{"restart": AtRestart}[m.Get("applies").OneOf("", "at once", "restart")]
 	r.Corrects = m.Get("corrects").String("")
-	r.Wave = decodeWave(m.Get("wave"))
-	if r.IsText() {
-		r.Text = m.Get("initial").String(firstText(r.Type))
-	} else {
-		r.Initial = number(m.Get("initial"), firstOf(r))
-	}
-	r.Rises = m.Get("rises").Float(0, 0, math.MaxFloat64)
+	r.Refusal = byte(m.Get("refusal").Int(0, 1, 4))
+	r.Model = decodeModel(m)
+	decodeInitial(m.Get("initial"), &r)
 	checkRegister(m.Node(), r)
 	return r
 }
 
+// decodeInitial reads what the register holds at first: a value, or one for each place.
+func decodeInitial(n strictyaml.Node, r *Register) {
+	switch {
+	case r.IsText():
+		r.Text = n.String(firstText(r.Type))
+	case n.IsList():
+		r.Each = numbers(n)
+		if len(r.Each) != max(1, r.Count) {
+			n.Problemf("there are %d values: the register has %d", len(r.Each), max(1, r.Count))
+		}
+		if len(r.Each) == 1 {
+			r.Initial, r.Each = r.Each[0], nil
+		}
+	default:
+		r.Initial = number(n, firstOf(*r))
+	}
+}
+
 // firstOf returns what a register holds at first if nothing is said.
 func firstOf(r Register) float64 {
-	if r.Wave == nil {
+	if r.Model == nil {
 		return 0
 	}
-	return min(max(r.Wave.Mean, r.Min), r.Max)
+	return min(max(beginning(r.Model), r.Min), r.Max)
 }
 
 // firstText is for a clock, which always shows a time; its first is 2000.
@@ -99,21 +113,6 @@ func decodeReads(n strictyaml.Node, codes []Code) (coded bool) {
 	return n.OneOf("meaning", "meaning", "code") == "code"
 }
 
-func decodeWave(n strictyaml.Node) *Wave {
-	if !n.Present() {
-		return nil
-	}
-	m := n.Map()
-	defer m.Done()
-	return &Wave{
-		Mean:      number(m.Need("mean"), 0),
-		Amplitude: number(m.Get("amplitude"), 0),
-		Period:    m.Get("period").Duration(time.Hour, time.Second, 0),
-		Noise:     m.Get("noise").Float(0, 0, math.MaxFloat64),
-		Sample:    m.Get("sample").Duration(defaultSample, time.Millisecond, 0),
-	}
-}
-
 // checkRegister reports what is wrong with one register alone.
 func checkRegister(n strictyaml.Node, r Register) {
 	number := r.Table == modbus.HoldingRegisters && r.IsNumber() && r.Count <= 1
@@ -125,21 +124,35 @@ func checkRegister(n strictyaml.Node, r Register) {
 		n.Problemf("only numbers have min and max, and move: remove min, max, wave and rises")
 	case r.Min > r.Max:
 		n.Problemf("min %v is above max %v", r.Min, r.Max)
-	case r.Wave != nil && r.Rises > 0:
-		n.Problemf("a value has a wave or rises, not both: remove one")
-	case r.Moves() && (!r.ReadOnly || r.Count > 1 || r.Type == register.Bool):
+	case r.Moves() && (!r.ReadOnly || r.Count > 1 || r.Type == register.Bool && !switches(r.Model)):
 		n.Problemf("only one number that cannot be written moves by itself: use input, or add read_only: true")
+	case r.Refusal != 0 && !r.ReadOnly:
+		n.Problemf("refusal is what a write gets: add read_only: true, or remove it")
+	case rolls(r.Model) && math.IsInf(r.Max, 0):
+		n.Problemf("nothing tells where it rolls over: add max, the greatest value before it begins again")
 	case (r.Role != Plain || len(r.Codes) > 0) && !number:
 		n.Problemf("is and codes need one number in holding registers")
-	case r.Initial < r.Min || r.Initial > r.Max:
-		n.Problemf("initial %v is outside min and max", r.Initial)
 	default:
 		checkInitial(n, r)
 	}
 }
 
+// switches reports whether a model can be that of a bit.
+func switches(m Model) bool {
+	switch m.(type) {
+	case *Steps, *Replay, *Formula:
+		return true
+	}
+	return false
+}
+
+func rolls(m Model) bool {
+	c, ok := m.(*Counter)
+	return ok && c.Rolls
+}
+
 // Moves reports whether the register changes by itself.
-func (r Register) Moves() bool { return r.Wave != nil || r.Rises > 0 }
+func (r Register) Moves() bool { return r.Model != nil }
 
 // Meaning returns what a content of the register stands for: itself, if no code does.
 func (r Register) Meaning(content float64) float64 {
@@ -156,22 +169,45 @@ func checkInitial(n strictyaml.Node, r Register) {
 	if one.Type != register.String {
 		one.Count = 1
 	}
-	if _, err := one.AppendData(nil, r.First()); r.IsText() && err != nil {
-		n.Problemf("initial: %v", err)
-	} else if err != nil {
-		n.Problemf("initial %v does not fit into %s", r.Initial, r.Type)
+	if r.IsText() {
+		if _, err := one.AppendData(nil, r.First()); err != nil {
+			n.Problemf("initial: %v", err)
+		}
+		return
+	}
+	all := r.Each
+	if all == nil {
+		all = []float64{r.Initial}
+	}
+	for _, v := range all {
+		if v < r.Min || v > r.Max {
+			n.Problemf("initial %v is outside min and max", v)
+			return
+		}
+		if _, err := one.AppendData(nil, register.Number(v)); err != nil {
+			n.Problemf("initial %v does not fit into %s", v, r.Type)
+			return
+		}
 	}
 }
 
 // IsText reports whether the register holds texts or times.
 func (r Register) IsText() bool { return r.Type == register.String || r.Type.IsTime() }
 
-// First returns what each place of the register holds when the device is new.
+// First returns what the register holds when the device is new: one value, which
+// each place of a block holds, or a list of all.
 func (r Register) First() register.Value {
 	if r.IsText() {
 		return register.Text(r.Text)
 	}
-	return register.Number(r.Initial)
+	if r.Each == nil {
+		return register.Number(r.Initial)
+	}
+	items := make([]register.Value, len(r.Each))
+	for i, v := range r.Each {
+		items[i] = register.Number(v)
+	}
+	return register.List(items)
 }
 
 // checkAmong reports what is wrong with register i beside the others.
@@ -185,12 +221,13 @@ func checkAmong(n strictyaml.Node, i int, registers []Register) {
 			n.Problemf("%s already is what this register is said to be: keep one", other.Name)
 		}
 		if other.Name == r.Corrects {
-			corrected = other.Wave != nil
+			corrected = other.Moves()
 		}
 	}
 	if !corrected {
-		n.Problemf("corrects must name a register with a wave, there is none named %q", r.Corrects)
+		n.Problemf("corrects must name a register that moves by itself, there is none named %q", r.Corrects)
 	}
+	checkModel(n, r, registers)
 }
 
 func overlap(a, b modbus.Span) bool {

@@ -1,0 +1,164 @@
+package simulator
+
+import (
+	"fmt"
+	"hash/fnv"
+	"math"
+	"time"
+
+	"modferry/modbus/profile"
+	"modferry/modbus/server"
+)
+
+// motion is a register that moves by itself.
+type motion struct {
+	profile.Register
+	profile.Sensor
+	// truth returns what the n-th sample would be without the sensor; n never gets
+	// less. The image is locked.
+	truth func(t *server.Tables, n int64) float64
+}
+
+// motions returns all registers of the device that move, in the order in which they
+// are measured.
+func (d *Device) motions() ([]*motion, error) {
+	var all []*motion
+	for _, r := range d.profile.Registers {
+		if !r.Moves() {
+			continue
+		}
+		truth, err := d.truth(r)
+		if err != nil {
+			return nil, fmt.Errorf("profile %s: register %s: %w", d.profile.Name, r.Name, err)
+		}
+		all = append(all, &motion{r, r.Model.Measured(), truth})
+	}
+	return all, nil
+}
+
+func (d *Device) truth(r profile.Register) (func(t *server.Tables, n int64) float64, error) {
+	every := r.Model.Measured().Sample
+	plain := func(at func(elapsed time.Duration) float64) (func(t *server.Tables, n int64) float64, error) {
+		return func(_ *server.Tables, n int64) float64 { return at(time.Duration(n) * every) }, nil
+	}
+	switch m := r.Model.(type) {
+	case *profile.Wave:
+		return plain(func(at time.Duration) float64 { return m.Mean + m.Amplitude*math.Sin(2*math.Pi*turns(at, m.Period)) })
+	case *profile.Saw:
+		return plain(func(at time.Duration) float64 { return m.From + (m.To-m.From)*turns(at, m.Period) })
+	case *profile.Ramp:
+		return plain(func(at time.Duration) float64 { return m.From + (m.To-m.From)*min(1, float64(at)/float64(m.Over)) })
+	case *profile.Steps:
+		return plain(func(at time.Duration) float64 { return step(m, at) })
+	case *profile.Counter:
+		return plain(func(at time.Duration) float64 { return count(r, m, at) })
+	case *profile.Walk:
+		w := &walk{Register: r, step: m.Step, seed: d.seed, x: r.Initial}
+		return func(_ *server.Tables, n int64) float64 { return w.at(n) }, nil
+	case *profile.Thermal:
+		return d.newThermal(m)
+	case *profile.Replay:
+		rows, err := readReplay(m)
+		if err != nil {
+			return nil, err
+		}
+		return plain(rows.at)
+	}
+	return nil, fmt.Errorf("nothing is known about %T", r.Model)
+}
+
+// turns returns how much of a period is over, from 0 to 1.
+func turns(at, period time.Duration) float64 {
+	return math.Mod(float64(at)/float64(period), 1)
+}
+
+func step(m *profile.Steps, at time.Duration) float64 {
+	i := int64(at / m.Every)
+	if n := int64(len(m.Values)); m.Loop {
+		i %= n
+	} else {
+		i = min(i, n-1)
+	}
+	return m.Values[i]
+}
+
+func count(r profile.Register, m *profile.Counter, at time.Duration) float64 {
+	n := r.Initial + m.Rises*at.Hours()
+	if !m.Rolls || n <= r.Max {
+		return n
+	}
+	lowest := 0.0
+	if !math.IsInf(r.Min, 0) {
+		lowest = r.Min
+	}
+	return lowest + math.Mod(n-lowest, r.Max-lowest+smallest(r))
+}
+
+// smallest returns by how much a register's number can change at least.
+func smallest(r profile.Register) float64 {
+	if r.Scale == 0 {
+		return 1
+	}
+	return math.Abs(r.Scale)
+}
+
+// measure brings the registers that move to the present, if a new sample is due.
+// All of one moment change in one step.
+func (d *Device) measure() {
+	elapsed := max(0, d.now().Sub(d.start))
+	if int64(elapsed) < d.fresh.Load() {
+		return
+	}
+	d.image.Update(func(t *server.Tables) {
+		next := int64(math.MaxInt64)
+		for _, m := range d.moving {
+			n := elapsed / m.Sample
+			next = min(next, int64((n+1)*m.Sample))
+			// A sum that the register cannot hold leaves the last value standing.
+			_ = store(t, m.Field, clamp(d.sample(t, m, int64(n))+d.correction(t, m.Name), m.Register))
+		}
+		d.fresh.Store(next)
+	})
+}
+
+// sample returns what a register that moves measures at its n-th sample.
+func (d *Device) sample(t *server.Tables, m *motion, n int64) float64 {
+	truth := m.truth(t, n) // even if it is pinned, as what happens goes on
+	if v, pinned := d.pinned[m.Name]; pinned {
+		return v
+	}
+	if m.Noise > 0 {
+		truth += m.Noise * noise(m.Name, d.seed, n)
+	}
+	if m.Resolution > 0 {
+		truth = math.Round(truth/m.Resolution) * m.Resolution
+	}
+	return clamp(truth, m.Register)
+}
+
+// correction returns what is added to a measured register.
+func (d *Device) correction(t *server.Tables, name string) (sum float64) {
+	for _, r := range d.profile.Registers {
+		if r.Corrects != name {
+			continue
+		}
+		if v, err := load(t, r.Field); err == nil {
+			sum += v.Float()
+		}
+	}
+	return sum
+}
+
+func clamp(v float64, r profile.Register) float64 { return min(max(v, r.Min), r.Max) }
+
+// noise returns a number from -1 to 1 that depends on nothing but its arguments:
+// one step of SplitMix64, which spreads neighbouring numbers over all bits.
+func noise(name string, seed uint64, n int64) float64 {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(name))
+	z := (seed ^ h.Sum64()) + uint64(n+1)*0x9E3779B97F4A7C15
+	z = (z ^ z>>30) * 0xBF58476D1CE4E5B9
+	z = (z ^ z>>27) * 0x94D049BB133111EB
+	z ^= z >> 31
+	return float64(z>>11)/(1<<52) - 1
+}

@@ -1,0 +1,279 @@
+package simulator_test
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"modferry/modbus"
+	"modferry/modbus/profile"
+	"modferry/simulator"
+)
+
+// made returns a device with these registers, and its clock.
+func made(t testing.TB, registers string) (*simulator.Device, *clock) {
+	t.Helper()
+	p, err := profile.Parse("x.yaml", []byte("title: x\nreadings: {none: {coil: 999}}\nregisters:\n"+registers))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := newClock()
+	return newSimulator(t, simulator.Options{Profile: p, Unit: 1, Seed: 3, Now: c.now}).Devices()[0], c
+}
+
+// Each model has these values at these times.
+func TestModels(t *testing.T) {
+	type samples map[time.Duration]float64
+	for text, want := range map[string]samples{
+		"initial: 4.5": {0: 4.5, time.Hour: 4.5},
+		"wave: {mean: 10, amplitude: 5, period: 4m}":                {0: 10, time.Minute: 15, 2 * time.Minute: 10, 3 * time.Minute: 5, 61 * time.Minute: 15},
+		"wave: {mean: 10, amplitude: 5, period: 4m}, max: 12":       {time.Minute: 12},
+		"saw: {from: 0, to: 10, period: 10s}":                       {0: 0, 4 * time.Second: 4, 9*time.Second + 900*time.Millisecond: 9, 10 * time.Second: 0, time.Hour + 3*time.Second: 3},
+		"saw: {from: 10, to: 0, period: 10s, sample: 500ms}":        {0: 10, 2500 * time.Millisecond: 7.5, 2900 * time.Millisecond: 7.5, 3 * time.Second: 7},
+		"ramp: {from: -5, to: 5, over: 10s}":                        {0: -5, 5 * time.Second: 0, 10 * time.Second: 5, time.Hour: 5},
+		"steps: {values: [1, 4, 2], every: 10s}":                    {0: 1, 10 * time.Second: 4, 29 * time.Second: 2, 30 * time.Second: 1, 30*time.Hour + 10*time.Second: 4},
+		"steps: {values: [1, 4, 2], every: 10s, loop: false}":       {0: 1, 25 * time.Second: 2, time.Hour: 2},
+		"initial: 7, rises: 3600":                                   {0: 7, time.Second: 8, time.Minute: 67},
+		"initial: 7, rises: 3600, max: 10":                          {3 * time.Second: 10, time.Hour: 10},
+		"initial: 7, rises: 3600, max: 9, rolls_over: true":         {2 * time.Second: 9, 3 * time.Second: 0, 12 * time.Second: 9, 13 * time.Second: 0, 1000000 * time.Second: 7},
+		"rises: 3600, min: 5, max: 9, initial: 5, rolls_over: true": {4 * time.Second: 9, 5 * time.Second: 5, 6 * time.Second: 6},
+		"wave: {mean: 10, amplitude: 5, period: 4m, resolution: 2}": {20 * time.Second: 12, time.Minute: 16},
+	} {
+		d, c := made(t, "  v: {input: 0, type: float32, "+text+"}")
+		for at := time.Duration(0); at <= 1000000*time.Second && len(want) > 0; {
+			if v, ok := want[at]; ok {
+				if got := number(t, d, "v"); math.Abs(got-v) > 1e-5 {
+					t.Errorf("%s: %v at %v, want %v", text, got, at, v)
+				}
+				delete(want, at)
+			}
+			step := time.Duration(math.MaxInt64)
+			for next := range want {
+				step = min(step, next-at)
+			}
+			if len(want) > 0 {
+				c.advance(step)
+				at += step
+			}
+		}
+	}
+}
+
+// A walk stays within its bounds, changes by no more than its step, gets about, and
+// does not depend on how often it is asked.
+func TestWalk(t *testing.T) {
+	const text = "  v: {input: 0, type: int16, scale: 0.01, min: 18, max: 22, initial: 20, walk: {step: 0.5}}"
+	often, clock1 := made(t, text)
+	rarely, clock2 := made(t, text)
+	last, lowest, highest := 20.0, 20.0, 20.0
+	for i := range 2000 {
+		v := number(t, often, "v")
+		if v < 18 || v > 22 || math.Abs(v-last) > 0.5100001 {
+			t.Fatalf("it goes from %v to %v", last, v)
+		}
+		last, lowest, highest = v, min(lowest, v), max(highest, v)
+		if i%100 == 99 {
+			if other := number(t, rarely, "v"); other != v {
+				t.Fatalf("sample %d is %v or %v", i, v, other)
+			}
+		}
+		clock1.advance(time.Second)
+		clock2.advance(time.Second)
+	}
+	if lowest > 18.5 || highest < 21.5 {
+		t.Errorf("in 2000 steps it was only from %v to %v", lowest, highest)
+	}
+	clock1.advance(math.MaxInt64 / 2)
+	if v := number(t, often, "v"); v < 18 || v > 22 {
+		t.Errorf("after centuries: %v", v)
+	}
+}
+
+const oven = `
+  setpoint: {holding: 0, type: int16, scale: 0.1, initial: 100}
+  heater: {coil: 0, initial: 1}
+  temperature: {input: 0, type: int16, scale: 0.1, thermal: {follows: setpoint, switch: heater, ambient: 20, tau: 60s}}
+`
+
+// A temperature comes nearer to its set-point as physics says, and back to that of
+// the room when the heater is off.
+func TestThermal(t *testing.T) {
+	d, c := made(t, oven)
+	expect := func(when string, want float64) {
+		t.Helper()
+		if got := number(t, d, "temperature"); math.Abs(got-want) > 0.051 {
+			t.Errorf("%s: %v, want %v", when, got, want)
+		}
+	}
+	expect("at first", 20)
+	c.advance(time.Minute)
+	expect("after one tau", 100-80/math.E)
+	c.advance(10 * time.Minute)
+	expect("after eleven", 100)
+	ask(t, d, "06000001F4") // 50 °C
+	expect("at once after the set-point", 100)
+	c.advance(time.Minute)
+	expect("a tau after it", 50+50/math.E)
+	ask(t, d, "0500000000")
+	c.advance(2 * time.Minute)
+	expect("two after the heater is off", 20+(30+50/math.E)/(math.E*math.E))
+}
+
+// What the temperature is does not depend on who else asks.
+func TestThermalDoesNotDependOnReads(t *testing.T) {
+	alone, clock1 := made(t, oven)
+	watched, clock2 := made(t, oven)
+	for i := range 300 {
+		clock1.advance(time.Second)
+		clock2.advance(time.Second)
+		number(t, watched, "temperature")
+		if i%50 == 25 {
+			for _, d := range []*simulator.Device{alone, watched} {
+				ask(t, d, fmt.Sprintf("060000%04X", 300+20*i))
+			}
+		}
+		if i%7 == 0 {
+			if a, w := number(t, alone, "temperature"), number(t, watched, "temperature"); a != w {
+				t.Fatalf("second %d: %v, and %v for who asks often", i, a, w)
+			}
+		}
+	}
+}
+
+func TestSteppingBits(t *testing.T) {
+	d, c := made(t, "  door: {discrete: 3, steps: {values: [0, 1], every: 5s}}")
+	for _, want := range []string{"020100", "020101", "020100"} {
+		if got := ask(t, d, "0200030001"); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+		c.advance(5 * time.Second)
+	}
+}
+
+func replayed(t *testing.T, csv, keys string) (*simulator.Simulator, *clock, error) {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"log.csv": csv,
+		"x.yaml":  "title: x\nreadings: {none: {coil: 999}}\nregisters:\n  v: {input: 0, type: int16, scale: 0.1, no_data: 0x8000, replay: {file: log.csv, " + keys + "}}\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p, err := profile.LoadFile(filepath.Join(dir, "x.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := newClock()
+	s, err := simulator.New(simulator.Options{Profile: p, Now: c.now})
+	return s, c, err
+}
+
+func TestReplay(t *testing.T) {
+	const timed = "# of a kiln\nseconds, hot, cold\n100, 21.5, 1\n102, 22.5, 2\n103, , 3\n"
+	const dated = "when,hot\n2026-11-24T12:00:00Z,1\n2026-11-24T13:00:02+01:00,2\n"
+	for _, c := range []struct {
+		csv, keys string
+		want      []string // one a second
+	}{
+		{timed, "column: hot, time: seconds", []string{"21.5", "21.5", "22.5", "null", "21.5", "21.5", "22.5"}},
+		{timed, "column: 3, time: 1, loop: false", []string{"1", "1", "2", "3", "3", "3"}},
+		{timed, "column: cold, time: seconds, speed: 2", []string{"1", "2", "1", "2"}},
+		{timed, "column: cold, every: 2s", []string{"1", "1", "2", "2", "3", "3", "1"}},
+		{dated, "column: hot, time: when", []string{"1", "1", "2", "2", "1"}},
+	} {
+		s, clock, err := replayed(t, c.csv, c.keys)
+		if err != nil {
+			t.Errorf("%s: %v", c.keys, err)
+			continue
+		}
+		for i, want := range c.want {
+			v, err := s.Devices()[0].Value("v")
+			if string(v.JSON()) != want || (err != nil) != (want == "null") {
+				t.Errorf("%s: %s after %d s, want %s", c.keys, v.JSON(), i, want)
+			}
+			clock.advance(time.Second)
+		}
+	}
+}
+
+func TestReplayRefuses(t *testing.T) {
+	for want, c := range map[string][2]string{
+		"no column \"warm\": the first line has a, b": {"a,b\n1,2\n", "column: warm, every: 1s"},
+		"line 3: expected a number":                   {"a,b\n1,2\nx,2\n", "column: a, every: 1s"},
+		"line 3: its time is before":                  {"a,b\n1,2\n2,1\n", "column: a, time: b"},
+		"line 2: expected seconds":                    {"a,b\n1,noon\n", "column: a, time: b"},
+		"there are no values":                         {"a,b\n", "column: a, every: 1s"},
+		"the first line":                              {"", "column: a, every: 1s"},
+		"wrong number of fields":                      {"a,b\n1\n", "column: a, every: 1s"},
+	} {
+		if _, _, err := replayed(t, c[0], c[1]); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "log.csv") {
+			t.Errorf("%v\nwant %q", err, want)
+		}
+	}
+	p, err := profile.Parse("x.yaml", []byte("title: x\nreadings: {none: {coil: 999}}\nregisters: {v: {input: 0, type: int16, replay: {file: /none.csv, column: a, every: 1s}}}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := simulator.New(simulator.Options{Profile: p}); err == nil || !strings.Contains(err.Error(), "/none.csv") {
+		t.Errorf("a file that is not there: %v", err)
+	}
+}
+
+// Two runs with the same seed and clock say the same, byte by byte, and another seed
+// does not.
+func TestTranscripts(t *testing.T) {
+	p, err := profile.Parse("x.yaml", []byte(`
+title: x
+readings: {none: {coil: 999}}
+registers:
+  sine: {input: 0, type: float32, wave: {mean: 20, amplitude: 5, period: 1m, noise: 0.3}}
+  tooth: {input: 2, type: int16, scale: 0.01, saw: {from: -5, to: 5, period: 17s, noise: 0.1, sample: 100ms}}
+  walk: {input: 3, type: int32, order: little-swap, min: -1000, max: 1000, walk: {step: 50}}
+  setpoint: {holding: 0, type: uint16, initial: 60}
+  oven: {input: 5, type: float64, thermal: {follows: setpoint, tau: 20s, ambient: 20, noise: 0.05, resolution: 0.0625}}
+  energy: {input: 9, type: uint32, scale: 0.1, rises: 900, max: 100, rolls_over: true}
+  door: {discrete: 0, steps: {values: [0, 1], every: 7s}}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	transcript := func(seed uint64) []byte {
+		c := newClock()
+		s := newSimulator(t, simulator.Options{Profile: p, Unit: 1, Seed: seed, Now: c.now})
+		m, err := s.Memory(modbus.RTU)
+		if err != nil {
+			t.Fatal(err)
+		}
+		run(t, s)
+		line := m.Transporter(patience)
+		defer line.Close()
+		var said []byte
+		for i := range 300 {
+			for _, pdu := range []modbus.PDU{
+				modbus.ReadRequest(4, 0, 11), modbus.ReadRequest(2, 0, 1), {FunctionCode: 6, Data: []byte{0, 0, 0, byte(50 + i/100)}},
+			} {
+				reply, err := line.Send(modbus.AppendRTU(nil, modbus.ADU{Unit: 1, PDU: pdu}))
+				if err != nil {
+					t.Fatal(err)
+				}
+				said = append(said, reply...)
+			}
+			c.advance(730 * time.Millisecond)
+		}
+		return said
+	}
+	one := transcript(1)
+	if again := transcript(1); !bytes.Equal(one, again) {
+		t.Error("two runs with the same seed say different things")
+	}
+	if bytes.Equal(one, transcript(2)) {
+		t.Error("another seed says the same")
+	}
+}
