@@ -154,8 +154,8 @@ func (r responder) record(x server.Exchange, at time.Time, sent []byte, faults [
 		c.Client = x.Client.String()
 	}
 	c = r.calls.add(c)
-	r.tell(Event{"call", c})
+	r.Tell(Event{"call", c})
 	for _, name := range faults {
-		r.tell(Event{"fault", FaultEvent{Name: name, What: "applied", Call: c.Number}})
+		r.Tell(Event{"fault", FaultEvent{Name: name, What: "applied", Call: c.Number}})
 	}
 }

@@ -83,8 +83,8 @@ func (l *Listener) Close() {
 	l.of.some.Store(len(l.of.all) > 0)
 }
 
-// tell tells everyone an event, and waits for no one.
-func (s *Simulator) tell(e Event) {
+// Tell tells everyone who listens an event, and waits for no one.
+func (s *Simulator) Tell(e Event) {
 	if !s.listeners.some.Load() {
 		return
 	}
@@ -136,7 +136,7 @@ func (s *Simulator) tellValues(d *Device, span modbus.Span, source string) {
 	if !ok {
 		return
 	}
-	s.tell(Event{"value", ValueEvent{d.Unit(), TableName(span.Table), span.Address, values, d.named(span), source}})
+	s.Tell(Event{"value", ValueEvent{d.Unit(), TableName(span.Table), span.Address, values, d.named(span), source}})
 }
 
 // named returns the values of the profile's registers that lie in a span.

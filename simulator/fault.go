@@ -210,5 +210,3 @@ func (r Range) String() string {
 	}
 	return fmt.Sprintf("%d-%d", r.First, r.Last)
 }
-
-func (r Range) has(n int) bool { return n >= r.First && n <= r.Last }

@@ -1,6 +1,8 @@
 package simulator
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
@@ -26,6 +28,18 @@ func ParseFault(text []byte) (Fault, error) {
 	return f, oneLine(doc.Err())
 }
 
+// ParseFaultJSON is [ParseFault] for JSON that may stand on several lines.
+func ParseFaultJSON(text []byte) (Fault, error) {
+	var line bytes.Buffer
+	if err := json.Compact(&line, text); err != nil {
+		return Fault{}, err
+	}
+	if !bytes.HasPrefix(line.Bytes(), []byte("{")) {
+		return Fault{}, errors.New(`a fault is an object, such as {"functions": "read", "delay": "500ms"}`)
+	}
+	return ParseFault(line.Bytes())
+}
+
 // oneLine returns the problems of a text that has no lines for whoever wrote it.
 func oneLine(err error) error {
 	var problems strictyaml.Problems
@@ -44,8 +58,14 @@ func oneLine(err error) error {
 
 func decodeFaults(n strictyaml.Node) []Fault {
 	var faults []Fault
+	names := map[string]bool{}
 	for _, item := range n.List() {
-		faults = append(faults, decodeFault(item))
+		f := decodeFault(item)
+		if f.Name != "" && names[f.Name] {
+			item.Problemf("the name %s is taken by a fault above: give it another", f.Name)
+		}
+		names[f.Name] = true
+		faults = append(faults, f)
 	}
 	return faults
 }
@@ -139,7 +159,7 @@ func decodeRanges(n strictyaml.Node) []Range {
 		if item.IsList() || item.IsMap() {
 			continue // reported
 		}
-		r, err := parseRange(text)
+		r, err := ParseRange(text)
 		if err != nil {
 			item.Problemf("%v", err)
 		}
@@ -150,7 +170,9 @@ func decodeRanges(n strictyaml.Node) []Range {
 
 var rangeText = regexp.MustCompile(`^([0-9A-Fa-fxX]+) *- *([0-9A-Fa-fxX]+)$`)
 
-func parseRange(text string) (Range, error) {
+// ParseRange reads a number or a range, such as 5, 1-8 or 0x0100-0x01FF, of numbers up
+// to 65535.
+func ParseRange(text string) (Range, error) {
 	first, last := text, text
 	if m := rangeText.FindStringSubmatch(text); m != nil {
 		first, last = m[1], m[2]

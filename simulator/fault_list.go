@@ -59,7 +59,13 @@ func (s *Simulator) changeFaults(add []Fault, only bool) ([]FaultState, error) {
 		rules = append(rules, newRule(f, now))
 	}
 	s.faults.given = given
+	if only {
+		s.tellRemoved(s.faults.rules...)
+	}
 	s.faults.put(rules)
+	for _, r := range rules[len(rules)-len(add):] {
+		s.Tell(Event{"fault", FaultEvent{Name: r.Name, What: "added"}})
+	}
 	return states(rules[len(rules)-len(add):], now), nil
 }
 
@@ -95,9 +101,16 @@ func (s *Simulator) RemoveFault(name string) bool {
 	defer s.faults.mu.Unlock()
 	i := find(s.faults.rules, name)
 	if i >= 0 {
+		s.tellRemoved(s.faults.rules[i])
 		s.faults.put(slices.Delete(slices.Clone(s.faults.rules), i, i+1))
 	}
 	return i >= 0
+}
+
+func (s *Simulator) tellRemoved(rules ...*rule) {
+	for _, r := range rules {
+		s.Tell(Event{"fault", FaultEvent{Name: r.Name, What: "removed"}})
+	}
 }
 
 // Faults returns all faults in their order.

@@ -128,11 +128,14 @@ func (s *Simulator) Unpin(name string) error { return s.devices[0].Unpin(name) }
 
 // PowerCycle switches all devices off and on. Written unit ids and baud rates apply
 // from now on; a serial port changes to the first device's baud rate.
-func (s *Simulator) PowerCycle() {
-	for _, d := range s.devices {
+func (s *Simulator) PowerCycle() { s.PowerCycleDevice(s.devices...) }
+
+// PowerCycleDevice is PowerCycle for some of the devices.
+func (s *Simulator) PowerCycleDevice(devices ...*Device) {
+	for _, d := range devices {
 		d.PowerCycle()
 		s.log.Info("device restarted", "unit", d.Unit(), "baud", d.Baud())
-		s.tell(Event{"power", PowerEvent{d.Unit()}})
+		s.Tell(Event{"power", PowerEvent{d.Unit()}})
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,0 +1,36 @@
+package control
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+func newReader(b []byte) io.Reader { return bytes.NewReader(b) }
+
+// oneLine returns an error, or several, as one line.
+func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
+
+// inWords says what is wrong with a body's JSON to someone who knows JSON and nothing
+// of this program.
+func inWords(err error) error {
+	var kind *json.UnmarshalTypeError
+	var syntax *json.SyntaxError
+	switch {
+	case errors.Is(err, io.EOF):
+		return errors.New("the request has no body: send JSON")
+	case errors.As(err, &syntax) || errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("the body is no JSON: %w", err)
+	case errors.As(err, &kind) && kind.Field != "":
+		return fmt.Errorf("%s cannot be a %s", kind.Field, kind.Value)
+	case errors.As(err, &kind):
+		return fmt.Errorf("the body cannot be a %s", kind.Value)
+	}
+	if key, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
+		return fmt.Errorf("the body has the key %s, which means nothing here", key)
+	}
+	return err
+}

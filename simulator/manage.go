@@ -1,0 +1,43 @@
+package simulator
+
+import (
+	"modferry/modbus"
+	"modferry/modbus/register"
+)
+
+// Assign is [Device.Assign] that everyone who listens is told of.
+func (s *Simulator) Assign(d *Device, values map[string]register.Value) error {
+	if err := d.Assign(values); err != nil {
+		return err
+	}
+	for _, v := range d.Values() {
+		if _, given := values[v.Name]; given {
+			f, _ := d.placeOf(v.Name)
+			s.tellValues(d, f.Span(), "control")
+		}
+	}
+	return nil
+}
+
+// placeOf returns where a register or a reading lies.
+func (d *Device) placeOf(name string) (register.Field, bool) {
+	if r, ok := d.register(name); ok {
+		return r.Field, true
+	}
+	for _, r := range d.profile.Readings {
+		if r.Name == name && r.Compute == "" {
+			return r.Field, true
+		}
+	}
+	return register.Field{}, false
+}
+
+// PutTable is [Device.WriteTable], or [Device.PinTable] if pin, that everyone who
+// listens is told of.
+func (s *Simulator) PutTable(d *Device, table modbus.Table, address uint16, values []uint16, pin bool) error {
+	if err := d.putTable(table, address, values, pin); err != nil {
+		return err
+	}
+	s.tellValues(d, modbus.Span{Table: table, Address: address, Quantity: len(values)}, "control")
+	return nil
+}
