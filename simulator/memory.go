@@ -60,16 +60,17 @@ func (memoryPort) Timing() transport.Timing { return transport.Timing{} }
 // Join adds a line that others may be on, too, as a face: a station of a [wire.Wire],
 // or anything else that carries the simulator's framing. It is closed in the end.
 func (s *Simulator) Join(line io.ReadWriteCloser) error {
-	return s.add(func() (face, error) { return &lineFace{s, line}, nil })
+	return s.add(func() (face, error) { return &lineFace{s, s.pace(line), FaceMemory}, nil })
 }
 
 type lineFace struct {
 	*Simulator
 	line io.ReadWriteCloser
+	name string // of its kind
 }
 
 func (f *lineFace) serve(ctx context.Context) error {
-	return f.serveLine(ctx, FaceMemory, f.pace(f.line), 0, 0)
+	return f.serveLine(ctx, f.name, f.line, 0, 0)
 }
 
 func (f *lineFace) close() error {
@@ -78,4 +79,4 @@ func (f *lineFace) close() error {
 }
 
 func (f *lineFace) restarted() {}
-func (f *lineFace) kind() kind { return kind{FaceMemory, f.lineFraming(), false} }
+func (f *lineFace) kind() kind { return kind{f.name, f.lineFraming(), false} }
