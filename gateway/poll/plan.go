@@ -21,7 +21,8 @@ type Read struct {
 
 	spans   []span // of the readings
 	classes []int  // whose readings these are, in order
-	alone   bool   // it fails even alone, and is tried again at a slower pace
+	pdu     modbus.PDU
+	alone   bool // it fails even alone, and is tried again at a slower pace
 }
 
 // span is a place that readings are taken from.
@@ -184,6 +185,7 @@ func (p *planner) read(spans []span) Read {
 	}
 	slices.Sort(r.classes)
 	r.Every = p.rates[r.classes[0]]
+	r.pdu = modbus.ReadRequest(r.Function(), r.Address, uint16(r.Quantity))
 	return r
 }
 

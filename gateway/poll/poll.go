@@ -29,6 +29,7 @@ import (
 type Options struct {
 	Device   config.Device
 	Client   func(context.Context) modbus.Client                     // for the device's unit, until the context ends; one request at a time
+	Together func(context.Context) Together                          // makes several polls of the unit at the same time; nil = the line carries one
 	Publish  func(reading string) func(payload []byte, at time.Time) // asked once for each reading; publishes the form of a sample of a time, which is lent; may be nil
 	Flush    func()                                                  // called when what was published shall go out; may be nil
 	Changed  func(reading string, s message.Sample)                  // told of each sample that is published, and of those that the form of the payload cannot say; may be nil
@@ -47,6 +48,7 @@ type Poller struct {
 	o        Options
 	client   modbus.Client
 	schedule *schedule
+	early    ahead
 	learner
 	trouble string   // the kind that was logged last
 	round   round    // what the present round brought so far

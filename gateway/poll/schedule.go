@@ -125,6 +125,9 @@ func (s *schedule) take() *Read {
 	return &s.pending[s.taken-1]
 }
 
+// coming returns the pending reads from the one on that was taken last.
+func (s *schedule) coming() []Read { return s.pending[s.taken-1:] }
+
 // made ends a read. late is for how long a class was not read because its reads took
 // longer than its interval.
 func (s *schedule) made(r *Read, now time.Time) (late time.Duration) {

@@ -19,6 +19,9 @@ func (p *Poller) Run(ctx context.Context) {
 		return
 	}
 	p.client = p.o.Client(ctx)
+	if tcp := p.o.Bus.TCP; tcp != nil && tcp.InFlight > 1 && p.o.Together != nil {
+		p.early.line, p.early.most = p.o.Together(ctx), tcp.InFlight
+	}
 	p.start(time.Now())
 	timer := time.NewTimer(time.Until(p.schedule.next()))
 	defer timer.Stop()
@@ -49,6 +52,7 @@ func (p *Poller) poll(ctx context.Context) bool {
 		if r == nil {
 			break
 		}
+		p.readAhead(p.schedule.coming())
 		if !p.do(r) {
 			return false
 		}
@@ -75,6 +79,7 @@ func (p *Poller) endRound() {
 		p.away = true
 	}
 	p.asked, p.heard = false, false
+	p.early.forget()
 	p.tellLacks()
 	p.finish()
 }
@@ -125,7 +130,10 @@ func (p *Poller) read(r *Read) ([]byte, error) {
 
 // ask makes one request.
 func (p *Poller) ask(r *Read) ([]byte, error) {
-	data, err := r.fetch(p.client)
+	data, err := p.early.take(r), error(nil)
+	if data == nil {
+		data, err = r.fetch(p.client)
+	}
 	if isHeard(err) {
 		p.heard, p.mute = true, false
 		if p.away {

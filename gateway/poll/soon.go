@@ -46,6 +46,7 @@ func (w *wanted) take() []int {
 // readWanted reads what is wanted, each by itself, so that the rates of the plan stay
 // as they are.
 func (p *Poller) readWanted() {
+	p.early.forget() // it may be of before what was written
 	for _, i := range p.wanted.take() {
 		s := p.readings[i].Span()
 		r := Read{Table: s.Table, Address: s.Address, Quantity: s.Quantity, Readings: []int{i}}

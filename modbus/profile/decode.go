@@ -20,7 +20,7 @@ const (
 
 // Shortest times of a reading; below them a line does nothing else.
 const (
-	minEvery     = 10 * time.Millisecond
+	minEvery     = time.Millisecond
 	minHeartbeat = 10 * time.Millisecond
 )
 

@@ -54,6 +54,8 @@ type conn struct {
 	net.Conn
 	owner     *TCP
 	datagrams bool
+	gathers   bool // requests made at the same time leave together
+	gather    gather
 
 	// Guarded by owner.mu:
 	pending  []*call
@@ -70,7 +72,7 @@ func (c *conn) send(call *call) (int, error) {
 	if err := c.begin(call); err != nil {
 		return 0, err
 	}
-	n, err := c.Write(call.frame)
+	n, err := c.put(call.frame)
 	if err == nil {
 		return n, nil
 	}
@@ -79,6 +81,9 @@ func (c *conn) send(call *call) (int, error) {
 	}
 	c.fail(err)
 	<-call.done
+	if call.err == nil { // it left together with others, and was answered before the rest failed
+		call.done <- struct{}{}
+	}
 	return n, call.err // which is why the reader closed it, if that came first
 }
 

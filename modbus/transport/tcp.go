@@ -253,7 +253,7 @@ func (t *TCP) connect(l *limit) (*conn, error) {
 	if err != nil {
 		return nil, l.notOpened(err, &t.backoff)
 	}
-	t.conn = &conn{Conn: socket, owner: t, datagrams: t.o.Network == "udp"}
+	t.conn = &conn{Conn: socket, owner: t, datagrams: t.o.Network == "udp", gathers: t.o.Network != "udp" && t.o.InFlight > 1}
 	t.rested()
 	t.readers.Go(t.conn.read)
 	return t.conn, nil
