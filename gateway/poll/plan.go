@@ -100,13 +100,13 @@ func (p *planner) plan(classes []int) []Read {
 
 // join returns the reads that fetch spans, which are sorted, in the least time on the line.
 func (p *planner) join(spans []span) []Read {
-	var reads []Read
+	var reads, alone []Read
 	var good []span
 	for _, s := range spans {
-		if p.lesson.isHole(s.Span) {
-			alone := p.read([]span{s})
-			alone.alone = true
-			reads = append(reads, alone)
+		if p.lesson.refuses(s.Span) {
+			r := p.read([]span{s})
+			r.alone = true
+			alone = append(alone, r)
 		} else {
 			good = append(good, s)
 		}
@@ -121,6 +121,7 @@ func (p *planner) join(spans []span) []Read {
 		}
 		from = to
 	}
+	reads = append(reads, alone...)
 	slices.SortStableFunc(reads, func(a, b Read) int { return cmp.Compare(a.Every, b.Every) })
 	return reads
 }

@@ -1,11 +1,8 @@
 package poll
 
 import (
-	"errors"
-	"slices"
 	"time"
 
-	"modferry/gateway/bus"
 	"modferry/gateway/config"
 	"modferry/modbus"
 )
@@ -27,9 +24,12 @@ type learner struct {
 	works   [2]int         // the largest quantity that was answered: registers, bits
 	trials  []trial        // what is to be tried again, one in a round
 	again   time.Time      // when all that was learned is tried again
+	soon    time.Time      // when limits and holes are; zero = with all
+	pause   time.Duration  // before that was last time
 	learned bool           // something, since the last settle
 	asked   bool           // in this round
 	heard   bool           // likewise: the device answered
+	before  bool           // that, in the round before
 	mute    bool           // even a small read was not answered, and nothing after it
 	away    bool           // in the last round it did not answer at all
 	late    int            // how often in a row reads took too long
@@ -53,16 +53,9 @@ func (p *Poller) start(now time.Time) {
 	known, age := p.o.Memory.recall(p.o.Device.Name, p.key)
 	s.lesson = known
 	p.again = now.Add(max(0, askAgain-age))
-	for _, h := range known.Holes {
-		if s.isPlace(h) { // it was refused for long, so it is not asked for at once
-			p.rest[h] = &rest{failures: 2 * patience, until: now.Add(restFor(s.rates[0], 2*patience))}
-		}
+	for _, h := range known.Refused { // for long, so it is not asked for at once
+		p.rest[h] = &rest{failures: 2 * patience, until: now.Add(restFor(s.rates[0], 2*patience))}
 	}
-}
-
-// isPlace reports whether a hole is just what a reading takes.
-func (p *planner) isPlace(h hole) bool {
-	return slices.ContainsFunc(p.spans, func(s span) bool { return holeOf(s.Span) == h })
 }
 
 // split finds out what of a joined read the device refuses, and gives the readings
@@ -89,7 +82,7 @@ func (p *Poller) split(r Read, why error) bool {
 				*p.schedule.lesson.limit(r.Table) = part.Quantity
 				return p.doAll(p.schedule.join(more))
 			}
-			p.schedule.lesson.add(between(r.spans[works-1], more[0]))
+			p.schedule.lesson.part(between(r.spans[works-1], more[0]))
 		}
 		if len(more) == 0 {
 			return true
@@ -194,30 +187,20 @@ func (p *Poller) worked(r *Read) {
 	if r.alone {
 		h := holeOf(r.spans[0].Span)
 		delete(p.rest, h)
-		p.schedule.lesson.drop(h)
+		p.schedule.lesson.accept(h)
 		p.learned = true
 	}
 }
 
 // unanswered is for devices that do not answer where others refuse, or whose reply to
-// a large request is too short. Where a joined read fails several times in a row and a
-// small one is answered at once, less is asked for from then on: half as much, or if
-// as much is answered elsewhere, the two halves apart.
+// a large request is too short. Where a joined read fails several times in a row while
+// others are answered, or at least a small one, less is asked for from then on: half as
+// much, or if as much is answered elsewhere, the two halves apart.
 func (p *Poller) unanswered(r *Read, err error) bool {
-	small, others := p.schedule.read(r.spans[:1]), p.schedule.read(r.spans[1:])
-	data, none := p.ask(&small)
-	switch {
-	case isEnd(none):
-		return false
-	case none == nil:
-		p.took(&small, data, nil)
-		p.took(&others, nil, err)
-	case p.heard && errors.Is(none, bus.ErrResting): // it was answered before, and rests because of this read
-		p.mute = true
+	if p.heard {
 		p.took(r, nil, err)
-	default:
-		p.mute = true
-		return p.gaveUp(r, err)
+	} else if on, alive := p.probe(r, err); !alive {
+		return on
 	}
 	key := hole{r.Table, r.Address, r.Quantity}
 	if p.strikes[key]++; p.strikes[key] < patience {
@@ -227,10 +210,28 @@ func (p *Poller) unanswered(r *Read, err error) bool {
 	p.learned = true
 	if p.works[kind(r.Table)] < r.Quantity {
 		*p.schedule.lesson.limit(r.Table) = max(1, r.Quantity/2)
-		return true
+	} else {
+		half := len(r.spans) / 2
+		p.schedule.lesson.part(between(r.spans[half-1], r.spans[half]))
 	}
-	half := len(r.spans) / 2
-	p.schedule.lesson.add(between(r.spans[half-1], r.spans[half]))
-	p.again = time.Now().Add(askSoon) // of several halves only one cut will be needed in the end
+	p.askSoon() // not every cut will be needed in the end
 	return true
+}
+
+// probe asks for the first reading of a read that was not answered, and reports whether
+// polling goes on, and whether the device is known to answer.
+func (p *Poller) probe(r *Read, err error) (on, alive bool) {
+	small, others := p.schedule.read(r.spans[:1]), p.schedule.read(r.spans[1:])
+	data, none := p.ask(&small)
+	switch {
+	case isEnd(none):
+		return false, false
+	case none == nil:
+		p.took(&small, data, nil)
+		p.took(&others, nil, err)
+		return true, true
+	}
+	alive = p.heard || p.before
+	p.mute = true
+	return p.gaveUp(r, err), alive
 }

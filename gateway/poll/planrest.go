@@ -14,11 +14,28 @@ func (p *Poller) refused(r *Read, err error) {
 	r.alone = true
 	h := holeOf(r.spans[0].Span)
 	if p.rest[h] == nil {
-		p.schedule.lesson.add(h)
+		p.schedule.lesson.refuse(h)
 		p.learned = true
 	}
 	if p.slowDown(h, r, err) {
 		p.learned = true
+	}
+}
+
+// unheard is for devices that do not answer where others refuse: a single reading that is
+// not answered several times in a row, while others are, counts as refused.
+func (p *Poller) unheard(r *Read, err error) {
+	h := holeOf(r.spans[0].Span)
+	switch {
+	case r.alone:
+		p.slowDown(h, r, err)
+	case p.strikes[h]+1 < patience:
+		p.strikes[h]++
+	default:
+		delete(p.strikes, h)
+		p.rest[h] = &rest{failures: patience - 1}
+		p.schedule.lesson.refuse(h)
+		p.refused(r, err)
 	}
 }
 

@@ -7,12 +7,18 @@ import (
 	"modferry/modbus"
 )
 
-// trial is a read that was refused and may be taken by now: that of a hole, or if its
-// quantity is 0 one that is larger than the learned limit.
+// trial is a read that was refused and may be taken by now: that of a hole, or one that
+// is larger than the limit that was learned.
 type trial struct {
-	hole hole
-	read Read
+	read  Read
+	large bool
 }
+
+// maxStrikes bounds the reads whose failures are counted.
+const maxStrikes = 4096
+
+// limitTrials is how many larger reads are tried: some may fail for other reasons.
+const limitTrials = 4
 
 // settle plans with what was learned, and keeps it.
 func (p *Poller) settle() {
@@ -20,68 +26,99 @@ func (p *Poller) settle() {
 		return
 	}
 	p.learned = false
-	clear(p.strikes) // of reads that may be others now
+	if len(p.strikes) > maxStrikes { // of reads that are others now
+		clear(p.strikes)
+	}
 	s := p.schedule
 	s.replan()
 	if p.o.Memory == nil {
 		return
 	}
 	lasting := s.lesson.clone()
-	lasting.Holes = slices.DeleteFunc(lasting.Holes, func(h hole) bool {
-		return p.rest[h] != nil && p.rest[h].failures < patience
-	})
+	lasting.Refused = slices.DeleteFunc(lasting.Refused, func(h hole) bool { return p.rest[h].failures < patience })
 	p.o.Memory.keep(p.o.Device.Name, p.key, lasting)
 }
 
 // forgive has everything tried again that the device refused: it was away, or a day
 // has gone by, and may be another one now.
 func (p *Poller) forgive() {
-	p.again = time.Now().Add(askAgain)
-	p.trials, p.works = nil, [2]int{}
-	s := p.schedule
+	p.again, p.pause = time.Now().Add(askAgain), 0
+	p.works = [2]int{}
 	for _, pace := range p.rest {
 		pace.until = time.Time{}
 	}
+	p.tryAgain()
+}
+
+// askSoon has holes and limits tried again soon, but ever less so.
+func (p *Poller) askSoon() {
+	if p.soon.IsZero() {
+		p.pause = max(askSoon, min(2*p.pause, askAgain))
+	}
+	p.soon = time.Now().Add(p.pause)
+}
+
+// tryAgain prepares the trials of holes and limits.
+func (p *Poller) tryAgain() {
+	p.soon, p.trials = time.Time{}, nil
+	s := p.schedule
 	for _, h := range s.lesson.Holes {
-		if p.rest[h] == nil {
-			p.trials = append(p.trials, trial{h, Read{Table: h.Table, Address: h.Address, Quantity: h.Quantity}})
-		}
+		p.trials = append(p.trials, trial{read: Read{Table: h.Table, Address: h.Address, Quantity: h.Quantity}})
 	}
-	free := *s.planner
-	free.lesson.Registers, free.lesson.Bits = 0, 0
 	for _, t := range []modbus.Table{modbus.HoldingRegisters, modbus.Coils} {
-		learned := s.lesson.limit(t)
-		if *learned == 0 {
-			continue
+		if learned := s.lesson.limit(t); *learned > 0 {
+			larger := s.larger(t, *learned)
+			if len(larger) == 0 { // it makes no difference
+				*learned, p.learned = 0, true
+			}
+			p.trials = append(p.trials, larger...)
 		}
-		all := free.plan(free.allClasses())
-		i := slices.IndexFunc(all, func(r Read) bool { return inBits(r.Table) == inBits(t) && r.Quantity > *learned && len(r.spans) > 1 })
-		if i < 0 { // it makes no difference
-			*learned, p.learned = 0, true
-			continue
-		}
-		p.trials = append(p.trials, trial{hole{Table: t}, all[i]})
 	}
+}
+
+// larger returns trials of up to twice the limit that was learned for registers or bits.
+func (p *planner) larger(t modbus.Table, limit int) (trials []trial) {
+	free := *p
+	*free.lesson.limit(t) = 2 * limit
+	for _, r := range free.plan(free.allClasses()) {
+		if inBits(r.Table) == inBits(t) && r.Quantity > limit && len(r.spans) > 1 {
+			trials = append(trials, trial{r, true})
+		}
+	}
+	if n := len(trials); n > limitTrials { // from all over the device
+		for i := range limitTrials {
+			trials[i] = trials[i*n/limitTrials]
+		}
+		trials = trials[:limitTrials]
+	}
+	return trials
 }
 
 // retry tries one thing again that the device refused, after a round that it answered.
 func (p *Poller) retry() {
-	if time.Now().After(p.again) {
+	switch now := time.Now(); {
+	case now.After(p.again):
 		p.forgive()
+	case !p.soon.IsZero() && now.After(p.soon):
+		p.tryAgain()
 	}
 	if len(p.trials) == 0 || p.away {
 		return
 	}
 	t := p.trials[0]
 	p.trials = p.trials[1:]
-	if _, err := p.ask(&t.read); err != nil {
+	r := &t.read
+	if _, err := p.ask(r); err != nil {
 		return
 	}
 	p.learned = true
-	if t.hole.Quantity > 0 {
-		p.schedule.lesson.drop(t.hole)
+	p.worked(r)
+	if t.large {
+		*p.schedule.lesson.limit(r.Table) = r.Quantity
+		p.trials = slices.DeleteFunc(p.trials, func(o trial) bool { return o.large && inBits(o.read.Table) == inBits(r.Table) })
+		p.askSoon() // there may be more
 	} else {
-		*p.schedule.lesson.limit(t.hole.Table) = 0
+		p.schedule.lesson.join(hole{r.Table, r.Address, r.Quantity})
 	}
 	p.settle()
 }

@@ -100,7 +100,9 @@ func (p *Poller) took(r *Read, data []byte, err error) {
 	now := time.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.round.reads++
+	if !r.alone || isAnswer(err) { // what was refused alone says nothing of the device if it fails
+		p.round.reads++
+	}
 	if isAnswer(err) {
 		p.round.answers++
 		p.answered = now

@@ -75,8 +75,9 @@ func (p *Poller) readSoon() {
 
 // endRound ends the reads that were due together.
 func (p *Poller) endRound() {
-	if p.asked && !p.heard {
-		p.away = true
+	if p.asked {
+		p.before = p.heard
+		p.away = p.away || !p.heard
 	}
 	p.asked, p.heard = false, false
 	p.early.forget()
@@ -89,7 +90,7 @@ func (p *Poller) do(r *Read) bool {
 	if p.rests(r) {
 		return true
 	}
-	p.asked = true
+	p.asked = p.asked || !r.alone
 	if p.mute && len(r.spans) > 1 { // it is cheaper to ask a silent device for little
 		small := p.schedule.read(r.spans[:1])
 		if _, err := p.ask(&small); !isHeard(err) {
@@ -110,15 +111,18 @@ func (p *Poller) do(r *Read) bool {
 		p.unable(r, err)
 	case isSilence(err) && len(r.spans) > 1:
 		return p.unanswered(r, err)
+	case isSilence(err) && (p.heard || p.before): // others are answered
+		p.unheard(r, err)
 	}
 	p.took(r, data, err)
 	return true
 }
 
-// read makes one read, a second time if the device did not answer the first.
+// read makes one read, a second time if the device did not answer the first, unless
+// that was to be expected.
 func (p *Poller) read(r *Read) ([]byte, error) {
 	data, err := p.ask(r)
-	if !isTimeout(err) {
+	if !isTimeout(err) || r.alone {
 		return data, err
 	}
 	again, failed := p.ask(r)
