@@ -26,7 +26,7 @@ type early struct {
 	data  []byte
 }
 
-// isReadAhead makes the reads that are next, if that can be done together.
+// readAhead makes the reads that are next, if that can be done together.
 func (p *Poller) readAhead(next []Read) {
 	a := &p.early
 	if a.line == nil || a.trouble || len(a.replies) > 0 || len(next) < 2 || p.mute || p.away {
@@ -35,7 +35,7 @@ func (p *Poller) readAhead(next []Read) {
 	next = next[:min(len(next), a.most)]
 	a.requests = a.requests[:0]
 	for i := range next {
-		if next[i].alone {
+		if next[i].alone || p.rests(&next[i]) {
 			next = next[:i]
 			break
 		}
