@@ -33,6 +33,14 @@ func NewClock(at time.Time) *Clock {
 	return c
 }
 
+// NewPausedClock returns a clock that stands, so that all of a run is decided by its
+// steps.
+func NewPausedClock(at time.Time) *Clock {
+	c := NewClock(at)
+	c.paused = true
+	return c
+}
+
 // Now returns the clock's time.
 func (c *Clock) Now() time.Time {
 	c.mu.Lock()

@@ -85,14 +85,15 @@ func decodeClock(n strictyaml.Node) *Clock {
 	}
 	m := n.Map()
 	defer m.Done()
-	c := NewClock(decodeTime(m.Get("start")))
+	make := NewClock
+	if m.Get("paused").Bool(false) {
+		make = NewPausedClock
+	}
+	c := make(decodeTime(m.Get("start")))
 	if s := m.Get("speed"); s.Present() {
 		if err := c.Speed(s.Float(1, 0, MaxSpeed)); err != nil {
 			s.Problemf("%v", err)
 		}
-	}
-	if m.Get("paused").Bool(false) {
-		c.Pause()
 	}
 	return c
 }
