@@ -253,3 +253,23 @@ func TestWarnsOnceOfAnIntervalThatIsTooShort(t *testing.T) {
 		}
 	})
 }
+
+// A round of a device with 300 readings makes no garbage but for its replies.
+func TestScheduleMakesNoGarbage(t *testing.T) {
+	s := newSchedule(newPlanner(energyMeter(), LineOf(config.Bus{})))
+	now := time.Now()
+	s.begin(now, 0)
+	round := func() {
+		now = s.next()
+		s.arrive(now)
+		for r := s.take(); r != nil; r = s.take() {
+			s.made(r, now)
+		}
+	}
+	for range 1200 { // all its intervals were due together
+		round()
+	}
+	if n := testing.AllocsPerRun(1000, round); n > 0 {
+		t.Errorf("%v allocations a round", n)
+	}
+}
