@@ -95,6 +95,9 @@ func (d decimal) to(n int) (decimal, bool) {
 }
 
 func (d decimal) append(dst []byte) []byte {
+	if d.decimals == 0 {
+		return strconv.AppendInt(dst, d.mantissa, 10)
+	}
 	if d.mantissa < 0 {
 		dst = append(dst, '-')
 	}

@@ -61,7 +61,7 @@ func (f Field) Decoder() *Decoder {
 
 func (f *Field) decoder() Decoder {
 	d := Decoder{field: *f, linear: f.linear(), size: f.size(), whole: f.DataSize()}
-	d.direct = f.Type.form() == integer && d.linear.exact && len(f.Names)+len(f.Flags) == 0
+	d.direct = f.Type.form() == integer && d.linear.exact && len(f.Names)+len(f.Flags)+f.Width == 0
 	return d
 }
 
@@ -95,6 +95,11 @@ func (d *Decoder) Decode(data []byte) (Value, error) {
 // no values on the way. Errors are those of Decode; then dst is as it was.
 func (d *Decoder) AppendJSON(dst, data []byte) ([]byte, error) {
 	n := d.field.values()
+	if n == 1 && d.direct && len(data) == d.whole {
+		if text, ok := d.appendDirect(dst, data); ok {
+			return text, nil
+		}
+	}
 	if n == 1 || d.field.inBits() {
 		v, err := d.Decode(data)
 		if err != nil {
