@@ -8,6 +8,12 @@
 // when it was not published for its heartbeat. Nothing for two of its intervals makes
 // it stale, whatever the bus does meanwhile. Forms other than JSON cannot say how good
 // a value is: in those only good ones are published.
+//
+// Readings that are due together are planned together: those that lie close are one
+// read, where that takes the line less than two, and within the limits of the device.
+// What a device refuses all the same (exception 02 or 03) is found by bisection: a hole
+// that no read may go across, a limit, or a reading that it does not have. What it
+// taught is kept over restarts, and tried again when it was away and once a day.
 package poll
 
 import (
@@ -80,6 +86,9 @@ func New(o Options) *Poller {
 		r := newReading(c, o.Device)
 		if r.send = func([]byte, time.Time) {}; o.Publish != nil {
 			r.send = o.Publish(r.Name)
+		}
+		if n := len(p.readings); n > 0 {
+			r.share(p.readings[n-1])
 		}
 		p.readings = append(p.readings, r)
 		p.byName[r.Name] = r
