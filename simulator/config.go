@@ -158,6 +158,8 @@ type Places struct {
 	TCP    string `json:"tcp,omitempty"` // host:port, with the port that was chosen for port 0
 	PTY    string `json:"pty,omitempty"` // the link
 	Serial string `json:"serial,omitempty"`
+
+	Control string `json:"control,omitempty"` // the URL, such as http://127.0.0.1:8081
 }
 
 // Places returns where the faces are that [Open] opened.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -25,6 +24,7 @@ type simulatorFlags struct {
 	tcp, pty, serial string
 	json             bool
 	log              string
+	controlFlags
 }
 
 func simulatorCommand() *cobra.Command {
@@ -45,10 +45,11 @@ func simulatorCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := f.greet(c.OutOrStdout(), s); err != nil {
+			if err := errors.Join(f.ready(s.places()), f.greet(c.OutOrStdout(), s)); err != nil {
+				s.close()
 				return err
 			}
-			return s.Run(c.Context())
+			return s.run(c.Context())
 		},
 	}
 	s := c.Flags()
@@ -60,22 +61,26 @@ func simulatorCommand() *cobra.Command {
 	s.StringVar(&f.pty, "pty", "", "create a pseudo terminal and link it at `PATH`")
 	s.StringVar(&f.serial, "serial", "", "serve RTU on a serial `PORT`")
 	s.BoolVar(&f.json, "json", false, "print the addresses as one JSON line")
+	f.register(s)
 	s.StringVar(&f.log, "log", "warn", "log `LEVEL`: debug, info, warn, error")
 	offer(c, "profile", profile.Names(configs.Files)...)
 	return c
 }
 
 // open opens the faces; nothing is answered before the simulator runs.
-func (f simulatorFlags) open(log *slog.Logger) (*simulator.Simulator, error) {
+func (f simulatorFlags) open(log *slog.Logger) (controlled, error) {
 	c, err := f.config()
 	if err != nil {
-		return nil, err
+		return controlled{}, err
+	}
+	if err := f.apply(&c); err != nil {
+		return controlled{}, err
 	}
 	s, err := simulator.Open(c, log)
 	if err != nil {
-		return nil, fmt.Errorf("cannot start the virtual device: %w", err)
+		return controlled{}, fmt.Errorf("cannot start the virtual device: %w", err)
 	}
-	return s, nil
+	return listen(s, c.Control, log)
 }
 
 func (f simulatorFlags) config() (simulator.Config, error) {
@@ -122,15 +127,15 @@ func (f simulatorFlags) load() (*profile.Profile, error) {
 	return profile.Load(configs.Files, f.profile)
 }
 
-func (f simulatorFlags) greet(out io.Writer, s *simulator.Simulator) error {
-	at := s.Places()
+func (f simulatorFlags) greet(out io.Writer, s controlled) error {
+	at := s.places()
 	if f.json {
-		return json.NewEncoder(out).Encode(at)
+		return printPlaces(out, at)
 	}
 	for _, d := range s.Devices() {
 		fmt.Fprintf(out, "%s as unit %d\n", d.Profile().Title, d.Unit())
 	}
-	for _, face := range []struct{ what, where string }{{"Modbus TCP", at.TCP}, {"pseudo terminal", at.PTY}, {"serial port", at.Serial}} {
+	for _, face := range []struct{ what, where string }{{"Modbus TCP", at.TCP}, {"pseudo terminal", at.PTY}, {"serial port", at.Serial}, {"control", at.Control}} {
 		if face.where != "" {
 			fmt.Fprintf(out, "  %-16s %s\n", face.what, face.where)
 		}
