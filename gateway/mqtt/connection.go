@@ -235,8 +235,20 @@ func (c *connection) publish(p *publication, limit time.Duration) error {
 	return nil
 }
 
+// reasonPatience is how long the library may take to say why a connection has ended
+// that it takes nothing for any more.
+const reasonPatience = time.Second
+
 // why returns the loss of the connection, if there was one, for what failed with it.
 func (c *connection) why(err error) error {
+	if errors.Is(err, errNotTaken) {
+		limit := time.NewTimer(reasonPatience)
+		defer limit.Stop()
+		select {
+		case <-c.hurry.Done(): // after the reason is there
+		case <-limit.C:
+		}
+	}
 	select {
 	case lost := <-c.lost:
 		return lostError(lost)
