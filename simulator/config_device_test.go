@@ -1,0 +1,220 @@
+package simulator_test
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"modferry/modbus"
+	"modferry/modbus/transport"
+	"modferry/simulator"
+)
+
+func configured(t testing.TB, text string, files map[string]string) (simulator.Config, error) {
+	t.Helper()
+	dir := t.TempDir()
+	for name, content := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return simulator.ParseConfig(filepath.Join(dir, "x.yaml"), []byte(text), configs)
+}
+
+func opened(t testing.TB, text string, files map[string]string) *simulator.Simulator {
+	t.Helper()
+	c, err := configured(t, text, files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := simulator.Open(c, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+// A device that no profile describes has what the file says, and nothing else.
+func TestDescribedDevice(t *testing.T) {
+	s := opened(t, `
+tcp: :0
+devices:
+  - unit: 9
+    title: A controller
+    tables: {coil: 16, discrete: 16, input: 8, holding: 65536}
+    registers:
+      level: {holding: 2, type: float32, initial: 1.5, min: 0, max: 10}
+      serial_number: {holding: 10, type: uint32, initial: 4711, read_only: true}
+      locked: {holding: 20, type: uint16, initial: 3, read_only: true, refusal: 3}
+      never: {coil: 3, read_only: true, refusal: 1}
+      pattern: {discrete: 0, count: 8, initial: [1, 0, 1, 1, 0, 0, 1, 0]}
+      far: {input: 1000, type: uint16, count: 2, initial: [5, 6]}
+    server_id: {id: 0xB4, text: LMB}
+    identification: {vendor: Acme, product_code: C1, revision: "1.0", 0x80: more}
+`, nil)
+	d := s.Device(9)
+	for _, step := range []struct{ request, want string }{
+		{"0300000002", "0304 0000 0000"},
+		{"0300020002", "0304 3FC0 0000"},
+		{"03FFFF0001", "0302 0000"},
+		{"06FFFF0007", "06FFFF0007"},
+		{"10 0002 0002 04 4170 0000", "9003"},
+		{"06000A0001", "8602"},
+		{"0600140001", "8603"},
+		{"10 0013 0002 04 0001 0001", "9003"},
+		{"0300130001", "0302 0000"},
+		{"050003FF00", "8501"},
+		{"050004FF00", "050004FF00"},
+		{"0100000010", "0102 10 00"},
+		{"0200000008", "0201 4D"},
+		{"0400070001", "0402 0000"},
+		{"0400080001", "8402"},
+		{"0403E80002", "0404 0005 0006"},
+		{"0403E90002", "8402"},
+		{"11", "11 05 B4FF 4C4D42"},
+		{"2B0E0100", "2B0E 01 83 00 00 03 00 04 41636D65 01 02 4331 02 03 312E30"},
+		{"2B0E0480", "2B0E 04 83 00 00 01 80 04 6D6F7265"},
+		{"0700", "8701"},
+	} {
+		if got, want := ask(t, d, step.request), strings.ReplaceAll(step.want, " ", ""); got != want {
+			t.Errorf("%s: %s, want %s", step.request, got, want)
+		}
+	}
+}
+
+const listed = `# made by a spreadsheet
+table,address,type,value,access,name,count,order,scale
+holding,0,uint16,7,,,,,
+holding,0x10,int16,-20.5,rw,temperature,,,0.1
+holding,20,float32,1.5,ro,,,little-swap,
+holding,22,uint16,0xBEEF,ro:3,,,,
+holding,30,string,MF-100,ro:01,,4,,
+input,0,int16,-1,ro,,,,
+coil,5,,on,rw,pump,,,
+coil,6,bool,false,ro,,,,
+discrete,7,,1,,,,,
+`
+
+// Registers can be listed in a CSV file.
+func TestListedRegisters(t *testing.T) {
+	s := opened(t, "tcp: :0\ndevices: [{csv: list.csv, registers: {more: {holding: 50, type: uint16, initial: 1}}}]", map[string]string{"list.csv": listed})
+	d := s.Device(1)
+	for _, step := range []struct{ request, want string }{
+		{"0300000001", "0302 0007"},
+		{"0600000008", "0600000008"},
+		{"0300100001", "0302 FF33"},
+		{"0300140002", "0304 0000 3FC0"},
+		{"0600140001", "8602"},
+		{"0300160001", "0302 BEEF"},
+		{"0600160001", "8603"},
+		{"03001E0004", "0308 4D46 2D31 3030 0000"},
+		{"06001E0001", "8601"},
+		{"0400000001", "0402 FFFF"},
+		{"0100050002", "0101 01"},
+		{"0500050000", "0500050000"},
+		{"050006FF00", "8502"},
+		{"0200070001", "0201 01"},
+		{"0300320001", "0302 0001"},
+		{"0300010001", "8302"},
+	} {
+		if got, want := ask(t, d, step.request), strings.ReplaceAll(step.want, " ", ""); got != want {
+			t.Errorf("%s: %s, want %s", step.request, got, want)
+		}
+	}
+	if v, err := d.Value("temperature"); err != nil || v.Float() != -20.5 {
+		t.Errorf("%v, %v", v.Float(), err)
+	}
+}
+
+func TestListedRegistersRefuse(t *testing.T) {
+	const head = "table,address,type,value,access,name\n"
+	for text, want := range map[string]string{
+		"":                                         "the first line",
+		"table,type\n":                             "the column address is missing",
+		"table,address,addres\n":                   `no column "addres"`,
+		"table,address,table\n":                    "twice",
+		head:                                       "there are no registers",
+		head + "holding,1,uint16,1\n":              "wrong number of fields",
+		head + "holdings,1,uint16,1,,\n":           "line 2: expected coil, discrete, input or holding",
+		head + "holding,1,uint61,1,,\n":            "line 2: ",
+		head + "holding,70000,uint16,1,,\n":        "from 0 to 65535",
+		head + "#\n\nholding,x,uint16,1,,\n":       "line 4: ",
+		head + "holding,1,uint16,70000,,\n":        "does not fit",
+		head + "holding,1,uint16,hot,,\n":          "line 2: ",
+		head + "holding,1,uint16,1,wo,\n":          "expected rw, ro",
+		head + "input,1,uint16,1,rw,\n":            "nothing of the table input can be written",
+		head + "input,1,int16,1,,\ninput,1,,2,,\n": "line 3: ",
+		head + "holding,1,string,x,,\n":            "count",
+	} {
+		_, err := configured(t, "tcp: :0\ndevices: [{csv: list.csv}]", map[string]string{"list.csv": text})
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "list.csv") || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%q:\n got %v\nwant %q", text, err, want)
+		}
+	}
+}
+
+// Several lines run in one process, each with its devices, which may have the same units.
+func TestLines(t *testing.T) {
+	c, err := configured(t, `
+lines:
+  - name: north
+    tcp: :0
+    devices: [{tables: {holding: 10}}, {unit: 2, tables: {holding: 10}}]
+  - name: south
+    tcp: :0
+    udp: :0
+    rtu_over_tcp: :0
+    ascii_over_tcp: :0
+    devices: [{tables: {holding: 10}}]
+    faults: [{exception: 4, units: 1}]
+`, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := simulator.OpenAll(c, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- simulator.RunAll(ctx, all) }()
+	defer func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}()
+	north, south := all[0].Places(), all[1].Places()
+	if north.Line != "north" || len(north.All()) != 1 || len(south.All()) != 4 || south.All()[3] != (simulator.Place{Face: simulator.FaceASCIIOverTCP, Where: south.ASCIIOverTCP}) {
+		t.Errorf("%+v, %+v", north.All(), south.All())
+	}
+	talk(t, dial(t, north.TCP), "0001 0000 0006 01 06 0001 0007 0002 0000 0006 02 03 0001 0001", "0001 0000 0006 01 06 0001 0007 0002 0000 0005 02 03 02 0000")
+	talk(t, dial(t, south.TCP), "0001 0000 0006 01 03 0001 0001", "0001 0000 0003 01 83 04")
+	if one, two := all[0].Clock(), all[1].Clock(); one == nil || one != two {
+		t.Error("the lines have different clocks")
+	}
+	c.Lines[0].TCP = south.TCP
+	if _, err := simulator.OpenAll(c, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "line north: cannot listen") {
+		t.Error(err)
+	}
+	if _, err := simulator.Open(c, slog.New(slog.DiscardHandler)); err == nil {
+		t.Error("several lines were opened as one")
+	}
+}
+
+// A paced line of a configuration has the speed that its device says.
+func TestConfiguredPace(t *testing.T) {
+	s := opened(t, "pace: true\nrtu_over_tcp: :0\ndevices: [{serial: {baud: 50}, tables: {holding: 10}}]", nil)
+	run(t, s)
+	line := transport.NewStream(transport.StreamOptions{Open: transport.DialTCP(s.Places().RTUOverTCP, nil), Timeout: patience})
+	defer line.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 15*10*1000/50*1e6) // 15 bytes, and there is the silence
+	defer cancel()
+	if _, err := line.SendContext(ctx, modbus.AppendRTU(nil, modbus.ADU{Unit: 1, PDU: modbus.ReadRequest(3, 0, 1)})); err == nil {
+		t.Error("it answered faster than 50 baud allow")
+	}
+}
