@@ -87,6 +87,9 @@ func New(o Options) *Poller {
 		if r.send = func([]byte, time.Time) {}; o.Publish != nil {
 			r.send = o.Publish(r.Name)
 		}
+		if n := len(p.readings); n > 0 {
+			r.share(p.readings[n-1])
+		}
 		p.readings = append(p.readings, r)
 		p.byName[r.Name] = r
 	}

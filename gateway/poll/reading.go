@@ -3,6 +3,7 @@ package poll
 import (
 	"bytes"
 	"cmp"
+	"reflect"
 	"time"
 
 	"modferry/gateway/config"
@@ -18,42 +19,63 @@ const staleAfter = 2
 // reading is what is known of one reading: the last value the device gave, and what
 // was published last.
 type reading struct {
-	profile.Reading
-	every     time.Duration
-	heartbeat time.Duration
-	payload   string
-	unit      byte
-	span      modbus.Span
-	decoder   *register.Decoder
-	tail      message.Tail
-	computed  *computed // nil = the device has it
-	send      func(payload []byte, at time.Time)
-
-	quality message.Quality // "" = nothing is known yet
-	time    time.Time       // when the device gave the last value
-	begun   time.Time       // since when it is waited for
-	data    []byte          // of the last value, as the device sent it
-	value   register.Value  // the last value; null if it is only in data
-	text    []byte          // of a block: the last value as JSON
-
+	quality     message.Quality // "" = nothing is known yet
+	time        time.Time       // when the device gave the last value
+	data        []byte          // of the last value, as the device sent it
 	shown       message.Quality // what was published last; "" = nothing yet
-	shownValue  register.Value
 	published   time.Time
-	moved       bool // of a block: it is another one than that published last
-	held        bool // there is something to publish that came too early after that
-	isUndecoded bool // of a block: its values are of no interest, but for their text
+	every       time.Duration
+	heartbeat   time.Duration
+	minInterval time.Duration
+	decoder     *register.Decoder
+	send        func(payload []byte, at time.Time)
+	isUndecoded bool // the value is of no interest, but for its text
+	isPlain     bool // likewise, and other data is another value
+	moved       bool // if isUndecoded: the value is another one than that published last
+	held        bool // there is something to publish that came too early after the last publication
+	unit        byte
+	payload     string
+	span        modbus.Span
+	tail        message.Tail
+
+	// What is seldom needed is apart, so that thousands of readings find their place in
+	// the processor's memory.
+	profile.Reading
+	computed   *computed      // nil = the device has it
+	begun      time.Time      // since when it is waited for
+	text       []byte         // if isUndecoded and not isPlain: the last value as JSON
+	value      register.Value // the last value; null if it is only in data
+	shownValue register.Value
 }
 
 func newReading(r profile.Reading, d config.Device) *reading {
 	n := &reading{
 		Reading: r, every: cmp.Or(r.Every, d.Every, profile.DefaultEvery), heartbeat: cmp.Or(r.Heartbeat, d.Heartbeat, profile.DefaultHeartbeat),
-		payload: cmp.Or(d.Payload, "json"), unit: d.Unit, tail: message.NewTail(r.Unit),
+		minInterval: r.MinInterval, payload: cmp.Or(d.Payload, "json"), unit: d.Unit, tail: message.NewTail(r.Unit),
 	}
 	if isRead(r) {
 		n.span, n.decoder = r.Span(), r.Decoder()
-		n.isUndecoded = r.Count > 1 && !inBits(r.Table) && r.Deadband == (profile.Deadband{}) && r.MinInterval == 0 && !n.isFrame()
+		n.isUndecoded = (r.Count > 1 && !inBits(r.Table) || r.IsNumber()) && r.Deadband == (profile.Deadband{}) && r.MinInterval == 0 && !n.isFrame()
+		n.isPlain = n.isUndecoded && isPlain(r.Field)
 	}
 	return n
+}
+
+// isPlain reports whether every content of a field is a value, and each another one.
+func isPlain(f register.Field) bool {
+	return f.Count <= 1 && f.Type >= register.Int16 && f.Type <= register.Uint64 && f.IsNumber() &&
+		f.Width == 0 && f.Decimals == register.Auto && len(f.NoData) == 0
+}
+
+// share has a reading use the decoder of another one, if both are written the same way.
+func (r *reading) share(other *reading) {
+	if other == nil || r.decoder == nil || other.decoder == nil {
+		return
+	}
+	a, b := r.Field, other.Field
+	if a.Address, b.Address = 0, 0; reflect.DeepEqual(a, b) {
+		r.decoder = other.decoder
+	}
 }
 
 // sampled takes the data of a good reply and reports whether there is something to publish.
@@ -84,8 +106,13 @@ func (r *reading) decode(data []byte) error {
 	return err
 }
 
-// write puts a block into text, and takes note of whether it is another one.
+// write puts the value into text, and takes note of whether it is another one.
 func (r *reading) write(data []byte) error {
+	r.value = register.Value{}
+	if r.isPlain {
+		r.moved = true
+		return nil
+	}
 	n := len(r.text)
 	text, err := r.decoder.AppendJSON(r.text, data) // behind the last one
 	if err != nil {
@@ -93,7 +120,6 @@ func (r *reading) write(data []byte) error {
 	}
 	r.moved = r.moved || !bytes.Equal(text[:n], text[n:])
 	r.text = text[:copy(text, text[n:])]
-	r.value = register.Value{}
 	return nil
 }
 
@@ -144,7 +170,7 @@ func (r *reading) isDue(now time.Time) bool {
 	case !r.changed():
 		return false
 	}
-	r.held = r.MinInterval > 0 && now.Sub(r.published) < r.MinInterval
+	r.held = r.minInterval > 0 && now.Sub(r.published) < r.minInterval
 	return !r.held
 }
 
@@ -152,7 +178,7 @@ func (r *reading) isDue(now time.Time) bool {
 // passed: then a fresh value is published rather than soon an older one.
 func (r *reading) heartbeatIsNear(now time.Time) bool {
 	since := now.Sub(r.published)
-	return r.heartbeat-since < min(r.every, r.heartbeat)/2 && since >= r.MinInterval
+	return r.heartbeat-since < min(r.every, r.heartbeat)/2 && since >= r.minInterval
 }
 
 // changed reports whether the value differs from the one published by its deadband or more.
@@ -172,7 +198,7 @@ func (r *reading) next() time.Time {
 	if r.shown != "" {
 		next = r.published.Add(r.heartbeat)
 		if r.held {
-			next = earlier(next, r.published.Add(r.MinInterval))
+			next = earlier(next, r.published.Add(r.minInterval))
 		}
 	}
 	if end, ends := r.goodUntil(); ends {

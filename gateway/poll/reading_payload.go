@@ -21,13 +21,20 @@ func (r *reading) show(dst []byte, now time.Time, c *message.Clock) []byte {
 	case r.isFrame():
 		return r.appendFrame(dst)
 	case r.isUndecoded:
-		return append(dst, r.text...)
+		return r.appendValue(dst)
 	}
 	return r.value.AppendText(dst)
 }
 
 func (r *reading) appendValue(dst []byte) []byte {
-	if r.isUndecoded && r.text != nil {
+	switch {
+	case r.isPlain && r.data != nil:
+		text, err := r.decoder.AppendJSON(dst, r.data)
+		if err != nil {
+			return append(dst, "null"...) // cannot be: every content is a value
+		}
+		return text
+	case r.isUndecoded && r.text != nil:
 		return append(dst, r.text...)
 	}
 	return r.value.AppendJSON(dst)
