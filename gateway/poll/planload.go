@@ -36,7 +36,7 @@ func (t *Load) Add(l Line, rounds []Round) {
 }
 
 // maxRounds bounds the rounds that are looked at until the intervals begin anew.
-const maxRounds = 10_000
+const maxRounds = 100_000
 
 // Rounds returns the rounds of a device, the most frequent first, for a line that is
 // fast enough and a device that refuses nothing.
@@ -59,7 +59,8 @@ func Rounds(d config.Device, l Line) []Round {
 	}
 	rounds := make([]Round, len(sets))
 	for i, set := range sets {
-		rounds[i] = Round{PerSecond: float64(counts[i]) / slices.Min(next).Seconds(), Reads: p.plan(set)}
+		slowest := p.rates[set[len(set)-1]] // it may be longer than what was looked at
+		rounds[i] = Round{PerSecond: min(float64(counts[i])/slices.Min(next).Seconds(), 1/slowest.Seconds()), Reads: p.plan(set)}
 		for _, c := range set {
 			rounds[i].Every = append(rounds[i].Every, p.rates[c])
 		}

@@ -227,6 +227,17 @@ func TestForecastIsWhatHappens(t *testing.T) {
 	})
 }
 
+// Intervals that never fall together again within reason are foretold all the same.
+func TestForecastOfFarApartIntervals(t *testing.T) {
+	got := map[int]float64{}
+	for _, r := range Rounds(rates(time.Millisecond, 24*time.Hour), LineOf(config.Bus{})) {
+		got[len(r.Every)] = r.PerSecond
+	}
+	if day := got[2] * 86400; day < 0.99 || day > 1.01 || got[1] < 999 || got[1] > 1000 {
+		t.Errorf("both are due %.2f times a day, the fast one alone %.2f times a second", day, got[1])
+	}
+}
+
 // logged polls a device on a tape and returns what is logged at warn.
 func logged(t *testing.T, c config.Device, takes, long time.Duration) []string {
 	t.Helper()
