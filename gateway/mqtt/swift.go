@@ -9,8 +9,8 @@ import (
 // States at QoS 0 need nothing of what the libraries keep, and there may be very many
 // of them. So the session writes their packets itself, many at a time.
 const (
-	batchStates = 64      // taken in one go; an event waits for no more
-	batchBytes  = 8 << 10 // likewise
+	batchStates = 64       // taken in one go
+	batchBytes  = 16 << 10 // written in one go; an event waits for no more
 	batchLimit  = 1 << 20 // a packet must not be larger
 )
 
@@ -58,7 +58,12 @@ func (c *connection) publishStates() (some bool, err error) {
 	if w == nil || c.o.QoS > 0 {
 		return false, nil
 	}
-	if c.scratch = c.session.outbox.appendStates(c.scratch[:0], properties); len(c.scratch) == 0 {
+	c.scratch = c.scratch[:0]
+	for n := -1; n < len(c.scratch) && len(c.scratch) < batchBytes; {
+		n = len(c.scratch)
+		c.scratch = c.session.outbox.appendStates(c.scratch, properties)
+	}
+	if len(c.scratch) == 0 {
 		return false, nil
 	}
 	ctx, cancel := context.WithTimeout(c.hurry, writeTimeout)

@@ -32,7 +32,7 @@ const (
 	leastAhead = 2 << 10
 	firstAhead = 16 << 10
 	mostAhead  = 64 << 10
-	askEach    = 4 // times in one window
+	askEach    = 2 // times in one window
 	slowAnswer = 250 * time.Millisecond
 	quickReply = 50 * time.Millisecond
 )

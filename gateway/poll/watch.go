@@ -53,10 +53,16 @@ func (p *Poller) look(now time.Time) time.Time {
 	foreign := p.foreign()
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	first := now.Add(longestWatch)
 	for _, r := range p.readings {
-		if next := r.next(); !next.IsZero() && !now.Before(next) && r.late(now) {
-			p.publish(r, now)
+		next := r.next()
+		if !next.IsZero() && !now.Before(next) {
+			if r.late(now) {
+				p.publish(r, now)
+			}
+			next = r.next()
 		}
+		first = earlier(first, next)
 	}
 	p.computeAll(foreign, now)
 	if !now.Before(p.silentFrom()) {
@@ -64,17 +70,16 @@ func (p *Poller) look(now time.Time) time.Time {
 	}
 	p.tellGroup()
 	p.flush(now, 0)
-	p.watched = p.next(now)
+	p.watched = p.next(first, now)
 	return p.watched
 }
 
 // longestWatch is for a device that has nothing to be watched.
 const longestWatch = time.Hour
 
-// next returns when something is due.
-func (p *Poller) next(now time.Time) time.Time {
-	next := now.Add(longestWatch)
-	for _, r := range p.readings {
+// next returns when something is due, of the readings at the time that is given.
+func (p *Poller) next(next, now time.Time) time.Time {
+	for _, r := range p.computed {
 		next = earlier(next, r.next())
 	}
 	if silent := p.silentFrom(); p.online != "offline" {
