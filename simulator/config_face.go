@@ -16,12 +16,13 @@ func (d *decoder) faces(m *strictyaml.Map, c *Config) {
 	c.PTY = m.Get("pty").String("")
 	c.Serial = decodeSerial(m)
 	c.MQTT = decodeMQTT(m.Get("mqtt"))
-	if n := m.Node(); n.IsMap() && !c.reached() {
+	if n := m.Node(); n.IsMap() && !c.Reached() {
 		n.Problemf("nothing reaches the devices: add tcp (127.0.0.1:5020), pty (/tmp/ttyMODBUS), serial (/dev/ttyUSB1), udp, rtu_over_tcp, ascii_over_tcp, tls or mqtt")
 	}
 }
 
-func (c *Config) reached() bool {
+// Reached reports whether the configuration names a face.
+func (c *Config) Reached() bool {
 	for _, place := range []string{c.TCP, c.UDP, c.RTUOverTCP, c.ASCIIOverTCP, c.PTY} {
 		if place != "" {
 			return true

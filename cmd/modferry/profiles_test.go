@@ -40,8 +40,8 @@ func virtual(t *testing.T, profile string) (d *simulator.Device, address string)
 	if err != nil {
 		t.Fatal(err)
 	}
-	alongside(t, s.Run)
-	return s.Devices()[0], s.Places().TCP
+	alongside(t, s.run)
+	return s[0].Devices()[0], s[0].Places().TCP
 }
 
 // gatewayOf runs a gateway with the text of a file until the test ends and returns an

@@ -25,12 +25,13 @@ type simulatorFlags struct {
 	json             bool
 	log              string
 	controlFlags
+	faceFlags
 }
 
 func simulatorCommand() *cobra.Command {
 	var f simulatorFlags
 	c := &cobra.Command{
-		Use: "simulator [-c FILE]", Short: "Run virtual devices on TCP, a pseudo terminal or a serial port",
+		Use: "simulator [-c FILE]", Short: "Run virtual devices on TCP, UDP, a pseudo terminal, a serial port or MQTT",
 		Long: "Runs virtual devices: those of a configuration file (-c), or one of a profile (--profile).\n" +
 			"One device state is served on all its faces at once.",
 		Example: "  modferry simulator --tcp 127.0.0.1:5020\n" +
@@ -41,15 +42,15 @@ func simulatorCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			s, err := f.open(log)
+			all, err := f.open(log)
 			if err != nil {
 				return err
 			}
-			if err := errors.Join(f.ready(s.places()), f.greet(c.OutOrStdout(), s)); err != nil {
-				s.close()
+			if err := errors.Join(f.ready(all.places()), f.greet(c.OutOrStdout(), all)); err != nil {
+				all.close()
 				return err
 			}
-			return s.run(c.Context())
+			return all.run(c.Context())
 		},
 	}
 	s := c.Flags()
@@ -60,27 +61,28 @@ func simulatorCommand() *cobra.Command {
 	s.StringVar(&f.tcp, "tcp", "", "serve Modbus TCP at `ADDRESS`; \":5020\" is 127.0.0.1:5020, port 0 picks a free one")
 	s.StringVar(&f.pty, "pty", "", "create a pseudo terminal and link it at `PATH`")
 	s.StringVar(&f.serial, "serial", "", "serve RTU on a serial `PORT`")
+	f.faceFlags.register(s)
 	s.BoolVar(&f.json, "json", false, "print the addresses as one JSON line")
-	f.register(s)
+	f.controlFlags.register(s)
 	s.StringVar(&f.log, "log", "warn", "log `LEVEL`: debug, info, warn, error")
 	offer(c, "profile", profile.Names(configs.Files)...)
 	return c
 }
 
-// open opens the faces; nothing is answered before the simulator runs.
-func (f simulatorFlags) open(log *slog.Logger) (controlled, error) {
+// open opens the faces; nothing is answered before the simulators run.
+func (f simulatorFlags) open(log *slog.Logger) (lines, error) {
 	c, err := f.config()
 	if err != nil {
-		return controlled{}, err
+		return nil, err
 	}
-	if err := f.apply(&c); err != nil {
-		return controlled{}, err
+	if err := f.controlFlags.apply(&c); err != nil {
+		return nil, err
 	}
-	s, err := simulator.Open(c, log)
+	all, err := simulator.OpenAll(c, log)
 	if err != nil {
-		return controlled{}, fmt.Errorf("cannot start the virtual device: %w", err)
+		return nil, fmt.Errorf("cannot start the virtual devices: %w", err)
 	}
-	return listen(s, c.Control, log)
+	return withControl(all, c, log)
 }
 
 func (f simulatorFlags) config() (simulator.Config, error) {
@@ -113,7 +115,10 @@ func (f simulatorFlags) config() (simulator.Config, error) {
 	if f.serial != "" {
 		c.Serial = &transport.SerialOptions{Path: f.serial}
 	}
-	if c.TCP == "" && c.PTY == "" && c.Serial == nil {
+	if err := f.faceFlags.apply(&c); err != nil {
+		return c, err
+	}
+	if !c.Reached() {
 		return c, usage("nowhere to serve: name --tcp ADDRESS, --pty PATH, --serial PORT, or -c FILE; see modferry simulator --help")
 	}
 	return c, nil
@@ -127,17 +132,30 @@ func (f simulatorFlags) load() (*profile.Profile, error) {
 	return profile.Load(configs.Files, f.profile)
 }
 
-func (f simulatorFlags) greet(out io.Writer, s controlled) error {
-	at := s.places()
+// faceNames are the kinds of faces, for people.
+var faceNames = map[string]string{
+	simulator.FaceTCP: "Modbus TCP", simulator.FaceTLS: "Modbus TCP, TLS", simulator.FaceUDP: "Modbus UDP",
+	simulator.FaceRTUOverTCP: "RTU over TCP", simulator.FaceASCIIOverTCP: "ASCII over TCP",
+	simulator.FacePTY: "pseudo terminal", simulator.FaceSerial: "serial port", simulator.FaceMQTT: "MQTT topic",
+}
+
+func (f simulatorFlags) greet(out io.Writer, all lines) error {
 	if f.json {
-		return printPlaces(out, at)
+		return printPlaces(out, all.places())
 	}
-	for _, d := range s.Devices() {
-		fmt.Fprintf(out, "%s as unit %d\n", d.Profile().Title, d.Unit())
-	}
-	for _, face := range []struct{ what, where string }{{"Modbus TCP", at.TCP}, {"pseudo terminal", at.PTY}, {"serial port", at.Serial}, {"control", at.Control}} {
-		if face.where != "" {
-			fmt.Fprintf(out, "  %-16s %s\n", face.what, face.where)
+	for _, s := range all {
+		at := s.places()
+		if at.Line != "" {
+			fmt.Fprintf(out, "%s\n", at.Line)
+		}
+		for _, d := range s.Devices() {
+			fmt.Fprintf(out, "%s as unit %d\n", d.Profile().Title, d.Unit())
+		}
+		for _, face := range at.All() {
+			fmt.Fprintf(out, "  %-16s %s\n", faceNames[face.Face], face.Where)
+		}
+		if at.Control != "" {
+			fmt.Fprintf(out, "  %-16s %s\n", "control", at.Control)
 		}
 	}
 	_, err := fmt.Fprintln(out, "Ctrl-C ends it.")

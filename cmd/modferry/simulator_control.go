@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -34,6 +32,9 @@ func (f *controlFlags) register(s *pflag.FlagSet) {
 
 // apply adds what the flags say to a configuration.
 func (f controlFlags) apply(c *simulator.Config) error {
+	if len(c.Lines) > 0 && (f.address != "" || f.tokenFile != "" || len(f.faults) > 0) {
+		return usage("--control and --fault are for one line, and the configuration has several: say in the file of which")
+	}
 	if f.address != "" {
 		c.Control.Address = f.address
 	}
@@ -104,7 +105,7 @@ func (c controlled) close() {
 }
 
 // ready writes the addresses to a file, which is whole as soon as it is there.
-func (f controlFlags) ready(at simulator.Places) error {
+func (f controlFlags) ready(at []simulator.Places) error {
 	if f.readyFile == "" {
 		return nil
 	}
@@ -122,5 +123,3 @@ func (f controlFlags) ready(at simulator.Places) error {
 	}
 	return nil
 }
-
-func printPlaces(w io.Writer, at simulator.Places) error { return json.NewEncoder(w).Encode(at) }

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"encoding/json"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"modferry/simulator"
+)
+
+func TestSimulatorFaceFlags(t *testing.T) {
+	f := simulatorFlags{profile: "xy-md02", tcp: ":0", json: true, faceFlags: faceFlags{udp: ":0", rtuOverTCP: ":0", asciiOverTCP: ":0"}}
+	all, err := f.open(slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer all.close()
+	var out strings.Builder
+	if err := f.greet(&out, all); err != nil {
+		t.Fatal(err)
+	}
+	var at simulator.Places
+	if err := json.Unmarshal([]byte(out.String()), &at); err != nil || len(at.All()) != 4 {
+		t.Errorf("%s: %v", out.String(), err)
+	}
+	for want, f := range map[string]faceFlags{
+		"must begin with mqtt://": {mqtt: "http://h", mqttTopics: "a,b", mqttPayload: "hex"},
+		"is no topic":             {mqtt: "mqtt://h", mqttTopics: "a", mqttPayload: "hex"},
+		"binary or hex":           {mqtt: "mqtt://h", mqttTopics: "a,b", mqttPayload: "text"},
+	} {
+		if _, err := (simulatorFlags{profile: "xy-md02", faceFlags: f}).open(slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v; want %q", err, want)
+		}
+	}
+}
+
+// Each line of a file is shown with its devices and faces; with --json they are a list.
+func TestSimulatorLines(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "x.yaml")
+	if err := os.WriteFile(file, []byte(`
+lines:
+  - {name: north, tcp: ":0", devices: [{title: Pump, tables: {holding: 9}}], control: "127.0.0.1:0"}
+  - {name: south, udp: ":0", devices: [{title: Fan, unit: 7, tables: {coil: 9}}]}
+`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f := simulatorFlags{file: file}
+	all, err := f.open(slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer all.close()
+	var text, list strings.Builder
+	if err := f.greet(&text, all); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"north\nPump as unit 1\n  Modbus TCP ", "control          http://", "south\nFan as unit 7\n  Modbus UDP "} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("%s\nhas no %q", text.String(), want)
+		}
+	}
+	f.json = true
+	if err := f.greet(&list, all); err != nil {
+		t.Fatal(err)
+	}
+	var places []simulator.Places
+	if err := json.Unmarshal([]byte(list.String()), &places); err != nil || len(places) != 2 || places[1].UDP == "" || places[0].Control == "" {
+		t.Errorf("%s: %v", list.String(), err)
+	}
+	f.faults = []string{"exception: 4"}
+	if _, err := f.open(slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "several") {
+		t.Error(err)
+	}
+}
