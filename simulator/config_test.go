@@ -140,3 +140,60 @@ func TestOwnProfiles(t *testing.T) {
 		t.Errorf("a folder that is not there: %v", err)
 	}
 }
+
+func TestConfigOfFaultsAndControl(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "x.yaml")
+	for name, text := range map[string]string{"token": "0123456789\n", "short": "0123456", "two": "0123456789 0123456789"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const base = "devices: [{profile: xy-md02}]\ntcp: :0\n"
+	c, err := simulator.ParseConfig(file, []byte(base+`
+faults: [{delay: 1s}, {name: a, functions: read, drop: reply}]
+control: 0.0.0.0:8081
+control_token_file: token
+calls: 50
+clock: {start: 2026-01-01T00:00:00Z, speed: 5, paused: true}
+`), configs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := c.Clock.State(); len(c.Faults) != 2 || c.Faults[1].Drop != simulator.DropReply || c.Calls != 50 || c.Control != (simulator.ControlOptions{Address: "0.0.0.0:8081", Token: "0123456789"}) ||
+		!s.Paused || s.Speed != 5 || s.Now.Format("2006-01-02T15:04:05.999999999Z07:00") != "2026-01-01T00:00:00Z" {
+		t.Errorf("%+v, %+v", c, s)
+	}
+	s, err := simulator.Open(c, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if all := s.Faults(); len(all) != 2 || all[0].Fault.Name != "fault-1" || s.Clock() != c.Clock {
+		t.Errorf("%+v", all)
+	}
+	for text, want := range map[string]string{
+		"faults: [{delay: 1}]":                                  "faults[0].delay",
+		"faults: [{name: a, delay: 1s}, {name: a, echo: true}]": "faults[1]: the name a is taken",
+		"faults: {delay: 1s}":                                   "a list",
+		"control: 8081":                                         "host:port",
+		"control: 0.0.0.0:8081":                                 "add control_token_file",
+		"control: :8081\ncontrol_token_file: short":             "at least 8",
+		"control: :8081\ncontrol_token_file: two":               "one word",
+		"control: :8081\ncontrol_token_file: none":              "no such file",
+		"control_token_file: token":                             "add control such as",
+		"calls: 0":                                              "calls",
+		"clock: {speed: 0}":                                     "speed",
+		"clock: {stopped: true}":                                "clock",
+		"clock: {start: now}":                                   "2026-01-31T12:00:00Z",
+	} {
+		_, err := simulator.ParseConfig(file, []byte(base+text), configs)
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") || strings.Contains(err.Error(), "0123456") {
+			t.Errorf("%s:\n got %v\nwant one problem with %q", text, err, want)
+		}
+	}
+	c.Faults[0].BadCheck = true
+	if _, err := simulator.Open(c, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "none of the faces") {
+		t.Errorf("a fault that no face has: %v", err)
+	}
+}

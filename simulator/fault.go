@@ -85,6 +85,8 @@ const (
 
 const maxNumber = 1_000_000_000 // of anything that is counted
 
+var errNothing = errors.New("nothing goes wrong: add what is to happen, such as delay, drop, exception or bad_check")
+
 // Check returns nil if the parts of the fault go together.
 func (f Fault) Check() error {
 	return errors.Join(f.checkMatch(), f.checkRanges(), f.checkActs())
@@ -177,7 +179,7 @@ func (f Fault) checkActs() error {
 	case (f.Drip.Bytes > 0) != (f.Drip.Every > 0):
 		return errors.New("drip needs both bytes and every, such as {bytes: 1, every: 20ms}")
 	case len(sent) == 0 && f.Drop == "" && !noise && !f.Echo && !f.Close && f.Delay == 0 && f.Drip == Drip{}:
-		return errors.New("nothing goes wrong: add what is to happen, such as delay, drop, exception or bad_check")
+		return errNothing
 	}
 	return f.checkLine()
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -87,18 +88,22 @@ func decodeFault(n strictyaml.Node) Fault {
 		WrongUnit: byte(m.Get("wrong_unit").Int(0, 1, 255)), WrongTransaction: uint16(m.Get("wrong_transaction").Int(0, 1, 65535)),
 		BadCheck: m.Get("bad_check").Bool(false), Truncate: m.Get("truncate").Int(0, 1, modbus.MaxASCII),
 		Duplicate: m.Get("duplicate").Int(0, 1, MaxDuplicate), Noise: decodeNoise(m.Get("noise")),
-		Echo: m.Get("echo").Bool(false), Delay: m.Get("delay").Duration(0, 0, MaxDelay),
+		Echo: m.Get("echo").Bool(false), Delay: m.Get("delay").Duration(0, time.Millisecond, MaxDelay),
 		Drip: decodeDrip(m.Get("drip")), Close: m.Get("close").Bool(false),
 	}
 	if p := m.Get("probability"); p.Present() && f.Probability == 0 {
 		p.Problemf("it is above 0 and up to 1: to have no fault, remove it")
 	}
-	if n.IsMap() {
-		if err := f.Check(); err != nil {
-			n.Problemf("%s", strings.ReplaceAll(err.Error(), "\n", "; "))
-		}
+	wanted := slices.ContainsFunc(acts, func(key string) bool { return m.Get(key).Present() })
+	if err := f.Check(); n.IsMap() && err != nil && !(wanted && errors.Is(err, errNothing)) { // that one is reported
+		n.Problemf("%s", strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 	return f
+}
+
+// acts are the keys of what goes wrong if they have any value that they can have.
+var acts = []string{
+	"drop", "exception", "short", "reply", "wrong_unit", "wrong_transaction", "raw", "truncate", "duplicate", "noise", "delay", "drip",
 }
 
 func decodeNoise(n strictyaml.Node) Noise {
@@ -110,6 +115,7 @@ func decodeNoise(n strictyaml.Node) Noise {
 	noise := Noise{m.Get("before").Int(0, 0, MaxNoise), m.Get("after").Int(0, 0, MaxNoise), decodeHex(m.Get("bytes"))}
 	if n.IsMap() && noise.Before+noise.After == 0 {
 		n.Problemf("say how many bytes come before or after the reply, such as {before: 3}")
+		return Noise{}
 	}
 	return noise
 }
@@ -120,7 +126,11 @@ func decodeDrip(n strictyaml.Node) Drip {
 	}
 	m := n.Map()
 	defer m.Done()
-	return Drip{m.Need("bytes").Int(1, 1, MaxRaw), m.Need("every").Duration(0, time.Millisecond, MaxDelay)}
+	d := Drip{m.Need("bytes").Int(0, 1, MaxRaw), m.Need("every").Duration(0, time.Millisecond, MaxDelay)}
+	if d.Bytes == 0 || d.Every == 0 {
+		return Drip{} // reported
+	}
+	return d
 }
 
 func decodeTime(n strictyaml.Node) time.Time {
