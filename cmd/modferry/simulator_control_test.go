@@ -20,7 +20,7 @@ import (
 
 // controllable runs modferry simulator with flags until the test ends, and returns
 // where it is, as its ready file says.
-func controllable(t *testing.T, f controlFlags) (controlled, simulator.Places) {
+func controllable(t *testing.T, f controlFlags) simulator.Places {
 	t.Helper()
 	f.readyFile = filepath.Join(t.TempDir(), "ready.json")
 	all := simulatorFlags{profile: "xy-md02", seed: 1, tcp: "127.0.0.1:0", json: true, controlFlags: f}
@@ -44,7 +44,7 @@ func controllable(t *testing.T, f controlFlags) (controlled, simulator.Places) {
 	if err := json.Unmarshal(text, &at); err != nil {
 		t.Fatal(err)
 	}
-	return s, at
+	return at
 }
 
 // ask makes a request to the control and returns the status and the body.
@@ -74,7 +74,7 @@ func askControl(t *testing.T, method, url, body, token string) (int, string) {
 
 func TestSimulatorWithControl(t *testing.T) {
 	file := write(t, "token", "  one-long-word\n")
-	_, at := controllable(t, controlFlags{address: ":0", tokenFile: file, faults: []string{"exception: 6, nth: 2", "{name: mine, delay: 1ms}"}})
+	at := controllable(t, controlFlags{address: ":0", tokenFile: file, faults: []string{"exception: 6, nth: 2", "{name: mine, delay: 1ms}"}})
 	if status, text := askControl(t, "GET", at.Control+"/faults", "", "one-long-word"); status != 200 || !strings.Contains(text, `"name":"mine"`) || !strings.Contains(text, `"exception":6`) {
 		t.Errorf("%d %s", status, text)
 	}
@@ -160,7 +160,7 @@ func TestSimulatorPage(t *testing.T) {
 	if len(keys) > 0 {
 		t.Errorf("these keys of a fault are not in the tables: %v", keys)
 	}
-	_, at := controllable(t, controlFlags{address: ":0"})
+	at := controllable(t, controlFlags{address: ":0"})
 	requests := regexp.MustCompile(`(?m)^curl (?:-X (\w+) )?"?http://127.0.0.1:8081([^ "\n]+)"?(?: -d '(.*)')?$`).FindAllStringSubmatch(page, -1)
 	if n := strings.Count(page, "\ncurl "); len(requests) != n || n < 10 {
 		t.Fatalf("%d of %d requests are understood", len(requests), n)
@@ -184,7 +184,7 @@ func TestSimulatorPage(t *testing.T) {
 // faultKeys returns all keys that a fault can have, from the control's document.
 func faultKeys(t *testing.T) map[string]bool {
 	t.Helper()
-	_, at := controllable(t, controlFlags{address: ":0"})
+	at := controllable(t, controlFlags{address: ":0"})
 	_, text := askControl(t, "GET", at.Control+"/openapi.json", "", "")
 	var doc struct {
 		Components struct {
