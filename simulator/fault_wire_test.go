@@ -3,9 +3,11 @@
 package simulator_test
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"io"
+	"net"
 	"os"
 	"slices"
 	"strings"
@@ -15,6 +17,7 @@ import (
 
 	"modferry/modbus"
 	"modferry/simulator"
+	"modferry/simulator/wire"
 )
 
 // station is a client of one face.
@@ -27,7 +30,22 @@ type station struct {
 }
 
 // faceNames are the faces that every fault is tried on.
-var faceNames = []string{"tcp", "pty RTU", "pty ASCII"}
+var faceNames = []string{"tcp", "pty RTU", "pty ASCII", "udp", "rtu_over_tcp", "ascii_over_tcp", "memory"}
+
+// ofTCP, ofRTU and ofASCII are the faces with these frames.
+var (
+	ofTCP   = []string{"tcp", "udp"}
+	ofRTU   = []string{"pty RTU", "rtu_over_tcp", "memory"}
+	ofASCII = []string{"pty ASCII", "ascii_over_tcp"}
+)
+
+// packets reads what comes in datagrams as one stream.
+type packets struct {
+	*bufio.Reader
+	net.Conn
+}
+
+func (p packets) Read(b []byte) (int, error) { return p.Reader.Read(b) }
 
 // onFace returns a client of a face of a device that measures 30.5 °C and 54.6 %.
 func onFace(t *testing.T, face string) *station {
@@ -40,6 +58,42 @@ func onFace(t *testing.T, face string) *station {
 		address := tcp(t, c.Simulator)
 		run(t, c.Simulator)
 		c.line = dial(t, address)
+	case "udp":
+		c.Simulator, c.framing = newSimulator(t, o), modbus.TCP
+		address, err := c.ListenUDP(":0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		run(t, c.Simulator)
+		conn, err := net.Dial("udp", address.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+			t.Fatal(err)
+		}
+		c.line = packets{bufio.NewReader(conn), conn}
+	case "rtu_over_tcp", "ascii_over_tcp":
+		c.Simulator, c.framing = newSimulator(t, o), map[string]modbus.Framing{"rtu_over_tcp": modbus.RTU, "ascii_over_tcp": modbus.ASCII}[face]
+		address, err := c.ListenStream(":0", c.framing)
+		if err != nil {
+			t.Fatal(err)
+		}
+		run(t, c.Simulator)
+		c.line = dial(t, address.String())
+	case "memory":
+		c.Simulator, c.framing = newSimulator(t, o), modbus.RTU
+		line := wire.New()
+		if err := c.Join(line.Join()); err != nil {
+			t.Fatal(err)
+		}
+		run(t, c.Simulator)
+		client := line.Join()
+		if err := client.SetDeadline(time.Now().Add(patience)); err != nil {
+			t.Fatal(err)
+		}
+		c.line = client
 	case "pty RTU":
 		c.framing = modbus.RTU
 		c.Simulator, c.line = ptyLine(t, o)
@@ -116,7 +170,6 @@ func joined(parts ...[]byte) []byte { return slices.Concat(parts...) }
 // it does not concern is as ever.
 func TestFaultsOnTheWire(t *testing.T) {
 	exception := func(code byte) modbus.PDU { return modbus.ExceptionPDU(4, code) }
-	lines := []string{"pty RTU", "pty ASCII"}
 	for _, tt := range []struct {
 		fault string
 		want  func(c *station, id uint16) []byte
@@ -136,10 +189,10 @@ func TestFaultsOnTheWire(t *testing.T) {
 		}, nil},
 		{`raw: "68 65 6C 6C 6F"`, func(*station, uint16) []byte { return []byte("hello") }, nil},
 		{"wrong_unit: 9", func(c *station, id uint16) []byte { return c.frame(id, 9, replyBoth) }, nil},
-		{"wrong_transaction: 7", func(c *station, id uint16) []byte { return c.frame(id+7, 1, replyBoth) }, []string{"tcp"}},
-		{"bad_check: true", func(c *station, _ uint16) []byte { return fromHex(c, "010404013102222A31") }, []string{"pty RTU"}},
-		{"bad_check: true", func(*station, uint16) []byte { return []byte(":010404013102225E\r\n") }, []string{"pty ASCII"}},
-		{"bad_check: true, wrong_unit: 2", func(c *station, _ uint16) []byte { return []byte(":020404013102225F\r\n") }, []string{"pty ASCII"}},
+		{"wrong_transaction: 7", func(c *station, id uint16) []byte { return c.frame(id+7, 1, replyBoth) }, ofTCP},
+		{"bad_check: true", func(c *station, _ uint16) []byte { return fromHex(c, "010404013102222A31") }, ofRTU},
+		{"bad_check: true", func(*station, uint16) []byte { return []byte(":010404013102225E\r\n") }, ofASCII},
+		{"bad_check: true, wrong_unit: 2", func(c *station, _ uint16) []byte { return []byte(":020404013102225F\r\n") }, ofASCII},
 		{"truncate: 4", func(c *station, id uint16) []byte { return c.whole(id)[:4] }, nil},
 		{"truncate: 400", (*station).whole, nil},
 		{"duplicate: 2", func(c *station, id uint16) []byte { return joined(c.whole(id), c.whole(id), c.whole(id)) }, nil},
@@ -151,13 +204,13 @@ func TestFaultsOnTheWire(t *testing.T) {
 		{"echo: true, drop: request", func(c *station, id uint16) []byte { return c.frame(id, 1, askBoth) }, nil},
 		{"delay: 30ms", (*station).whole, nil},
 		{"drip: {bytes: 2, every: 1ms}", (*station).whole, nil},
-		{"close: true", (*station).whole, []string{"tcp, closed"}},
+		{"close: true", (*station).whole, []string{"tcp, closed", "rtu_over_tcp, closed", "ascii_over_tcp, closed"}},
 		{"close: true, drop: reply", func(*station, uint16) []byte { return nil }, []string{"tcp, closed"}},
 		{"close: true, truncate: 5", func(c *station, id uint16) []byte { return c.whole(id)[:5] }, []string{"tcp, closed"}},
 	} {
 		faces := tt.faces
 		if faces == nil {
-			faces = append([]string{"tcp"}, lines...)
+			faces = faceNames
 		}
 		for _, face := range faces {
 			t.Run(tt.fault+" "+face, func(t *testing.T) {
@@ -183,8 +236,8 @@ func TestFaultsOnTheWire(t *testing.T) {
 // What only some faces have is refused on the others.
 func TestFaultsThatMeanNothing(t *testing.T) {
 	for text, good := range map[string][]string{
-		"bad_check: true": {"pty RTU", "pty ASCII"}, "wrong_transaction: 1": {"tcp"}, "close: true": {"tcp"},
-		"delay: 1s, faces: tcp": {"tcp"}, "delay: 1s, faces: [pty, udp]": {"pty RTU", "pty ASCII"}, "delay: 1s": faceNames,
+		"bad_check: true": slices.Concat(ofRTU, ofASCII), "wrong_transaction: 1": ofTCP, "close: true": {"tcp", "rtu_over_tcp", "ascii_over_tcp"},
+		"delay: 1s, faces: tcp": {"tcp"}, "delay: 1s, faces: [pty, udp]": {"pty RTU", "pty ASCII", "udp"}, "delay: 1s": faceNames,
 	} {
 		for _, face := range faceNames {
 			c := onFace(t, face)
