@@ -36,7 +36,6 @@ func TestRequestsAreNotExecutedLateAfterAFreeze(t *testing.T) {
 		r.send(batch)
 		time.Sleep(6 * time.Second) // the freeze
 		p.Signal(syscall.SIGCONT)
-		p.ErrorLine("nothing came for longer")
 		p.status.Await(recovery, func(m gatewaytest.Message) bool { return string(m.Payload) == "online" })
 		eventually(t, "the gateway answers again", func() bool {
 			for len(r.replies.Messages()) > 0 {
