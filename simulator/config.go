@@ -20,6 +20,7 @@ type Config struct {
 	Devices []DeviceOptions
 	Framing modbus.Framing // of PTY, Serial and MQTT
 	Pace    bool           // see [Options]
+	AnyUnit bool           // likewise
 
 	TCP          string                   // host:port; "" = none
 	UDP          string                   // likewise
@@ -112,12 +113,16 @@ func (d *decoder) line(m *strictyaml.Map) Config {
 		Devices: d.devices(m.Need("devices")),
 		Framing: modbus.RTU,
 		Pace:    m.Get("pace").Bool(false),
+		AnyUnit: m.Get("any_unit").Bool(false),
 		Faults:  decodeFaults(m.Get("faults")),
 		Calls:   m.Get("calls").Int(0, 1, MaxCalls),
 		Control: decodeControl(m, d.beside),
 	}
 	if m.Get("mode").OneOf("rtu", "rtu", "ascii") == "ascii" {
 		c.Framing = modbus.ASCII
+	}
+	if c.AnyUnit && len(c.Devices) > 1 {
+		m.Get("any_unit").Problemf("there are several devices, and nothing would tell which one answers: keep one, or remove this")
 	}
 	d.faces(m, &c)
 	return c

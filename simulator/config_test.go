@@ -64,6 +64,7 @@ func TestConfigProblems(t *testing.T) {
 		"devices: [{profile: xy-md02}]\ntls: {listen: :1, cert: a, key: b}":                            "cannot read the certificate",
 		"devices: [{profile: xy-md02}]\nmqtt: {url: mqtt://h, request: a, response: a}":                "two topics",
 		"devices: [{profile: xy-md02}]\nmqtt: {url: mqtt://h, request: a, response: b, payload: hexx}": "expected binary or hex",
+		"devices: [{profile: xy-md02}, {profile: xy-md02, unit: 2}]\ntcp: :1\nany_unit: true":          "several devices",
 		"lines: []": "the list is empty",
 		"lines: [{devices: [{profile: xy-md02}], tcp: :1}, {devices: [{profile: xy-md02}]}]":                          "lines[1]: nothing reaches the devices",
 		"lines: [{devices: [{profile: xy-md02}], tcp: :1}]\ntcp: :2":                                                  "tcp: unknown key",

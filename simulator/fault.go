@@ -19,10 +19,11 @@ type Fault struct {
 	Name string // "" is given one when it is added
 
 	// Which requests: all of these must hold.
-	Units     []Range  // without, all units that are there; with, also those that are not
-	Functions []string // codes, names such as "read_coils", or the groups "read" and "write"
-	Addresses []Range  // a request that touches one of them
-	Faces     []string // kinds of faces, such as "tcp", "pty", "serial"
+	Units      []Range  // without, all units that are there; with, also those that are not
+	Functions  []string // codes, names such as "read_coils", or the groups "read" and "write"
+	Addresses  []Range  // a request that touches one of them
+	Quantities []Range  // a request for so many registers or bits, of the first area that it touches
+	Faces      []string // kinds of faces, such as "tcp", "pty", "serial"
 
 	// Which of those; counted from 1.
 	Nth         int           // this one only
@@ -109,6 +110,11 @@ func (f Fault) checkMatch() error {
 	for _, r := range f.Addresses {
 		if r.First < 0 || r.Last >= modbus.AddressSpace || r.First > r.Last {
 			return fmt.Errorf("addresses %v: addresses are 0 to 65535", r)
+		}
+	}
+	for _, r := range f.Quantities {
+		if r.First < 1 || r.Last > modbus.MaxReadBits || r.First > r.Last {
+			return fmt.Errorf("quantities %v: a request is for 1 to %d", r, modbus.MaxReadBits)
 		}
 	}
 	if !(f.Probability >= 0 && f.Probability <= 1) {

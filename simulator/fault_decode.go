@@ -77,7 +77,7 @@ func decodeFault(n strictyaml.Node) Fault {
 	f := Fault{
 		Name:  m.Get("name").String(""),
 		Units: decodeRanges(m.Get("units")), Functions: decodeWords(m.Get("functions")),
-		Addresses: decodeRanges(m.Get("addresses")), Faces: decodeWords(m.Get("faces")),
+		Addresses: decodeRanges(m.Get("addresses")), Quantities: decodeRanges(m.Get("quantities")), Faces: decodeWords(m.Get("faces")),
 		Nth: m.Get("nth").Int(0, 1, maxNumber), Every: m.Get("every").Int(0, 1, maxNumber), Count: m.Get("count").Int(0, 1, maxNumber),
 		Probability: m.Get("probability").Float(0, 0, 1), Seed: uint64(m.Get("seed").Int(0, 0, maxNumber)),
 		After: m.Get("after").Duration(0, 0, 0), For: m.Get("for").Duration(0, time.Millisecond, 0),

@@ -16,6 +16,7 @@ type writtenFault struct {
 	Units       []Range  `json:"units,omitempty"`
 	Functions   []string `json:"functions,omitempty"`
 	Addresses   []Range  `json:"addresses,omitempty"`
+	Quantities  []Range  `json:"quantities,omitempty"`
 	Faces       []string `json:"faces,omitempty"`
 	Nth         int      `json:"nth,omitempty"`
 	Every       int      `json:"every,omitempty"`
@@ -57,7 +58,7 @@ type writtenDrip struct {
 
 func (f Fault) written() writtenFault {
 	w := writtenFault{
-		Name: f.Name, Units: f.Units, Functions: f.Functions, Addresses: f.Addresses, Faces: f.Faces,
+		Name: f.Name, Units: f.Units, Functions: f.Functions, Addresses: f.Addresses, Quantities: f.Quantities, Faces: f.Faces,
 		Nth: f.Nth, Every: f.Every, Probability: f.Probability, Seed: f.Seed, Count: f.Count,
 		After: durationText(f.After), For: durationText(f.For), Also: f.Also,
 		Drop: f.Drop, Exception: f.Exception, Short: f.Short, Reply: hex.EncodeToString(f.Reply),

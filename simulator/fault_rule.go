@@ -73,6 +73,7 @@ func (r *rule) concerns(q asked) bool {
 	case len(r.Functions) > 0 && (code > 127 || !r.functions[code]):
 	case r.Short > 0 && !canBeShort(code):
 	case len(r.Addresses) > 0 && !r.touched(q.request):
+	case len(r.Quantities) > 0 && !r.asksFor(q.request):
 	default:
 		return r.inTime(q.now)
 	}
@@ -82,6 +83,12 @@ func (r *rule) concerns(q asked) bool {
 // touched reports whether a request touches one of the fault's addresses.
 func (r *rule) touched(request modbus.PDU) bool {
 	return slices.ContainsFunc(touches(request), func(s modbus.Span) bool { return within(r.Addresses, int(s.Address), s.End()) })
+}
+
+// asksFor reports whether a request is for one of the fault's quantities.
+func (r *rule) asksFor(request modbus.PDU) bool {
+	spans := touches(request)
+	return len(spans) > 0 && within(r.Quantities, spans[0].Quantity, spans[0].Quantity+1)
 }
 
 // touches returns the spans of a request, none if its length is not that of its function.

@@ -59,7 +59,7 @@ func Open(c Config, log *slog.Logger) (*Simulator, error) {
 	if c.Calls == 0 && c.Control.Address != "" {
 		c.Calls = DefaultCalls
 	}
-	s, err := New(Options{Devices: c.Devices, Framing: c.Framing, Pace: c.Pace, Logger: log, Clock: c.Clock, Calls: c.Calls})
+	s, err := New(Options{Devices: c.Devices, Framing: c.Framing, Pace: c.Pace, AnyUnit: c.AnyUnit, Logger: log, Clock: c.Clock, Calls: c.Calls})
 	if err != nil {
 		return nil, err
 	}

@@ -24,6 +24,7 @@ type Options struct {
 	Devices []DeviceOptions // further devices; with these, Profile may be nil
 
 	Framing modbus.Framing   // on pseudo terminals and serial ports: modbus.RTU or modbus.ASCII; 0: RTU
+	AnyUnit bool             // with one device: it answers all unit ids over TCP, TLS and UDP
 	Pace    bool             // lines that have no speed are as slow as the first device's serial line
 	Logger  *slog.Logger     // nil: silent
 	Now     func() time.Time // nil: the Clock's
@@ -43,6 +44,7 @@ type Simulator struct {
 	log     *slog.Logger
 	framing modbus.Framing
 	paced   bool
+	anyUnit bool
 	devices []*Device
 	now     func() time.Time
 	clock   *Clock // nil: now is someone else's
@@ -92,7 +94,7 @@ func New(o Options) (*Simulator, error) {
 	if o.Profile != nil || len(all) == 0 {
 		all = append([]DeviceOptions{{o.Profile, o.Unit, o.Seed}}, all...)
 	}
-	s := &Simulator{log: o.Logger, framing: o.Framing, paced: o.Pace, now: o.Now, clock: o.Clock, calls: newCallLog(o.Calls)}
+	s := &Simulator{log: o.Logger, framing: o.Framing, paced: o.Pace, anyUnit: o.AnyUnit, now: o.Now, clock: o.Clock, calls: newCallLog(o.Calls)}
 	for _, one := range all {
 		d, err := newDevice(one, o.Now, o.Logger)
 		if err != nil {
@@ -234,7 +236,7 @@ func (s *Simulator) onTCP(unit byte, request modbus.PDU) (modbus.PDU, bool) {
 
 // overTCP returns the device that a unit id means over TCP, nil if there is none.
 func (s *Simulator) overTCP(unit byte) *Device {
-	if (unit == modbus.TCPUnit || unit == 0) && len(s.devices) == 1 {
+	if (unit == modbus.TCPUnit || unit == 0 || s.anyUnit) && len(s.devices) == 1 {
 		return s.devices[0] // [TCP 4.4.2]
 	}
 	return s.Device(unit)

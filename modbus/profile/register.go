@@ -3,6 +3,7 @@ package profile
 import (
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"modferry/configs/strictyaml"
@@ -52,7 +53,9 @@ func decodeInitial(n strictyaml.Node, r *Register) {
 	case r.IsText():
 		r.Text = n.String(firstText(r.Type))
 	case n.IsList():
-		r.Each = numbers(n)
+		for _, item := range n.List() {
+			r.Each = append(r.Each, content(item, 0))
+		}
 		if len(r.Each) != max(1, r.Count) {
 			n.Problemf("there are %d values: the register has %d", len(r.Each), max(1, r.Count))
 		}
@@ -60,8 +63,18 @@ func decodeInitial(n strictyaml.Node, r *Register) {
 			r.Initial, r.Each = r.Each[0], nil
 		}
 	default:
-		r.Initial = number(n, firstOf(*r))
+		r.Initial = content(n, firstOf(*r))
 	}
+}
+
+// content reads a number that registers hold, which people also write in hex.
+func content(n strictyaml.Node, def float64) float64 {
+	if n.Present() && !n.IsMap() && !n.IsList() && strings.HasPrefix(strings.ToLower(n.String("")), "0x") {
+		if v, ok := whole(n.String("")); ok && v >= 0 {
+			return float64(v)
+		}
+	}
+	return number(n, def)
 }
 
 // firstOf returns what a register holds at first if nothing is said.
