@@ -10,8 +10,12 @@ import (
 // replayAgain is how long a batch of readings waits after it could not be delivered.
 const replayAgain = time.Second
 
-// missed keeps a sample that the broker does not get.
+// missed keeps a sample that the broker does not get. That a value has become stale is
+// no reading of the device.
 func (g *Gateway) missed(device, reading string, sample []byte) {
+	if !message.IsGood(sample) {
+		return
+	}
 	g.backlog.Add(message.AppendOrigin(nil, device, reading, sample))
 }
 

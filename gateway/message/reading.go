@@ -1,6 +1,7 @@
 package message
 
 import (
+	"bytes"
 	"encoding/json"
 	"time"
 
@@ -35,6 +36,12 @@ func (s Sample) append(dst []byte) []byte {
 	dst = s.Value.AppendJSON(AppendSample(dst))
 	return NewTail(s.Unit).Append(dst, s.Quality, s.Time, &Clock{})
 }
+
+// good is what a good sample has in its JSON; in a string the quotes would be escaped.
+var good = []byte(`,"quality":"good","time":"`)
+
+// IsGood reports whether what [Sample.JSON] wrote is of a good sample.
+func IsGood(sample []byte) bool { return bytes.Contains(sample, good) }
 
 // AppendSample begins what [Sample.JSON] returns; the value as JSON follows, and then a [Tail].
 func AppendSample(dst []byte) []byte { return append(dst, `{"value":`...) }

@@ -31,3 +31,12 @@ func TestReadingsAsJSON(t *testing.T) {
 		}
 	}
 }
+
+func TestIsGood(t *testing.T) {
+	for _, q := range []Quality{Good, Stale, Bad} {
+		s := Sample{Value: register.Text(`","quality":"good","time":"`), Unit: `,"quality":"good","time":"`, Quality: q}
+		if IsGood(s.JSON()) != (q == Good) {
+			t.Errorf("of quality %s: %s", q, s.JSON())
+		}
+	}
+}
