@@ -10,7 +10,7 @@ import (
 	"modferry/modbus/profile"
 )
 
-const minEvery     = time.Millisecond
+const minEvery = time.Millisecond
 
 func (d *decoder) devices(n strictyaml.Node, buses []Bus) []Device {
 	var devices []Device

@@ -11,7 +11,7 @@ import (
 const (
 	batchStates = 64       // taken in one go
 	batchBytes  = 16 << 10 // written in one go; an event waits for no more
-	batchLimit  = 1 << 20 // a packet must not be larger
+	batchLimit  = 1 << 20  // a packet must not be larger
 )
 
 // appendStates takes states and appends their PUBLISH packets [MQTT-3.3]; of MQTT 5
