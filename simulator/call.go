@@ -123,12 +123,21 @@ func (f CallFilter) Check() error {
 	return err
 }
 
-func (f CallFilter) chooses(c Call) bool {
-	if f.Function != "" {
-		codes, err := functionCodes(f.Function)
-		if err != nil || c.PDU.FunctionCode > 127 || !codes[c.PDU.FunctionCode] {
-			return false
-		}
+// chooser is a filter that is looked at for each call.
+type chooser struct {
+	CallFilter
+	functions [128]bool
+}
+
+func newChooser(f CallFilter) *chooser {
+	c := &chooser{CallFilter: f}
+	c.functions, _ = functionCodes(f.Function) // it was checked
+	return c
+}
+
+func (f *chooser) chooses(c *Call) bool {
+	if f.Function != "" && (c.PDU.FunctionCode > 127 || !f.functions[c.PDU.FunctionCode]) {
+		return false
 	}
 	if len(f.Address) > 0 && !slices.ContainsFunc(c.Spans(), func(s modbus.Span) bool { return within(f.Address, int(s.Address), s.End()) }) {
 		return false

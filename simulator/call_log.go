@@ -58,9 +58,10 @@ func (l *callLog) chosen(f CallFilter, limit int) ([]Call, <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var calls []Call
+	wanted := newChooser(f)
 	for n := max(l.oldest(), f.Since+1); n <= l.last && len(calls) < limit; n++ {
-		if c := l.ring[(n-1)%uint64(l.size)]; f.chooses(c) {
-			calls = append(calls, c)
+		if c := &l.ring[(n-1)%uint64(l.size)]; wanted.chooses(c) {
+			calls = append(calls, *c)
 		}
 	}
 	l.waiting = true

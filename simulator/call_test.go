@@ -164,15 +164,29 @@ func events(t testing.TB, l *simulator.Listener, n int) (all []string) {
 func TestEvents(t *testing.T) {
 	a := newAsker(t, simulator.Options{Calls: 10})
 	a.add("delay: 1ms, name: slow, functions: 4")
+	foreign := modbus.AppendTCP(nil, modbus.ADU{Unit: 9, PDU: modbus.WriteRegisterRequest(0x104, 10)}) // nobody is there
+	if _, err := a.line.Write(foreign); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.WaitCall(t.Context(), simulator.CallFilter{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.ForgetCalls(); err != nil {
+		t.Fatal(err)
+	}
 	l := a.Listen()
+	if _, err := a.line.Write(foreign); err != nil {
+		t.Fatal(err)
+	}
 	a.wrong(1, modbus.WriteRegisterRequest(0x103, 10))
 	a.wrong(1, modbus.WriteRegisterRequest(0x103, 5000)) // refused
 	a.wrong(1, modbus.ReadRequest(4, 1, 1))
 	a.PowerCycle()
-	got := events(t, l, 6)
+	got := events(t, l, 7)
 	for i, want := range []string{
+		`call {"number":2,`,
 		`value {"unit":1,"table":"holding","address":259,"values":[10],"names":{"temperature_correction":1},"source":"client"}`,
-		`call {"number":1,`, `call {"number":2,`, `call {"number":3,`, `fault {"name":"slow","what":"applied","call":3}`, `power {"unit":1}`,
+		`call {"number":3,`, `call {"number":4,`, `call {"number":5,`, `fault {"name":"slow","what":"applied","call":5}`, `power {"unit":1}`,
 	} {
 		if !strings.HasPrefix(got[i], want) {
 			t.Errorf("event %d is %s, want %s", i, got[i], want)

@@ -114,18 +114,16 @@ func (l *Listener) tell(e Event) {
 }
 
 // wrote tells what a request has written.
-func (s *Simulator) wrote(request modbus.ADU, reply modbus.PDU, answer bool) {
-	if !s.listeners.some.Load() || !modbus.IsWrite(request.PDU.FunctionCode) || answer && modbus.AsException(reply) != nil {
+func (r responder) wrote(framing modbus.Framing, request modbus.ADU, reply modbus.PDU, answer bool) {
+	if !r.listeners.some.Load() || !modbus.IsWrite(request.PDU.FunctionCode) || answer && modbus.AsException(reply) != nil {
 		return
 	}
 	for _, span := range touches(request.PDU) {
 		if !span.Write {
 			continue
 		}
-		for _, d := range s.devices {
-			if d.Unit() == request.Unit || len(s.devices) == 1 || request.Unit == modbus.Broadcast {
-				s.tellValues(d, span, "client")
-			}
+		for _, d := range r.addressed(framing, request.Unit) {
+			r.tellValues(d, span, "client")
 		}
 	}
 }

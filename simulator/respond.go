@@ -17,12 +17,19 @@ type responder struct {
 	turn   time.Duration // the line's, between a request and its reply
 }
 
-// there reports whether a device is there that a request reaches.
-func (r responder) there(framing modbus.Framing, unit byte) bool {
-	if framing == modbus.TCP {
-		return r.overTCP(unit) != nil
+// addressed returns the devices that a request to a unit reaches.
+func (r responder) addressed(framing modbus.Framing, unit byte) []*Device {
+	d := r.Device(unit)
+	switch {
+	case framing == modbus.TCP:
+		d = r.overTCP(unit)
+	case unit == modbus.Broadcast:
+		return r.devices
 	}
-	return unit == modbus.Broadcast || r.Device(unit) != nil
+	if d == nil {
+		return nil
+	}
+	return []*Device{d}
 }
 
 // Respond is a [server.Responder].
@@ -34,12 +41,12 @@ func (r responder) Respond(ctx context.Context, x server.Exchange) (modbus.PDU, 
 	}
 	at := r.now()
 	face := kind{r.face, x.Framing, x.Client != nil && r.face != FaceUDP}
-	p := r.faults.striking(asked{face, unit, request, r.there(x.Framing, unit), at})
+	p := r.faults.striking(asked{face, unit, request, len(r.addressed(x.Framing, unit)) > 0, at})
 	var reply modbus.PDU
 	answer := false
 	if p.reaches() {
 		reply, answer = r.handle(unit, request)
-		r.wrote(x.Request, reply, answer)
+		r.wrote(x.Framing, x.Request, reply, answer)
 	}
 	answer = answer && (unit != modbus.Broadcast || x.Framing == modbus.TCP) // [Serial 2.1]
 	if p.changes() {

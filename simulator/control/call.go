@@ -106,7 +106,9 @@ func (c *Server) waitCall(q *request) answer {
 	defer cancel()
 	call, err := c.s.WaitCall(ctx, f)
 	switch {
-	case errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled):
+	case errors.Is(err, context.Canceled):
+		return problemf(http.StatusRequestTimeout, "no such call came before the simulator ended")
+	case errors.Is(err, context.DeadlineExceeded):
 		return problemf(http.StatusRequestTimeout, "no such call came within %v", timeout)
 	case err != nil:
 		return notKept(err)
