@@ -33,9 +33,9 @@ func TestReadingsAsJSON(t *testing.T) {
 }
 
 func TestIsGood(t *testing.T) {
-	for _, q := range []Quality{Good, Stale, Bad} {
-		s := Sample{Value: register.Text(`","quality":"good","time":"`), Unit: `,"quality":"good","time":"`, Quality: q}
-		if IsGood(s.JSON()) != (q == Good) {
+	for _, q := range []message.Quality{message.Good, message.Stale, message.Bad} {
+		s := message.Sample{Value: register.Text(`","quality":"good","time":"`), Unit: `,"quality":"good","time":"`, Quality: q}
+		if message.IsGood(s.JSON()) != (q == message.Good) {
 			t.Errorf("of quality %s: %s", q, s.JSON())
 		}
 	}
