@@ -10,4 +10,7 @@
 // On a serial line units that are not there keep silent, and broadcasts reach all.
 // Over TCP the same holds, as for devices behind a converter, except that unit 0 and
 // 255 mean the device itself if there is only one.
+//
+// A [Fault] lets requests go wrong on any face, a [Call] is kept of each, and the
+// [Clock] can be stopped and stepped; package control has all this over HTTP.
 package simulator
