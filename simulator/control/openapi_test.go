@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -103,6 +104,25 @@ func TestEveryDocumentedAnswer(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// A fault has the documented keys: what is said of one that it does not have names all.
+func TestDocumentHasEveryKeyOfAFault(t *testing.T) {
+	doc, _ := documented(t)
+	want := slices.Sorted(maps.Keys(doc.Components.Schemas["Fault"].Value.Properties))
+	_, err := simulator.ParseFaultJSON([]byte(`{"qqqqqqqqqqqq": 1, "delay": "1s"}`))
+	if err == nil {
+		t.Fatal("any key is taken")
+	}
+	got := regexp.MustCompile(`[a-z_]+`).FindAllString(err.Error(), -1)
+	for _, key := range want {
+		if !slices.Contains(got, key) {
+			t.Errorf("%s is documented; what a fault has is said to be: %v", key, err)
+		}
+	}
+	if n := strings.Count(err.Error(), ","); n > 0 && n+1 != len(want) {
+		t.Errorf("%d keys are documented; what a fault has is said to be: %v", len(want), err)
 	}
 }
 
