@@ -3,10 +3,27 @@ package profile
 import (
 	"fmt"
 	"math"
+	"path/filepath"
 
 	"modferry/configs/strictyaml"
 	"modferry/modbus"
 )
+
+// ParseDevice reads the text of such a description, as [DecodeDevice] does; file is
+// its name for messages, and files that it names are beside it. All mistakes are
+// reported at once, as [strictyaml.Problems].
+func ParseDevice(file string, data []byte) (*Profile, error) {
+	doc := strictyaml.Parse(file, data, strictyaml.Options{})
+	m := doc.Root().Map()
+	p := DecodeDevice(m)
+	p.Unit = byte(m.Get("unit").Int(DefaultUnit, 1, int(modbus.MaxUnit)))
+	m.Done()
+	if err := doc.Err(); err != nil {
+		return nil, err
+	}
+	p.Locate(filepath.Dir(file))
+	return p, nil
+}
 
 // DecodeDevice reads the description of a device that is no kind of its own: what a
 // profile says about the device itself, and nothing about readings. Its keys are
