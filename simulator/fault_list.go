@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"modferry/modbus"
 )
 
 // faults are the faults of a simulator in their order.
@@ -159,7 +161,11 @@ func (l *faults) striking(q asked) plan {
 		if !r.concerns(q) || !r.strikes() {
 			continue
 		}
-		p.add(r.Fault, r.applied)
+		f := r.Fault
+		if q.unit == modbus.Broadcast && q.framing != modbus.TCP && len(f.Units) == 0 && f.Drop == "" {
+			f.Drop = DropReply // only a fault that names unit 0 answers a broadcast
+		}
+		p.add(f, r.applied)
 		if !r.Also {
 			break
 		}

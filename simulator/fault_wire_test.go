@@ -325,11 +325,20 @@ func TestFaultsOfUnitsThatAreNotThere(t *testing.T) {
 
 // A broadcast is done, and never answered, whatever goes wrong.
 func TestFaultsOfBroadcasts(t *testing.T) {
-	for _, face := range []string{"pty RTU", "pty ASCII"} {
+	for _, face := range slices.Concat(ofRTU, ofASCII) {
+		for fault, want := range map[string]float64{"duplicate: 1": 5, "exception: 4": 0, `raw: "00"`: 5, "truncate: 1": 5, "drop: request": 0} {
+			c := onFace(t, face)
+			c.fault(fault + ", functions: write")
+			c.say(0, modbus.WriteRegisterRequest(0x103, 50))
+			if v, err := waitWritten(c, 0); err != nil || v != want {
+				t.Errorf("%s, %s: the register is %v, %v; want %v", face, fault, v, err, want)
+			}
+			c.expect(c.frame(c.say(1, askLast), 1, replyLast))
+		}
 		c := onFace(t, face)
-		c.fault("duplicate: 1, functions: write")
+		c.fault("exception: 4, units: 0") // a device that does not know better
 		c.say(0, modbus.WriteRegisterRequest(0x103, 0))
-		c.hears(c.whole)
+		c.expect(c.frame(0, 0, modbus.ExceptionPDU(6, 4)))
 	}
 }
 

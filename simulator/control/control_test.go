@@ -6,12 +6,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"modferry/modbus"
+	"modferry/modbus/profile"
 	"modferry/simulator"
 )
 
@@ -336,5 +338,48 @@ func TestListenRefuses(t *testing.T) {
 	}
 	if err := c.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// The end does not wait for those who wait or listen.
+func TestServeEnds(t *testing.T) {
+	p, err := profile.Load(os.DirFS("../../configs"), "xy-md02")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := simulator.New(simulator.Options{Profile: p, Calls: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := Listen(s, Options{Address: ":0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	served := make(chan error, 1)
+	go func() { served <- c.Serve(ctx) }()
+	client := &http.Client{Transport: &http.Transport{}, Timeout: patience}
+	defer client.CloseIdleConnections()
+	stream, err := client.Get(c.URL() + "/events")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stream.Body.Close()
+	waited := make(chan error, 1)
+	go func() {
+		answer, err := client.Get(c.URL() + "/calls/wait?timeout=10m")
+		if err == nil {
+			answer.Body.Close()
+		}
+		waited <- err
+	}()
+	cancel()
+	start := time.Now()
+	if err := <-served; err != nil || time.Since(start) > patience/2 {
+		t.Errorf("it ended after %v with %v", time.Since(start), err)
+	}
+	<-waited
+	if _, err := http.Get(c.URL() + "/status"); err == nil {
+		t.Error("it answers after its end")
 	}
 }
