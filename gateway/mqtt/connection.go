@@ -10,7 +10,8 @@ import (
 )
 
 const (
-	maxFlying = 64 // publications that wait for their acknowledgement
+	maxFlying   = 64 // publications that wait for their acknowledgement
+	firstFlying = 4  // of them states, until it is known how long the way to the broker is
 
 	// maxUnannounced is the same for QoS 2 with MQTT 3.1.1, where no broker says how many
 	// it takes: mosquitto takes 20, and acknowledges what it drops beyond.
@@ -33,6 +34,8 @@ type connection struct {
 	topics   []string    // subscribed
 	epoch    int         // of the session's topics that these are
 	scratch  []byte      // for packets
+	ahead    int         // states that may be flying: fewer where the broker is slow
+	pace     pace
 }
 
 // newConnection is for a visit that goes on until ctx ends.
@@ -47,7 +50,7 @@ func newConnection(ctx context.Context, s *Session, o *Options) *connection {
 		}
 	})
 	return &connection{
-		session: s, o: o, client: s.client, over: over, hurry: hurry, cancel: cancel,
+		session: s, o: o, client: s.client, ahead: firstFlying, over: over, hurry: hurry, cancel: cancel,
 		lost: make(chan error, 1), end: func() { stop(); end() },
 	}
 }
@@ -68,6 +71,7 @@ func (c *connection) watch(lost <-chan error) {
 type flight struct {
 	what    *publication
 	receipt receipt
+	at      time.Time
 }
 
 // handedOver tells Deliver that its publication is on its way.
@@ -209,7 +213,7 @@ func lostError(err error) error {
 // publish hands one publication to the broker. When it fails the publication is
 // kept among the flying ones, for the end of the connection to decide about.
 func (c *connection) publish(p *publication, limit time.Duration) error {
-	if err := c.makeRoom(limit); err != nil {
+	if err := c.makeRoom(p, limit); err != nil {
 		c.keep(p, nil, err)
 		return err
 	}
@@ -266,14 +270,14 @@ func (c *connection) keep(p *publication, r receipt, err error) {
 		p.delivery <- handedOver{r, c.over, err}
 	case errors.As(err, &refused):
 	case err != nil || r != receipt(sent{}):
-		c.flying = append(c.flying, flight{p, r})
+		c.flying = append(c.flying, flight{p, r, time.Now()})
 	default:
 		c.session.outbox.done(p)
 	}
 }
 
 // makeRoom forgets what was acknowledged and, with all places taken, waits for the oldest.
-func (c *connection) makeRoom(limit time.Duration) error {
+func (c *connection) makeRoom(p *publication, limit time.Duration) error {
 	for len(c.flying) > 0 {
 		oldest := c.flying[0]
 		if oldest.receipt == nil {
@@ -281,12 +285,15 @@ func (c *connection) makeRoom(limit time.Duration) error {
 		}
 		done, err := oldest.receipt.poll()
 		if !done {
-			if len(c.flying) < max(1, c.mostFlying()-len(c.session.pending)) {
+			if len(c.flying) < c.mostBeside(p) {
 				return nil
 			}
 			ctx, cancel := context.WithTimeout(c.hurry, limit)
 			err = oldest.receipt.wait(ctx)
 			cancel()
+			if err == nil && p.retain {
+				c.ahead = min(max(1, c.pace.next(c.ahead, oldest.at, time.Now(), true)), maxFlying)
+			}
 		}
 		var refused *refusal
 		switch {
@@ -303,6 +310,15 @@ func (c *connection) makeRoom(limit time.Duration) error {
 		c.session.pending = nil // went out before it, and acknowledgements keep the order [MQTT-4.6.0-5]
 	}
 	return nil
+}
+
+// mostBeside returns how many publications may be flying when another one goes out.
+func (c *connection) mostBeside(p *publication) int {
+	most := c.mostFlying() - len(c.session.pending)
+	if p.retain {
+		most = min(most, c.ahead)
+	}
+	return max(1, most)
 }
 
 func (c *connection) mostFlying() int {

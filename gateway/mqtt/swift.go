@@ -14,13 +14,13 @@ const (
 	batchLimit  = 1 << 20  // a packet must not be larger
 )
 
-// appendStates takes states and appends their PUBLISH packets [MQTT-3.3]; of MQTT 5
-// if properties is set, with none.
-func (o *outbox) appendStates(dst []byte, properties bool) []byte {
+// appendStates takes states and appends their PUBLISH packets [MQTT-3.3], until there
+// are so many bytes; those of MQTT 5 if properties is set, with none.
+func (o *outbox) appendStates(dst []byte, most int, properties bool) []byte {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for range batchStates {
-		if !o.isStateNext() && len(dst) == 0 || o.states.len() == 0 || len(dst) >= batchBytes {
+		if !o.isStateNext() && len(dst) == 0 || o.states.len() == 0 || len(dst) >= most {
 			break
 		}
 		if next := o.states.all()[0]; len(next.payload) == 0 || len(next.payload) > batchLimit {
@@ -59,9 +59,10 @@ func (c *connection) publishStates() (some bool, err error) {
 		return false, nil
 	}
 	c.scratch = c.scratch[:0]
-	for n := -1; n < len(c.scratch) && len(c.scratch) < batchBytes; {
+	most := min(batchBytes, w.window.room())
+	for n := -1; n < len(c.scratch) && len(c.scratch) < most; {
 		n = len(c.scratch)
-		c.scratch = c.session.outbox.appendStates(c.scratch, properties)
+		c.scratch = c.session.outbox.appendStates(c.scratch, most, properties)
 	}
 	if len(c.scratch) == 0 {
 		return false, nil

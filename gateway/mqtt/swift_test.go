@@ -47,7 +47,7 @@ func TestAnswersAreFoundHoweverTheStreamIsCut(t *testing.T) {
 
 func TestWindowFollowsTheBroker(t *testing.T) {
 	eased := 0
-	w := &window{limit: firstAhead, eased: func() { eased++ }}
+	w := &window{limit: leastAhead, eased: func() { eased++ }}
 	now := time.Unix(0, 0)
 	packet := make([]byte, 1000)
 	fill := func() (sent, probes int) {
@@ -63,7 +63,7 @@ func TestWindowFollowsTheBroker(t *testing.T) {
 		}
 	}
 	sent, probes := fill()
-	if sent < firstAhead || sent > firstAhead+2*len(packet) || probes < 1 {
+	if sent < leastAhead || sent > leastAhead+2*len(packet) || probes < 1 {
 		t.Fatalf("%d bytes and %d questions ahead", sent, probes)
 	}
 	now = now.Add(time.Millisecond)

@@ -19,6 +19,7 @@ type window struct {
 	known  int // to have arrived, of what was sent
 	probes []probe
 	full   bool // sending had to wait since the last answer
+	pace   pace
 	stream stream
 }
 
@@ -29,23 +30,52 @@ type probe struct {
 }
 
 const (
-	leastAhead = 2 << 10
-	firstAhead = 16 << 10
+	leastAhead = 2 << 10 // also at first: the first answer tells how long the way is
 	mostAhead  = 64 << 10
 	askEach    = 2 // times in one window
-	slowAnswer = 250 * time.Millisecond
-	quickReply = 50 * time.Millisecond
 )
+
+// pace tells from how long answers take how much may be on its way.
+type pace struct {
+	least  time.Duration // that an answer took: the way itself; 0 = not known
+	slowed time.Time     // when it was found to be too much
+}
+
+// An answer that takes so much longer than the way itself has waited in a queue, or not.
+const (
+	slowAnswer  = 250 * time.Millisecond
+	quickAnswer = 50 * time.Millisecond
+)
+
+// next returns how much may be on its way after the answer to what was sent at a
+// time; full says that more would have been sent.
+func (p *pace) next(limit int, sent, now time.Time, full bool) int {
+	took := max(1, now.Sub(sent))
+	if p.least == 0 || took < p.least {
+		p.least = took
+	}
+	switch {
+	case took > p.least+slowAnswer && !sent.Before(p.slowed):
+		p.slowed = now // what was sent before that says nothing new
+		return limit / 2
+	case took < p.least+quickAnswer && full:
+		return 2 * limit
+	}
+	return limit
+}
 
 var pingRequest = []byte{0xC0, 0}
 
 // isOpen reports whether states may be sent.
-func (w *window) isOpen() bool {
+func (w *window) isOpen() bool { return w.room() > 0 }
+
+// room returns how many bytes may be sent; one packet may be longer.
+func (w *window) room() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	open := w.sent-w.known < w.limit
-	w.full = w.full || !open
-	return open
+	room := w.limit - (w.sent - w.known)
+	w.full = w.full || room <= 0
+	return room
 }
 
 // sending takes note of packets that are about to be sent, and appends a PINGREQ if it
@@ -95,12 +125,8 @@ func (w *window) answered(now time.Time) {
 	if len(w.probes) == 0 { // what was sent after it is little, and nothing else would open the window
 		w.known = w.sent
 	}
-	switch took := now.Sub(p.at); {
-	case took > slowAnswer:
-		w.limit = max(leastAhead, w.limit/2)
-	case took < quickReply && w.full:
-		w.limit = min(mostAhead, 2*w.limit)
-	}
+	w.limit = w.pace.next(w.limit, p.at, now, w.full)
+	w.limit = min(max(leastAhead, w.limit), mostAhead)
 	w.full = false
 }
 

@@ -62,7 +62,7 @@ func newWire(conn net.Conn, tcp *socket, leave func()) *wire {
 		conn: conn, tcp: tcp, leave: leave, in: bufio.NewReaderSize(conn, readAhead), whole: true, begin: make([]byte, 0, 4),
 		room: make(chan struct{}, 1), wake: make(chan struct{}, 1), eased: make(chan struct{}, 1), sent: make(chan struct{}),
 	}
-	w.window.limit = firstAhead
+	w.window.limit = leastAhead
 	go w.send()
 	return w
 }
