@@ -225,6 +225,14 @@ func TestFaultsOnTheWire(t *testing.T) {
 				} else {
 					c.hears(func(id uint16) []byte { return tt.want(c, id) })
 				}
+				call, id := calls(t, c.Simulator, simulator.CallFilter{})[0], uint16(1)
+				if c.framing != modbus.TCP {
+					id = 0
+				}
+				if !bytes.Equal(call.Request, c.frame(id, 1, askBoth)) || !bytes.Equal(call.Reply, tt.want(c, id)) ||
+					!slices.Equal(call.Faults, []string{added.Fault.Name}) || call.Face != strings.ToLower(strings.Fields(name)[0]) {
+					t.Errorf("the call is %+v", call)
+				}
 				if s := c.Faults()[0]; s.Matched != 1 || s.Applied != 1 || s.Fault.Name != added.Fault.Name {
 					t.Errorf("the fault's state is %+v", s)
 				}
