@@ -1,7 +1,9 @@
-// Package simulator is a line of virtual devices that apps are developed against: a
-// device of a profile, whose measured values move, whose registers have the side
-// effects of the real one, and whose state is the same behind all its faces: Modbus
-// TCP, a pseudo terminal, a serial port.
+// Package simulator is a line of virtual devices that apps are developed against:
+// devices of profiles, or described one by one, whose measured values move, whose
+// registers have the side effects of real ones, and whose state is the same behind
+// all their faces: Modbus TCP, with TLS or in datagrams, RTU and ASCII on a pseudo
+// terminal, a serial port, TCP connections or MQTT messages, and in memory, for
+// tests of Go programs ([Simulator.Memory], [Simulator.Join]).
 //
 // A virtual device is deterministic: its seed and the time since its start decide
 // every value. What is written stays over a power cycle, as in a real device's
