@@ -90,6 +90,7 @@ type spent struct {
 	Values int64
 	RSS    float64 // MiB
 	Missed int     // periods
+	Share  float64 // of the values, that the broker got: of older ones the newest only
 }
 
 // floor is the least that polling takes: one goroutine that writes a request, reads
@@ -298,15 +299,39 @@ func (x *pollBench) gateway(p polling) (s spent) {
 	}
 	app.Subscribe("modferry/bench/device/plant/"+name, 0).Next(10 * time.Second)
 	app.Unsubscribe("modferry/bench/device/plant/" + name).Wait()
+	published := x.published(app)
 	time.Sleep(p.For / 4) // until it is warm
+	from, count := published()
 	start, before, values := time.Now(), cpuOf(g.PID()), x.count()
 	time.Sleep(p.For)
 	s.CPU, s.Values = cpuOf(g.PID())-before, x.count()-values
-	s.RSS = rss(b, g.PID())
 	if p.Every > 0 {
 		s.Missed = max(0, int(time.Since(start)/p.Every)-int(s.Values)/p.Registers)
 	}
+	s.RSS = rss(b, g.PID())
+	to, end := published()
+	each := float64(block)
+	if p.Single {
+		each = 1
+	}
+	s.Share = (end - count) / to.Sub(from).Seconds() * each / (float64(s.Values) / p.For.Seconds())
 	return s
+}
+
+// published returns how many messages the broker got, when it tells.
+func (x *pollBench) published(app *gatewaytest.Peer) func() (at time.Time, count float64) {
+	told := app.Subscribe("$SYS/broker/messages/received", 0)
+	return func() (time.Time, float64) {
+		for len(told.Messages()) > 0 {
+			<-told.Messages()
+		}
+		m := told.Next(5 * time.Second)
+		n, err := strconv.ParseFloat(string(m.Payload), 64)
+		if err != nil {
+			x.b.Fatal(err)
+		}
+		return time.Now(), n
+	}
 }
 
 // config describes the device to the gateway.
@@ -367,6 +392,7 @@ func BenchmarkPolling(b *testing.B) {
 				b.ReportMetric(float64(gateway.Values)/c.For.Seconds()/1e6, "gateway-M/s")
 				b.ReportMetric(gateway.RSS, "MiB")
 				b.ReportMetric(float64(gateway.Missed), "missed")
+				b.ReportMetric(gateway.Share, "published")
 			}
 			b.ReportMetric(0, "ns/op")
 		})
