@@ -117,6 +117,11 @@ func (f Fault) checkMatch() error {
 			return fmt.Errorf("quantities %v: a request is for 1 to %d", r, modbus.MaxReadBits)
 		}
 	}
+	for _, face := range f.Faces {
+		if !slices.Contains(faceKinds, face) {
+			return fmt.Errorf("faces %q: possible are %s", face, strings.Join(faceKinds, ", "))
+		}
+	}
 	if !(f.Probability >= 0 && f.Probability <= 1) {
 		return fmt.Errorf("probability %v: it is above 0 and up to 1", f.Probability)
 	}
@@ -125,6 +130,8 @@ func (f Fault) checkMatch() error {
 	}
 	return nil
 }
+
+var faceKinds = []string{FaceTCP, FaceTLS, FaceUDP, FaceRTUOverTCP, FaceASCIIOverTCP, FacePTY, FaceSerial, FaceMemory, FaceMQTT}
 
 const maxName = 64
 

@@ -195,6 +195,7 @@ func TestFaultMistakes(t *testing.T) {
 		"noise: {bytes: FF}":                   "how many bytes",
 		"noise: {before: 2000}":                "1024",
 		"until: tomorrow, delay: 1s":           "2026-01-31T12:00:00Z",
+		"faces: [tcp, ptty], delay: 1s":        `faces "ptty": possible are tcp, tls`,
 		"name: a b, delay: 1s":                 "name",
 		`{"delay": "1s", "name": "x/y"}`:       "name",
 		"delay: 1s\nunits: 1":                  "", // as YAML stands in a file
