@@ -21,6 +21,7 @@ func FuzzDevice(f *testing.F) {
 		f.Add(text, requests[i%len(requests)])
 	}
 	f.Add([]byte("title: x\nreadings: {a: {coil: 1}}\nregisters: {a: {coil: 1, count: 2000}, b: {input: 0, type: float64, rises: 1e300}}"), requests[0])
+	f.Add([]byte("title: x\nreadings: {none: {coil: 9}}\nregisters: {a: {input: 0, type: int16, walk: {step: 1, sample: 1ms}}, s: {holding: 0, type: uint16}, b: {input: 1, type: int16, thermal: {follows: s, switch: s, tau: 1s}}, c: {input: 2, type: uint16, rises: 1e9, max: 9, rolls_over: true}, d: {discrete: 0, steps: {values: [0, 1], every: 1s}}}\ntables: {holding: 65536}"), requests[1])
 	f.Fuzz(func(t *testing.T, text, request []byte) {
 		p, err := profile.Parse("x.yaml", text)
 		if err != nil || len(request) == 0 || request[0] > 127 {
