@@ -14,6 +14,7 @@ type Retained struct {
 
 	// Guarded by outbox.mu:
 	payload []byte
+	small   [24]byte // for it
 	at      time.Time
 	missed  func() // of [State]
 	known   bool   // it was set
@@ -49,6 +50,7 @@ func (o *outbox) retained(topic string) *Retained {
 	r := o.newest[topic]
 	if r == nil {
 		r = &Retained{outbox: o, topic: topic}
+		r.payload = r.small[:0]
 		o.newest[topic] = r
 	}
 	return r

@@ -22,6 +22,7 @@ type reading struct {
 	quality     message.Quality // "" = nothing is known yet
 	time        time.Time       // when the device gave the last value
 	data        []byte          // of the last value, as the device sent it
+	small       [8]byte         // for it
 	shown       message.Quality // what was published last; "" = nothing yet
 	published   time.Time
 	every       time.Duration
@@ -53,6 +54,7 @@ func newReading(r profile.Reading, d config.Device) *reading {
 		Reading: r, every: cmp.Or(r.Every, d.Every, profile.DefaultEvery), heartbeat: cmp.Or(r.Heartbeat, d.Heartbeat, profile.DefaultHeartbeat),
 		minInterval: r.MinInterval, payload: cmp.Or(d.Payload, "json"), unit: d.Unit, tail: message.NewTail(r.Unit),
 	}
+	n.data = n.small[:0]
 	if isRead(r) {
 		n.span, n.decoder = r.Span(), r.Decoder()
 		n.isUndecoded = (r.Count > 1 && !inBits(r.Table) || r.IsNumber()) && r.Deadband == (profile.Deadband{}) && r.MinInterval == 0 && !n.isFrame()
@@ -125,7 +127,7 @@ func (r *reading) write(data []byte) error {
 
 // sample returns what is known.
 func (r *reading) sample() message.Sample {
-	if r.isUndecoded && r.value.IsNull() && r.data != nil {
+	if r.isUndecoded && r.value.IsNull() && len(r.data) > 0 {
 		if err := r.decode(r.data); err != nil {
 			r.value = register.Value{} // cannot be: it was written as text
 		}

@@ -28,7 +28,7 @@ func (r *reading) show(dst []byte, now time.Time, c *message.Clock) []byte {
 
 func (r *reading) appendValue(dst []byte) []byte {
 	switch {
-	case r.isPlain && r.data != nil:
+	case r.isPlain && len(r.data) > 0:
 		text, err := r.decoder.AppendJSON(dst, r.data)
 		if err != nil {
 			return append(dst, "null"...) // cannot be: every content is a value
