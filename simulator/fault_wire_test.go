@@ -9,12 +9,14 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"modferry/gateway/gatewaytest"
 	"modferry/modbus"
 	"modferry/simulator"
 	"modferry/simulator/wire"
@@ -368,5 +370,53 @@ func TestCloseIsAnEnd(t *testing.T) {
 	c.say(1, askBoth)
 	if _, err := io.ReadAll(c.line); err != nil && !errors.Is(err, syscall.ECONNRESET) {
 		t.Error(err)
+	}
+}
+
+// libmodbus, by its command line client, sees each fault for what it is.
+func TestLibmodbusSeesFaults(t *testing.T) {
+	mbpoll := gatewaytest.Need(t, "mbpoll")
+	s := newSimulator(t, simulator.Options{Profile: xymd02(t), Unit: 1})
+	path, err := s.OpenPTY("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, err := net.SplitHostPort(tcp(t, s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, s)
+	pin(t, s, 30.5)
+	for _, tt := range []struct{ fault, rtu, tcp string }{
+		{"exception: 6", "Slave device or server is busy", "Slave device or server is busy"},
+		{"drop: reply", "Connection timed out", "Connection timed out"},
+		{"bad_check: true", "Invalid CRC", "305"},
+		{"short: 1", "Invalid data", "Invalid data"},
+		{"truncate: 5", "Connection timed out", "Connection timed out"},
+		{"wrong_unit: 9", "Response not from requested slave", ""},
+		{"wrong_transaction: 1", "305", "Invalid data"},
+		{"close: true, drop: reply", "305", "Connection reset by peer"},
+		{"drip: {bytes: 1, every: 1ms}", "305", "305"},
+		{"delay: 50ms", "305", "305"},
+		{"duplicate: 1", "305", "305"},
+	} {
+		f, err := simulator.ParseFault([]byte(tt.fault))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.SetFaults(f); err != nil {
+			t.Fatal(err)
+		}
+		for _, client := range []struct {
+			want string
+			line []string
+		}{{tt.rtu, []string{"-m", "rtu", "-b", "9600", "-P", "none", path}}, {tt.tcp, []string{"-m", "tcp", "-p", port, "127.0.0.1"}}} {
+			want, line := client.want, client.line
+			args := append([]string{"-a", "1", "-q", "-1", "-o", "0.3", "-t", "3", "-r", "2", "-c", "2"}, line...)
+			out, _ := exec.Command(mbpoll, args...).CombinedOutput() // it also fails with what is wanted
+			if !strings.Contains(string(out), want) {
+				t.Errorf("%s, %s: %s\nwant %q", tt.fault, line[1], out, want)
+			}
+		}
 	}
 }
