@@ -82,8 +82,10 @@ type round struct{ reads, answers int }
 // New returns a poller that reads nothing before [Poller.Run].
 func New(o Options) *Poller {
 	p := &Poller{o: o, schedule: newSchedule(newPlanner(o.Device, LineOf(o.Bus))), learner: newLearner(o.Device, o.Bus), byName: map[string]*reading{}, sooner: make(chan struct{}, 1), wanted: newWanted()}
-	for _, c := range o.Device.Readings {
-		r := newReading(c, o.Device)
+	all := make([]reading, len(o.Device.Readings)) // side by side
+	for i := range all {
+		r := &all[i]
+		r.begin(&o.Device.Readings[i], o.Device)
 		if r.send = func([]byte, time.Time) {}; o.Publish != nil {
 			r.send = o.Publish(r.Name)
 		}

@@ -41,7 +41,7 @@ type reading struct {
 
 	// What is seldom needed is apart, so that thousands of readings find their place in
 	// the processor's memory.
-	profile.Reading
+	*profile.Reading
 	computed   *computed      // nil = the device has it
 	begun      time.Time      // since when it is waited for
 	text       []byte         // if isUndecoded and not isPlain: the last value as JSON
@@ -49,18 +49,18 @@ type reading struct {
 	shownValue register.Value
 }
 
-func newReading(r profile.Reading, d config.Device) *reading {
-	n := &reading{
-		Reading: r, every: cmp.Or(r.Every, d.Every, profile.DefaultEvery), heartbeat: cmp.Or(r.Heartbeat, d.Heartbeat, profile.DefaultHeartbeat),
-		minInterval: r.MinInterval, payload: cmp.Or(d.Payload, "json"), unit: d.Unit, tail: message.NewTail(r.Unit),
+// begin makes r the reading of a device, of which nothing is known.
+func (r *reading) begin(c *profile.Reading, d config.Device) {
+	*r = reading{
+		Reading: c, every: cmp.Or(c.Every, d.Every, profile.DefaultEvery), heartbeat: cmp.Or(c.Heartbeat, d.Heartbeat, profile.DefaultHeartbeat),
+		minInterval: c.MinInterval, payload: cmp.Or(d.Payload, "json"), unit: d.Unit, tail: message.NewTail(c.Unit),
 	}
-	n.data = n.small[:0]
-	if isRead(r) {
-		n.span, n.decoder = r.Span(), r.Decoder()
-		n.isUndecoded = (r.Count > 1 && !inBits(r.Table) || r.IsNumber()) && r.Deadband == (profile.Deadband{}) && r.MinInterval == 0 && !n.isFrame()
-		n.isPlain = n.isUndecoded && isPlain(r.Field)
+	r.data = r.small[:0]
+	if isRead(*c) {
+		r.span, r.decoder = r.Span(), r.Decoder()
+		r.isUndecoded = (r.Count > 1 && !inBits(r.Table) || r.IsNumber()) && r.Deadband == (profile.Deadband{}) && r.MinInterval == 0 && !r.isFrame()
+		r.isPlain = r.isUndecoded && isPlain(r.Field)
 	}
-	return n
 }
 
 // isPlain reports whether every content of a field is a value, and each another one.
