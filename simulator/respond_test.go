@@ -1,0 +1,45 @@
+package simulator
+
+import (
+	"context"
+	"testing"
+
+	"modferry/modbus"
+	"modferry/modbus/server"
+)
+
+// Without faults and a log, a face costs what its devices cost.
+func TestRespondAllocatesNothing(t *testing.T) {
+	reply := modbus.PDU{FunctionCode: 3, Data: []byte{2, 0, 1}}
+	r := responder{Simulator: &Simulator{}, face: FaceTCP, handle: func(byte, modbus.PDU) (modbus.PDU, bool) { return reply, true }}
+	x := server.Exchange{Framing: modbus.TCP, Request: modbus.ADU{Unit: 1, PDU: modbus.ReadRequest(3, 0, 1)}}
+	ctx := context.Background()
+	if n := testing.AllocsPerRun(100, func() {
+		if _, answer, err := r.Respond(ctx, x); !answer || err != nil {
+			t.Error("no answer")
+		}
+	}); n > 0 {
+		t.Errorf("%v allocations for each request", n)
+	}
+}
+
+// Noise is random, and the same in each run.
+func TestNoiseIsSeeded(t *testing.T) {
+	noise := func(seed, n uint64) string {
+		b := Fault{Name: "x", Seed: seed, Noise: Noise{Before: 100, After: 100}}.makeNoise(n)
+		return string(b.before) + string(b.after)
+	}
+	first := noise(1, 1)
+	if noise(1, 1) != first || noise(2, 1) == first || noise(1, 2) == first || first[:100] == first[100:] {
+		t.Error("noise is not decided by its seed and its count")
+	}
+	seen := map[byte]bool{}
+	for n := range uint64(20) {
+		for _, c := range []byte(noise(1, n)) {
+			seen[c] = true
+		}
+	}
+	if len(seen) != 256 {
+		t.Errorf("%d of 256 bytes are among 4000", len(seen))
+	}
+}
