@@ -44,7 +44,7 @@ func TestPace(t *testing.T) {
 			reply := make([]byte, 5+2*c.registers)
 			want := time.Duration(len(request)+len(reply))*c.char + c.silence
 			var took []time.Duration
-			for range 9 {
+			for len(took) < 100 && (len(took) < 5 || slices.Min(took) > want*102/100) {
 				start := time.Now()
 				if _, err := line.Write(request); err != nil {
 					t.Fatal(err)
