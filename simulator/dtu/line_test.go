@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"net"
 	"strings"
 	"testing"
@@ -15,6 +17,7 @@ import (
 	"modferry/gateway/gatewaytest"
 	"modferry/modbus"
 	"modferry/modbus/profile"
+	"modferry/modbus/transport"
 	"modferry/simulator"
 	"modferry/simulator/dtu"
 )
@@ -175,5 +178,51 @@ func TestOpenRefuses(t *testing.T) {
 		if _, err := line.Write([]byte{1}); !errors.Is(err, net.ErrClosed) {
 			t.Error(err)
 		}
+	}
+}
+
+// A configuration names the server and the topics; the device's state is that of its
+// other faces.
+func TestConfiguration(t *testing.T) {
+	address, _ := server(t, "127.0.0.1:0", map[string]broker.User{"u": {Password: "p", Topics: []string{"#"}}})
+	c, err := simulator.ParseConfig("x.yaml", []byte(`
+devices: [{tables: {holding: 10}}]
+tcp: :0
+mqtt: {url: "mqtt://`+address+`", request: a/down, response: a/up, payload: hex, qos: 1, username: u, password: p, client_id: dtu-1}
+`), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := simulator.Open(c, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx) }()
+	defer func() {
+		stop()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}()
+	if s.Places().MQTT != "a/down" {
+		t.Errorf("%+v", s.Places())
+	}
+	client := gatewaytest.Client(t, "tcp://"+address, gatewaytest.ClientOptions{User: "u", Password: "p"})
+	box := client.Subscribe("a/up", 1)
+	write := fmt.Sprintf("%X", modbus.AppendRTU(nil, modbus.ADU{Unit: 1, PDU: modbus.PDU{FunctionCode: 6, Data: []byte{0, 3, 0, 7}}}))
+	client.Publish("a/down", 1, false, write)
+	if m := box.Next(patience); string(m.Payload) != write || m.QoS != 1 {
+		t.Errorf("%q, QoS %d", m.Payload, m.QoS)
+	}
+	line := transport.NewTCP(transport.TCPOptions{Address: s.Places().TCP, Timeout: patience})
+	defer line.Close()
+	if b, err := modbus.NewClient(modbus.TCP.Packager(1), line).ReadHoldingRegisters(3, 1); err != nil || !bytes.Equal(b, []byte{0, 7}) {
+		t.Errorf("% X, %v", b, err)
+	}
+	c.MQTT.Password = "wrong"
+	if _, err := simulator.Open(c, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "cannot reach the MQTT server") {
+		t.Error(err)
 	}
 }
