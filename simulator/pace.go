@@ -1,8 +1,10 @@
 package simulator
 
 import (
+	"errors"
 	"io"
 	"net"
+	"os"
 	"runtime"
 	"sync"
 	"time"
@@ -80,7 +82,7 @@ func (l *pacedLine) Write(b []byte) (int, error) {
 			return sent, net.ErrClosed
 		}
 		due := min(len(b), max(sent+1, int(time.Since(start)/char)))
-		n, err := l.ReadWriteCloser.Write(b[sent:due])
+		n, err := l.write(b[sent:due])
 		sent += n
 		if err != nil {
 			return sent, err
@@ -90,6 +92,18 @@ func (l *pacedLine) Write(b []byte) (int, error) {
 	l.busy = later(l.busy, start.Add(time.Duration(len(b))*char)) // the next request may have come already
 	l.mu.Unlock()
 	return len(b), nil
+}
+
+// lineTimeout is how long a line may refuse what is written, beyond its pace.
+const lineTimeout = 5 * time.Second
+
+func (l *pacedLine) write(b []byte) (int, error) {
+	if d, ok := l.ReadWriteCloser.(interface{ SetWriteDeadline(time.Time) error }); ok {
+		if err := d.SetWriteDeadline(time.Now().Add(lineTimeout)); err != nil && !errors.Is(err, os.ErrNoDeadline) {
+			return 0, err
+		}
+	}
+	return l.ReadWriteCloser.Write(b)
 }
 
 // coarse is how late a timer may be.
@@ -126,8 +140,8 @@ func (l *pacedLine) Close() error {
 	return l.ReadWriteCloser.Close()
 }
 
-// SetWriteDeadline has no effect: a slow line is no line that does not take what is
-// written, and Close ends the waiting.
+// SetWriteDeadline has no effect: a slow line is not one that refuses what is written,
+// for which Write has a deadline of its own.
 func (l *pacedLine) SetWriteDeadline(time.Time) error { return nil }
 
 func later(a, b time.Time) time.Time {
