@@ -160,11 +160,7 @@ func (w *writing) plain(data []byte) modbus.PDU {
 
 // read returns the request that reads the registers or coils of the value.
 func (w *writing) read() modbus.PDU {
-	function := modbus.ReadHoldingRegisters
-	if w.reading.Table == modbus.Coils {
-		function = modbus.ReadCoils
-	}
-	return modbus.ReadRequest(function, w.reading.Address, uint16(w.reading.Quantity()))
+	return modbus.ReadRequest(w.reading.Table.ReadFunction(), w.reading.Address, uint16(w.reading.Quantity()))
 }
 
 // isPart reports whether the register has other bits, too, which are to stay as they are.

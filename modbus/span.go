@@ -30,6 +30,24 @@ func (t Table) String() string {
 	return "no table"
 }
 
+// IsBits reports whether the table holds bits; the others hold registers.
+func (t Table) IsBits() bool { return t == Coils || t == DiscreteInputs }
+
+// ReadFunction returns the code of the function that reads the table, 0 for no table.
+func (t Table) ReadFunction() byte {
+	switch t {
+	case Coils:
+		return ReadCoils
+	case DiscreteInputs:
+		return ReadDiscreteInputs
+	case HoldingRegisters:
+		return ReadHoldingRegisters
+	case InputRegisters:
+		return ReadInputRegisters
+	}
+	return 0
+}
+
 // Span is what one part of a request touches: Quantity items of a table from Address.
 type Span struct {
 	Table    Table

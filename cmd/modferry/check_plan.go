@@ -80,7 +80,7 @@ func planOfDevice(d config.Device, rounds []poll.Round) devicePlan {
 			round.Every = append(round.Every, interval(e))
 		}
 		for _, one := range r.Reads {
-			read := readPlan{Function: one.Function(), Address: one.Address, Quantity: one.Quantity, Every: interval(one.Every)}
+			read := readPlan{Function: one.Table.ReadFunction(), Address: one.Address, Quantity: one.Quantity, Every: interval(one.Every)}
 			for _, i := range one.Readings {
 				read.Readings = append(read.Readings, d.Readings[i].Name)
 			}

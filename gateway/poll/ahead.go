@@ -70,7 +70,7 @@ func (r *Read) place() hole { return hole{r.Table, r.Address, r.Quantity} }
 // dataOf returns the data of a good reply, nil if it is none.
 func (r *Read) dataOf(reply bus.Reply) []byte {
 	pdu := reply.PDU
-	if reply.Err != nil || pdu.FunctionCode != r.Function() || len(pdu.Data) != 1+r.size() || int(pdu.Data[0]) != r.size() {
+	if reply.Err != nil || pdu.FunctionCode != r.Table.ReadFunction() || len(pdu.Data) != 1+r.size() || int(pdu.Data[0]) != r.size() {
 		return nil
 	}
 	return pdu.Data[1:]
@@ -78,7 +78,7 @@ func (r *Read) dataOf(reply bus.Reply) []byte {
 
 // size returns the number of data bytes of its reply.
 func (r *Read) size() int {
-	if inBits(r.Table) {
+	if r.Table.IsBits() {
 		return (r.Quantity + 7) / 8
 	}
 	return 2 * r.Quantity

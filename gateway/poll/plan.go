@@ -154,7 +154,7 @@ func (p *planner) groups(spans []span) [][]span {
 func (p *planner) reach(spans []span, visit func(spans, quantity int)) {
 	first := spans[0].Span
 	most, gap := p.limits.Registers, p.limits.Gap
-	if inBits(first.Table) {
+	if first.Table.IsBits() {
 		most, gap = p.limits.Bits, 16*p.limits.Gap
 	}
 	most = p.lesson.most(first.Table, most)
@@ -186,24 +186,8 @@ func (p *planner) read(spans []span) Read {
 	}
 	slices.Sort(r.classes)
 	r.Every = p.rates[r.classes[0]]
-	r.pdu = modbus.ReadRequest(r.Function(), r.Address, uint16(r.Quantity))
+	r.pdu = modbus.ReadRequest(r.Table.ReadFunction(), r.Address, uint16(r.Quantity))
 	return r
-}
-
-// Function returns the function code of the read.
-func (r *Read) Function() byte { return function(r.Table) }
-
-// function returns the function code that reads a table.
-func function(t modbus.Table) byte {
-	switch t {
-	case modbus.Coils:
-		return modbus.ReadCoils
-	case modbus.DiscreteInputs:
-		return modbus.ReadDiscreteInputs
-	case modbus.HoldingRegisters:
-		return modbus.ReadHoldingRegisters
-	}
-	return modbus.ReadInputRegisters
 }
 
 // fetch makes the request and returns the data of the reply.
@@ -223,7 +207,7 @@ func (r *Read) fetch(c modbus.Client) ([]byte, error) {
 // cut returns the part of a reply's data that belongs to a span inside the read.
 func (r *Read) cut(data []byte, s modbus.Span) []byte {
 	first := int(s.Address) - int(r.Address)
-	if inBits(r.Table) {
+	if r.Table.IsBits() {
 		return modbus.AppendBits(nil, modbus.Bits(data, r.Quantity)[first:first+s.Quantity])
 	}
 	return data[2*first : 2*(first+s.Quantity)]

@@ -76,7 +76,7 @@ func TestPlanOfAnEnergyMeter(t *testing.T) {
 	for _, round := range Rounds(d, line) {
 		t.Logf("every %v, %.4f times a second: %d requests", round.Every, round.PerSecond, len(round.Reads))
 		for _, r := range round.Reads {
-			t.Logf("  function %d, %5d + %4d: %d readings", r.Function(), r.Address, r.Quantity, len(r.Readings))
+			t.Logf("  function %d, %5d + %4d: %d readings", r.Table.ReadFunction(), r.Address, r.Quantity, len(r.Readings))
 		}
 		got = append(got, fmt.Sprintf("%v: %d", round.Every, len(round.Reads)))
 	}
@@ -142,7 +142,7 @@ func TestReadsKeepTheLimits(t *testing.T) {
 		var got []string
 		d := config.Device{Every: time.Second, Limits: c.limits, Readings: c.readings}
 		for _, r := range Plan(d, LineOf(config.Bus{})) {
-			got = append(got, fmt.Sprintf("%d %d+%d", r.Function(), r.Address, r.Quantity))
+			got = append(got, fmt.Sprintf("%d %d+%d", r.Table.ReadFunction(), r.Address, r.Quantity))
 		}
 		if text := strings.Join(got, ", "); text != c.want {
 			t.Errorf("%s: %s, want %s", name, text, c.want)
@@ -161,7 +161,7 @@ func FuzzPlan(f *testing.F) {
 			d.Readings = append(d.Readings, profile.Reading{Every: time.Duration(1+places[i]/64) * time.Second, Field: register.Field{
 				Table: modbus.Table(1 + places[i]%4), Address: uint16(places[i+1]), Count: 1 + int(places[i+2])%100, Type: register.Uint16,
 			}})
-			if r := &d.Readings[i/3]; inBits(r.Table) {
+			if r := &d.Readings[i/3]; r.Table.IsBits() {
 				r.Type = register.Bool
 			}
 		}
@@ -173,7 +173,7 @@ func FuzzPlan(f *testing.F) {
 					t.Fatalf("%+v is read by %d + %d", s, r.Address, r.Quantity)
 				}
 			}
-			if len(r.spans) > 1 && !inBits(r.Table) && r.Quantity > d.Limits.Registers {
+			if len(r.spans) > 1 && !r.Table.IsBits() && r.Quantity > d.Limits.Registers {
 				t.Fatalf("%d registers are read, the limit is %d", r.Quantity, d.Limits.Registers)
 			}
 		}

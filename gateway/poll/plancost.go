@@ -57,7 +57,7 @@ func LineOf(b config.Bus) Line {
 // Bytes returns how many bytes the request of a read and its reply have on the line.
 func (l Line) Bytes(t modbus.Table, quantity int) (request, reply int) {
 	data := 2 * quantity
-	if inBits(t) {
+	if t.IsBits() {
 		data = (quantity + 7) / 8
 	}
 	switch l.Framing {
@@ -75,5 +75,3 @@ func (l Line) Time(t modbus.Table, quantity int) time.Duration {
 	request, reply := l.Bytes(t, quantity)
 	return time.Duration(request+reply)*l.Char + 2*l.Silence + l.Response + l.Delay
 }
-
-func inBits(t modbus.Table) bool { return t == modbus.Coils || t == modbus.DiscreteInputs }

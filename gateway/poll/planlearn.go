@@ -172,7 +172,7 @@ func between(a, b span) hole {
 
 // kind is 0 for registers and 1 for bits.
 func kind(t modbus.Table) int {
-	if inBits(t) {
+	if t.IsBits() {
 		return 1
 	}
 	return 0

@@ -37,7 +37,7 @@ func (h hole) equal(o hole) bool { return h == o }
 // valid reports whether a device can have such a hole; a damaged file may say anything.
 func (h hole) valid() bool {
 	most := modbus.MaxReadRegisters
-	if inBits(h.Table) {
+	if h.Table.IsBits() {
 		most = modbus.MaxReadBits
 	}
 	return h.Table >= modbus.Coils && h.Table <= modbus.InputRegisters && h.Quantity > 0 && h.Quantity <= most && h.end() <= modbus.AddressSpace
@@ -78,7 +78,7 @@ func (l *lesson) accept(h hole) { l.Refused = slices.DeleteFunc(l.Refused, h.equ
 
 // limit returns what was learned of how much of a table one request may read; 0 = nothing.
 func (l *lesson) limit(t modbus.Table) *int {
-	if inBits(t) {
+	if t.IsBits() {
 		return &l.Bits
 	}
 	return &l.Registers

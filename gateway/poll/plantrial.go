@@ -81,7 +81,7 @@ func (p *planner) larger(t modbus.Table, limit int) (trials []trial) {
 	free := *p
 	*free.lesson.limit(t) = 2 * limit
 	for _, r := range free.plan(free.allClasses()) {
-		if inBits(r.Table) == inBits(t) && r.Quantity > limit && len(r.spans) > 1 {
+		if r.Table.IsBits() == t.IsBits() && r.Quantity > limit && len(r.spans) > 1 {
 			trials = append(trials, trial{r, true})
 		}
 	}
@@ -115,7 +115,7 @@ func (p *Poller) retry() {
 	p.worked(r)
 	if t.large {
 		*p.schedule.lesson.limit(r.Table) = r.Quantity
-		p.trials = slices.DeleteFunc(p.trials, func(o trial) bool { return o.large && inBits(o.read.Table) == inBits(r.Table) })
+		p.trials = slices.DeleteFunc(p.trials, func(o trial) bool { return o.large && o.read.Table.IsBits() == r.Table.IsBits() })
 		p.askSoon() // there may be more
 	} else {
 		p.schedule.lesson.join(hole{r.Table, r.Address, r.Quantity})

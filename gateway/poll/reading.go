@@ -58,7 +58,7 @@ func (r *reading) begin(c *profile.Reading, d config.Device) {
 	r.data = r.small[:0]
 	if isRead(*c) {
 		r.span, r.decoder = r.Span(), r.Decoder()
-		r.isUndecoded = (r.Count > 1 && !inBits(r.Table) || r.IsNumber()) && r.Deadband == (profile.Deadband{}) && r.MinInterval == 0 && !r.isFrame()
+		r.isUndecoded = (r.Count > 1 && !r.Table.IsBits() || r.IsNumber()) && r.Deadband == (profile.Deadband{}) && r.MinInterval == 0 && !r.isFrame()
 		r.isPlain = r.isUndecoded && isPlain(r.Field)
 	}
 }

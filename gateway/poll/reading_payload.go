@@ -48,7 +48,7 @@ func (r *reading) isFrame() bool {
 // appendFrame appends the device's reply to a read of just this reading, as an app that
 // reads frames expects it.
 func (r *reading) appendFrame(dst []byte) []byte {
-	pdu := modbus.PDU{FunctionCode: function(r.Table), Data: append([]byte{byte(len(r.data))}, r.data...)}
+	pdu := modbus.PDU{FunctionCode: r.Table.ReadFunction(), Data: append([]byte{byte(len(r.data))}, r.data...)}
 	frame := modbus.AppendRTU(nil, modbus.ADU{Unit: r.unit, PDU: pdu})
 	if r.payload == "binary" {
 		return append(dst, frame...)

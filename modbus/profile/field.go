@@ -97,7 +97,7 @@ func decodeType(m *strictyaml.Map, f register.Field, found bool) register.Type {
 	n, def := m.Get("type"), ""
 	if f.Width > 0 || m.Get("bits").Present() {
 		def = register.Uint16.String()
-	} else if f.Table == modbus.Coils || f.Table == modbus.DiscreteInputs || f.Bit >= 0 {
+	} else if f.Table.IsBits() || f.Bit >= 0 {
 		def = register.Bool.String()
 	} else if !n.Present() && found {
 		n.Problemf("the key is missing: add type with one of %s", listed(register.TypeNames()))

@@ -13,11 +13,11 @@ func (f Field) Check() error {
 		return fmt.Errorf("it lies in none of the four tables")
 	case !f.Type.known():
 		return fmt.Errorf("it has no type")
-	case f.inBits() && f.Type != Bool:
+	case f.Table.IsBits() && f.Type != Bool:
 		return fmt.Errorf("%s hold bools, not %s", f.Table, f.Type)
-	case !f.inBits() && f.Type == Bool && (f.Bit < 0 || f.Bit > 15):
+	case !f.Table.IsBits() && f.Type == Bool && (f.Bit < 0 || f.Bit > 15):
 		return fmt.Errorf("a bool in %s needs the number of its bit, 0 to 15", f.Table)
-	case !f.inBits() && f.Type == Bool && f.count() > 1:
+	case !f.Table.IsBits() && f.Type == Bool && f.count() > 1:
 		return fmt.Errorf("a bit of a register cannot be a block: read the registers as uint16")
 	case int(f.Order) >= len(orderNames):
 		return fmt.Errorf("it has no byte order")
@@ -138,7 +138,7 @@ func (f *Field) holds(n int64) bool {
 
 func (f *Field) checkSpan() error {
 	most := modbus.MaxReadRegisters
-	if f.inBits() {
+	if f.Table.IsBits() {
 		most = modbus.MaxReadBits
 	}
 	if f.Count < 0 || f.Count > most || f.Quantity() > most {

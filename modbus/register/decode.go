@@ -70,7 +70,7 @@ func (d *Decoder) Decode(data []byte) (Value, error) {
 	if err := d.check(data); err != nil {
 		return Value{}, err
 	}
-	if d.field.inBits() {
+	if d.field.Table.IsBits() {
 		return d.decodeBits(data), nil
 	}
 	n := d.field.values()
@@ -100,7 +100,7 @@ func (d *Decoder) AppendJSON(dst, data []byte) ([]byte, error) {
 			return text, nil
 		}
 	}
-	if n == 1 || d.field.inBits() {
+	if n == 1 || d.field.Table.IsBits() {
 		v, err := d.Decode(data)
 		if err != nil {
 			return dst, err

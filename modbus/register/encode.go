@@ -34,7 +34,7 @@ func (e *RangeError) Error() string {
 // Errors: [*RangeError], or v is not of the field's kind. A part of a register
 // cannot be written alone, so it is an error, too; see [Field.Mask].
 func (f Field) AppendData(dst []byte, v Value) ([]byte, error) {
-	if !f.inBits() && (f.Type == Bool || f.Width > 0) {
+	if !f.Table.IsBits() && (f.Type == Bool || f.Width > 0) {
 		return dst, fmt.Errorf("bit %d shares register %d with others: it can only be changed by a mask write", f.Bit, f.Address)
 	}
 	items := []Value{v}
@@ -43,7 +43,7 @@ func (f Field) AppendData(dst []byte, v Value) ([]byte, error) {
 			return dst, fmt.Errorf("%d values where the block has %d", len(items), f.values())
 		}
 	}
-	if f.inBits() {
+	if f.Table.IsBits() {
 		return f.appendBits(dst, items)
 	}
 	start, l := len(dst), f.linear()
@@ -168,7 +168,7 @@ func (f *Field) encodeTime(v Value) (uint64, error) {
 //
 // Errors: as of [Field.AppendData], or the field is not one register or a part of one.
 func (f Field) Mask(v Value) (and, or uint16, err error) {
-	if f.inBits() || f.Quantity() != 1 || f.Type == String {
+	if f.Table.IsBits() || f.Quantity() != 1 || f.Type == String {
 		return 0, 0, fmt.Errorf("%d %s are no part of one register: they are written whole", f.Quantity(), f.Table)
 	}
 	l := f.linear()

@@ -54,7 +54,7 @@ type Name struct {
 
 // Quantity returns how many registers (or bits, for coils and discrete inputs) the field takes.
 func (f Field) Quantity() int {
-	if f.inBits() || f.Type == Bool {
+	if f.Table.IsBits() || f.Type == Bool {
 		return f.count()
 	}
 	return f.count() * f.Type.size() / 2
@@ -67,7 +67,7 @@ func (f Field) Span() modbus.Span {
 
 // DataSize returns the number of data bytes of a reply with exactly the field's registers or bits.
 func (f Field) DataSize() int {
-	if f.inBits() {
+	if f.Table.IsBits() {
 		return (f.Quantity() + 7) / 8
 	}
 	return 2 * f.Quantity()
@@ -81,10 +81,8 @@ func (f Field) IsNumber() bool {
 // IsPart reports whether the field is a part of a register that has other bits, too:
 // writing it alone takes a mask, see [Field.Mask].
 func (f Field) IsPart() bool {
-	return !f.inBits() && (f.Type == Bool || f.Width > 0 || len(f.Flags) > 0 && f.Type.size() == 2)
+	return !f.Table.IsBits() && (f.Type == Bool || f.Width > 0 || len(f.Flags) > 0 && f.Type.size() == 2)
 }
-
-func (f *Field) inBits() bool { return f.Table == modbus.Coils || f.Table == modbus.DiscreteInputs }
 
 func (f *Field) count() int { return max(f.Count, 1) }
 

@@ -177,7 +177,7 @@ func (t *Tables) read(q modbus.PDU) (data []byte, exception byte) {
 	if values == nil {
 		return nil, modbus.IllegalDataAddress
 	}
-	if span.Table == modbus.Coils || span.Table == modbus.DiscreteInputs {
+	if span.Table.IsBits() {
 		return packed(values), 0
 	}
 	return counted(values), 0
