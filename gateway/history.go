@@ -16,7 +16,7 @@ func (g *Gateway) missed(device, reading string, sample []byte) {
 	if !message.IsGood(sample) {
 		return
 	}
-	g.backlog.Add(message.AppendOrigin(nil, device, reading, sample))
+	g.backlog.Add(message.AppendRecord(nil, device, reading, sample))
 }
 
 // replay publishes what was kept, whenever the broker is there.

@@ -35,13 +35,6 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s, at character %d", e.Message, e.Column)
 }
 
-// Check returns nil if the expression can be computed from readings of these names:
-// reading for one of the same device, device.reading for one of another. Errors are [*Error].
-func Check(expression string, names []string) error {
-	_, err := Compile(expression, names)
-	return err
-}
-
 // Expression is a compiled expression. One goroutine uses it.
 type Expression struct {
 	inputs  []string
@@ -52,7 +45,8 @@ type Expression struct {
 	counters
 }
 
-// Compile prepares an expression; see [Check].
+// Compile prepares an expression over readings of these names: reading for one of the
+// same device, device.reading for one of another. Errors are [*Error].
 func Compile(expression string, names []string) (*Expression, error) {
 	if len(expression) > MaxLength {
 		return nil, &Error{Message: fmt.Sprintf("the expression has %d characters: it must have at most %d", len(expression), MaxLength)}

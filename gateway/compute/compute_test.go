@@ -120,7 +120,7 @@ func TestMistakesAreToldWithTheirPlace(t *testing.T) {
 		{"", "unexpected token", 0},
 		{strings.Repeat("a+", 500) + "a", "at most 1000", 0},
 	} {
-		err := compute.Check(c.expression, plant.names())
+		_, err := compute.Compile(c.expression, plant.names())
 		var wrong *compute.Error
 		if !errors.As(err, &wrong) {
 			t.Errorf("%s: error %v", c.expression, err)
@@ -134,7 +134,7 @@ func TestMistakesAreToldWithTheirPlace(t *testing.T) {
 
 // A reading hides an operator of its name, and only then.
 func TestMembers(t *testing.T) {
-	if err := compute.Check("a in [1, 2]", []string{"a", "in"}); err == nil {
+	if _, err := compute.Compile("a in [1, 2]", []string{"a", "in"}); err == nil {
 		t.Error("in is a reading here")
 	}
 	e, err := compute.Compile("a in [1, 2] ? 10 : 20", []string{"a"})

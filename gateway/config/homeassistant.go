@@ -7,9 +7,9 @@ import (
 	"modferry/configs/strictyaml"
 )
 
-// DefaultDiscovery is where Home Assistant looks for what announces itself, unless it
+// defaultDiscovery is where Home Assistant looks for what announces itself, unless it
 // is told otherwise.
-const DefaultDiscovery = "homeassistant"
+const defaultDiscovery = "homeassistant"
 
 // HomeAssistant announces the readings to Home Assistant.
 type HomeAssistant struct {
@@ -29,5 +29,5 @@ func homeAssistant(n strictyaml.Node, own string) *HomeAssistant {
 	case p == own && p != "":
 		m.Get("prefix").Problemf("%s is the prefix of the gateway itself: write that of Home Assistant, which is homeassistant unless it is set otherwise there", m.Get("prefix").Shown())
 	}
-	return &HomeAssistant{Prefix: cmp.Or(p, DefaultDiscovery)}
+	return &HomeAssistant{Prefix: cmp.Or(p, defaultDiscovery)}
 }

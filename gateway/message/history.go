@@ -6,20 +6,9 @@ const (
 	MaxHistoryBytes = 64 << 10 // of the payload
 )
 
-// Record is a reading that could not be published when it was taken.
-type Record struct {
-	Device, Reading string
-	Sample
-}
-
-// AppendRecord appends {"device":"...","reading":"...","value":23.4,...}: what
-// [Sample.JSON] writes, with its origin in front.
-func AppendRecord(dst []byte, r Record) []byte {
-	return AppendOrigin(dst, r.Device, r.Reading, r.JSON())
-}
-
-// AppendOrigin is [AppendRecord] of a sample that [Sample.JSON] has written.
-func AppendOrigin(dst []byte, device, reading string, sample []byte) []byte {
+// AppendRecord appends {"device":"...","reading":"...","value":23.4,...}: a sample that
+// [Sample.JSON] has written, with its origin in front.
+func AppendRecord(dst []byte, device, reading string, sample []byte) []byte {
 	dst = appendString(append(dst, `{"device":`...), device)
 	dst = appendString(append(dst, `,"reading":`...), reading)
 	return append(append(dst, ','), sample[1:]...) // instead of the brace

@@ -15,14 +15,10 @@ import (
 
 func TestHistoryAsJSON(t *testing.T) {
 	at := time.Date(2026, 11, 23, 19, 0, 0, 123_900_000, time.FixedZone("", 3600))
-	temperature := message.AppendRecord(nil, message.Record{
-		Device: "cold-room", Reading: "temperature",
-		Sample: message.Sample{Value: register.Number(23.4), Unit: "°C", Quality: message.Good, Time: at},
-	})
-	door := message.AppendRecord(nil, message.Record{
-		Device: "cold-room", Reading: "door",
-		Sample: message.Sample{Value: register.BoolValue(true), Quality: message.Stale, Time: at.Add(time.Second)},
-	})
+	warm := message.Sample{Value: register.Number(23.4), Unit: "°C", Quality: message.Good, Time: at}
+	open := message.Sample{Value: register.BoolValue(true), Quality: message.Stale, Time: at.Add(time.Second)}
+	temperature := message.AppendRecord(nil, "cold-room", "temperature", warm.JSON())
+	door := message.AppendRecord(nil, "cold-room", "door", open.JSON())
 	for want, records := range map[string][][]byte{
 		`[]`: nil,
 		`[{"device":"cold-room","reading":"temperature","value":23.4,"unit":"°C","quality":"good","time":"2026-11-23T18:00:00.123Z"}]`: {temperature},
@@ -38,17 +34,15 @@ func TestHistoryAsJSON(t *testing.T) {
 // A record is what the app would have got as a reading, with its origin.
 func TestRecordHasTheKeysOfAReading(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		r := message.Record{
-			Device: rapid.String().Draw(t, "device"), Reading: rapid.String().Draw(t, "reading"),
-			Sample: message.Sample{
-				Value:   register.Number(rapid.Float64Range(-1e6, 1e6).Draw(t, "value")),
-				Unit:    rapid.String().Draw(t, "unit"),
-				Quality: rapid.SampledFrom([]message.Quality{message.Good, message.Stale, message.Bad}).Draw(t, "quality"),
-				Time:    time.UnixMilli(rapid.Int64Range(0, 1<<42).Draw(t, "time")),
-			},
+		origin, name := rapid.String().Draw(t, "device"), rapid.String().Draw(t, "reading")
+		s := message.Sample{
+			Value:   register.Number(rapid.Float64Range(-1e6, 1e6).Draw(t, "value")),
+			Unit:    rapid.String().Draw(t, "unit"),
+			Quality: rapid.SampledFrom([]message.Quality{message.Good, message.Stale, message.Bad}).Draw(t, "quality"),
+			Time:    time.UnixMilli(rapid.Int64Range(0, 1<<42).Draw(t, "time")),
 		}
 		before := "before"
-		text := message.AppendRecord([]byte(before), r)
+		text := message.AppendRecord([]byte(before), origin, name, s.JSON())
 		if !strings.HasPrefix(string(text), before) {
 			t.Fatalf("appending changed what was there: %s", text)
 		}
@@ -56,11 +50,11 @@ func TestRecordHasTheKeysOfAReading(t *testing.T) {
 		if err := json.Unmarshal(text[len(before):], &got); err != nil {
 			t.Fatalf("%s: %v", text, err)
 		}
-		if err := json.Unmarshal(r.JSON(), &reading); err != nil {
+		if err := json.Unmarshal(s.JSON(), &reading); err != nil {
 			t.Fatal(err)
 		}
-		reading["device"] = strings.ToValidUTF8(r.Device, "\uFFFD")
-		reading["reading"] = strings.ToValidUTF8(r.Reading, "\uFFFD")
+		reading["device"] = strings.ToValidUTF8(origin, "\uFFFD")
+		reading["reading"] = strings.ToValidUTF8(name, "\uFFFD")
 		if !reflect.DeepEqual(got, reading) {
 			t.Fatalf("the record is %v, want %v", got, reading)
 		}

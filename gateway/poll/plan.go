@@ -213,12 +213,6 @@ func (r *Read) cut(data []byte, s modbus.Span) []byte {
 	return data[2*first : 2*(first+s.Quantity)]
 }
 
-// Plan returns the reads that fetch all readings of a device on a line at once.
-func Plan(d config.Device, l Line) []Read {
-	p := newPlanner(d, l)
-	return p.plan(p.allClasses())
-}
-
 // allClasses returns the classes of all intervals.
 func (p *planner) allClasses() []int {
 	all := make([]int, len(p.rates))

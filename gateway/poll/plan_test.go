@@ -62,13 +62,19 @@ func energyMeter() config.Device {
 	return d
 }
 
+// allAtOnce returns the reads that fetch all readings of a device on a line.
+func allAtOnce(d config.Device, l Line) []Read {
+	p := newPlanner(d, l)
+	return p.plan(p.allClasses())
+}
+
 func TestPlanOfAnEnergyMeter(t *testing.T) {
 	d := energyMeter()
 	if len(d.Readings) != 300 {
 		t.Fatalf("%d readings", len(d.Readings))
 	}
 	line := LineOf(serialLine(9600))
-	if n := len(Plan(d, line)); n != 15 {
+	if n := len(allAtOnce(d, line)); n != 15 {
 		t.Errorf("all at once in %d requests", n)
 	}
 	var load Load
@@ -108,7 +114,7 @@ func TestJoinsOnlyWhereThatTakesTheLineLess(t *testing.T) {
 		{"a network", tcp, 100},
 	} {
 		for gap := uint16(0); gap <= 110; gap++ {
-			requests := len(Plan(far(gap), LineOf(c.bus)))
+			requests := len(allAtOnce(far(gap), LineOf(c.bus)))
 			if joined := requests == 1; joined != (gap <= c.widest) {
 				t.Errorf("%s: a gap of %d is read in %d requests, the widest is %d", c.name, gap, requests, c.widest)
 			}
@@ -141,7 +147,7 @@ func TestReadsKeepTheLimits(t *testing.T) {
 	} {
 		var got []string
 		d := config.Device{Every: time.Second, Limits: c.limits, Readings: c.readings}
-		for _, r := range Plan(d, LineOf(config.Bus{})) {
+		for _, r := range allAtOnce(d, LineOf(config.Bus{})) {
 			got = append(got, fmt.Sprintf("%d %d+%d", r.Table.ReadFunction(), r.Address, r.Quantity))
 		}
 		if text := strings.Join(got, ", "); text != c.want {
@@ -166,7 +172,7 @@ func FuzzPlan(f *testing.F) {
 			}
 		}
 		seen := make([]int, len(d.Readings))
-		for _, r := range Plan(d, LineOf(serialLine(1200+max(0, baud%100_000)))) {
+		for _, r := range allAtOnce(d, LineOf(serialLine(1200+max(0, baud%100_000)))) {
 			for _, i := range r.Readings {
 				s := d.Readings[i].Span()
 				if seen[i]++; s.Table != r.Table || s.Address < r.Address || s.End() > int(r.Address)+r.Quantity {

@@ -10,8 +10,8 @@ import (
 // How long a device is taken to think before it answers, where a plan is weighed or
 // the load of a line foretold: what most devices need, for want of measuring it.
 const (
-	SerialResponse  = 10 * time.Millisecond
-	NetworkResponse = 5 * time.Millisecond
+	serialResponse  = 10 * time.Millisecond
+	networkResponse = 5 * time.Millisecond
 )
 
 // Line is what a transaction costs on a bus.
@@ -28,7 +28,7 @@ type Line struct {
 func LineOf(b config.Bus) Line {
 	s := b.Serial
 	if s == nil {
-		l := Line{Framing: modbus.TCP, Delay: b.Delay, Response: NetworkResponse}
+		l := Line{Framing: modbus.TCP, Delay: b.Delay, Response: networkResponse}
 		if b.TCP != nil {
 			l.Framing = b.TCP.Framing
 		}
@@ -38,7 +38,7 @@ func LineOf(b config.Bus) Line {
 	if s.Parity != "none" && s.Parity != "" {
 		bits++
 	}
-	l := Line{Framing: s.Mode, Delay: b.Delay, Response: SerialResponse, Char: time.Duration(bits) * time.Second / time.Duration(max(1, s.Baud))}
+	l := Line{Framing: s.Mode, Delay: b.Delay, Response: serialResponse, Char: time.Duration(bits) * time.Second / time.Duration(max(1, s.Baud))}
 	if s.RS485 != nil {
 		l.Delay += s.RS485.DelayBefore + s.RS485.DelayAfter
 	}

@@ -251,7 +251,7 @@ func TestPlanJoinsNeighbours(t *testing.T) {
 	holding.Table = modbus.HoldingRegisters
 	c.Readings = append(c.Readings, holding)
 	var got []string
-	for _, r := range Plan(c, LineOf(config.Bus{})) {
+	for _, r := range allAtOnce(c, LineOf(config.Bus{})) {
 		got = append(got, fmt.Sprintf("%s %d+%d %s", r.Table, r.Address, r.Quantity, r.Every))
 	}
 	want(t, got, "holding registers 12+1 1s", "input registers 10+3 1s", "input registers 14+1 1s",
