@@ -4,7 +4,6 @@
 // A [Server] knows lines and frames, a Handler knows units and what they do.
 // [Device] is the standard's own Handler: four tables of bits and registers, and the
 // exceptions in the order in which the specification's state diagrams find them.
-// [Units] puts several handlers on one line.
 //
 // On a serial line a Server hears everything: requests to other units, their
 // replies, noise. It takes frames apart by the length that their bytes tell, checks

@@ -56,7 +56,7 @@ var (
 // was heard before and after that.
 func converse(t *testing.T, framing modbus.Framing, said []byte) (before, after []byte) {
 	synctest.Test(t, func(t *testing.T) {
-		s := server.New(server.Options{Handler: server.Units{17: server.HandlerFunc(func(_ byte, q modbus.PDU) (modbus.PDU, bool) {
+		s := server.New(server.Options{Handler: units{17: server.HandlerFunc(func(_ byte, q modbus.PDU) (modbus.PDU, bool) {
 			if q.FunctionCode == modbus.ReadInputRegisters {
 				return lastReply.PDU, true
 			}

@@ -18,10 +18,25 @@ import (
 	"modferry/modbus/server"
 )
 
+// units are the handlers of one line by their unit id; a broadcast reaches all of them.
+type units map[byte]server.Handler
+
+func (u units) Handle(unit byte, request modbus.PDU) (modbus.PDU, bool) {
+	if h, ok := u[unit]; ok {
+		return h.Handle(unit, request)
+	}
+	if unit == modbus.Broadcast {
+		for _, h := range u {
+			h.Handle(unit, request)
+		}
+	}
+	return modbus.PDU{}, false
+}
+
 // serveUnits serves the example device as units 1 and 17.
 func serveUnits(t testing.TB, o server.Options) *server.Server {
 	d := exampleDevice(t)
-	o.Handler = server.Units{1: d, 17: d}
+	o.Handler = units{1: d, 17: d}
 	return server.New(o)
 }
 

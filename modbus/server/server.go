@@ -25,24 +25,6 @@ func (f HandlerFunc) Handle(unit byte, request modbus.PDU) (modbus.PDU, bool) {
 	return f(unit, request)
 }
 
-// Units are the handlers of one line by their unit id. Requests to units that are
-// not there get no reply; a broadcast reaches all of them. The map must not change
-// while it is served.
-type Units map[byte]Handler
-
-// Handle passes the request to the unit's handler.
-func (u Units) Handle(unit byte, request modbus.PDU) (modbus.PDU, bool) {
-	if h, ok := u[unit]; ok {
-		return h.Handle(unit, request)
-	}
-	if unit == modbus.Broadcast {
-		for _, h := range u {
-			h.Handle(unit, request)
-		}
-	}
-	return modbus.PDU{}, false
-}
-
 // Options of a Server. Only the Handler is needed.
 type Options struct {
 	Handler   Handler

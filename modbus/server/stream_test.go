@@ -93,7 +93,7 @@ func TestServePackets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := server.New(server.Options{Handler: server.Units{1: exampleDevice(t)}})
+	s := server.New(server.Options{Handler: units{1: exampleDevice(t)}})
 	serving(t, func(ctx context.Context) error { return s.ServePackets(ctx, pc) })
 	one, two := connect(t, pc.LocalAddr()), connect(t, pc.LocalAddr())
 	question := fromHex(t, "0001 0000 0006 01 03 006B 0003")

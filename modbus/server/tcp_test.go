@@ -95,7 +95,7 @@ const (
 )
 
 func TestTCPFraming(t *testing.T) {
-	address := listen(t, server.Options{Handler: server.Units{1: exampleDevice(t)}})
+	address := listen(t, server.Options{Handler: units{1: exampleDevice(t)}})
 	t.Run("pipelined", func(t *testing.T) {
 		conn := dial(t, address)
 		write(t, conn, "0001 0000 0006 01 04 0001 0001"+"0002 0000 0006 02 04 0001 0001"+"0003 0000 0006 01 04 0002 0001"+"0004 0000 0002 01 41")
