@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"modferry/modbus"
 	"modferry/modbus/transport"
@@ -208,13 +209,15 @@ lines:
 
 // A paced line of a configuration has the speed that its device says.
 func TestConfiguredPace(t *testing.T) {
-	s := opened(t, "pace: true\nrtu_over_tcp: :0\ndevices: [{serial: {baud: 50}, tables: {holding: 10}}]", nil)
+	s := opened(t, "pace: true\nrtu_over_tcp: :0\ndevices: [{serial: {baud: 1200}, tables: {holding: 10}}]", nil)
 	run(t, s)
 	line := transport.NewStream(transport.StreamOptions{Open: transport.DialTCP(s.Places().RTUOverTCP, nil), Timeout: patience})
 	defer line.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), 15*10*1000/50*1e6) // 15 bytes, and there is the silence
-	defer cancel()
-	if _, err := line.SendContext(ctx, modbus.AppendRTU(nil, modbus.ADU{Unit: 1, PDU: modbus.ReadRequest(3, 0, 1)})); err == nil {
-		t.Error("it answered faster than 50 baud allow")
+	start := time.Now()
+	if _, err := line.Send(modbus.AppendRTU(nil, modbus.ADU{Unit: 1, PDU: modbus.ReadRequest(3, 0, 1)})); err != nil {
+		t.Fatal(err)
+	}
+	if took, least := time.Since(start), (8+7)*10*time.Second/1200+35*time.Second/1200; took < least {
+		t.Errorf("it took %v, which is faster than 1200 baud allow: %v", took, least)
 	}
 }
