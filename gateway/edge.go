@@ -84,7 +84,7 @@ func (e *edge) sampler(device string) func(reading string, s message.Sample) {
 
 func (e *edge) status(device string, payload []byte) {
 	if e != nil {
-		e.node.Status(device, string(payload) == "online")
+		e.node.Status(device, string(payload) == message.Online)
 	}
 }
 

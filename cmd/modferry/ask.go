@@ -92,7 +92,7 @@ func (c *conversation) ask(ctx context.Context, payload []byte) (reply []byte, r
 		select {
 		case m := <-c.arrived:
 			switch {
-			case m.Topic == c.status && string(m.Payload) == "offline":
+			case m.Topic == c.status && string(m.Payload) == message.Offline:
 				return nil, nil, fmt.Errorf("gateway %s is offline", c.name())
 			case m.Topic == c.status:
 				online = true

@@ -1,11 +1,10 @@
 package config
 
 import (
-	"slices"
-	"strings"
 	"time"
 
 	"modferry/configs/strictyaml"
+	"modferry/gateway/message"
 )
 
 // Limits of what a bus may be told; beyond them a number is a mistake.
@@ -88,6 +87,7 @@ func breaker(n strictyaml.Node) Breaker {
 // checkTopics: a request must belong to one bus, and nothing the gateway itself
 // publishes may be taken for a request.
 func (d *decoder) checkTopics(entries []strictyaml.Entry, buses []Bus) {
+	topics := message.Topics{Prefix: d.prefix}
 	for i, b := range buses {
 		if !entries[i].Value.IsMap() {
 			continue
@@ -103,7 +103,7 @@ func (d *decoder) checkTopics(entries []strictyaml.Entry, buses []Bus) {
 			}
 		}
 		for _, key := range []string{"request", "response"} {
-			if n := m.Get(key); n.Present() && d.isOwn(topicOf(b, key)) {
+			if n := m.Get(key); n.Present() && topics.IsOwn(topicOf(b, key)) {
 				n.Problemf("the gateway has its own topics there: choose one that does not begin with its prefix, or remove the key")
 			}
 		}
@@ -115,16 +115,6 @@ func topicOf(b Bus, key string) string {
 		return b.Request
 	}
 	return b.Response
-}
-
-// isOwn reports whether the gateway's own topics lie at or below t.
-func (d *decoder) isOwn(t string) bool {
-	rest, ok := strings.CutPrefix(t, d.prefix+"/")
-	if !ok {
-		return false
-	}
-	first, _, _ := strings.Cut(rest, "/")
-	return slices.Contains([]string{"status", "bus", "device", "history", "audit"}, first)
 }
 
 // checkLines: one bus owns a serial port. Buses of one server share a connection,

@@ -14,11 +14,6 @@ const (
 	text         = "text"
 )
 
-const (
-	online  = "online"
-	offline = "offline"
-)
-
 // entity is the payload of a discovery message, with the names of Home Assistant's
 // documentation.
 type entity struct {

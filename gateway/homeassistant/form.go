@@ -1,7 +1,6 @@
 package homeassistant
 
 import (
-	"encoding/json"
 	"math"
 	"slices"
 	"strings"
@@ -123,11 +122,7 @@ func named(r profile.Reading, value string, e entity) (string, entity) {
 func list(names []string) string {
 	quoted := make([]string, len(names))
 	for i, n := range names {
-		var b strings.Builder
-		encoder := json.NewEncoder(&b)
-		encoder.SetEscapeHTML(false)
-		_ = encoder.Encode(n) // strings always can be
-		quoted[i] = strings.TrimSpace(b.String())
+		quoted[i] = string(register.Text(n).JSON())
 	}
 	return "[" + strings.Join(quoted, ", ") + "]"
 }

@@ -1,9 +1,6 @@
 package homeassistant
 
 import (
-	"bytes"
-	"encoding/json"
-
 	"modferry/gateway/config"
 	"modferry/gateway/message"
 	"modferry/modbus/profile"
@@ -39,7 +36,7 @@ func Messages(c *config.Config) (messages []Message, skipped []Skipped) {
 				continue
 			}
 			component, e := describe(c, d, r)
-			messages = append(messages, Message{configTopic(c, component, object(d.Name, r.Name)), e.json()})
+			messages = append(messages, Message{configTopic(c, component, object(d.Name, r.Name)), message.Encode(e)})
 		}
 	}
 	return messages, skipped
@@ -60,12 +57,12 @@ func unfit(d config.Device, r profile.Reading) string {
 func gatewayMessage(c *config.Config) Message {
 	e := entity{
 		Name: "Connection", DeviceClass: "connectivity", EntityCategory: "diagnostic", QoS: 1,
-		StateTopic: topics(c).Status(), PayloadOn: online, PayloadOff: offline,
+		StateTopic: topics(c).Status(), PayloadOn: message.Online, PayloadOff: message.Offline,
 		Device: deviceInfo{Identifiers: []string{uniqueID(node(c))}, Name: c.Gateway, Manufacturer: program, Model: "Modbus gateway"},
 		Origin: origin{program},
 	}
 	e.identify(binarySensor, c, "connection")
-	return Message{configTopic(c, binarySensor, "connection"), e.json()}
+	return Message{configTopic(c, binarySensor, "connection"), message.Encode(e)}
 }
 
 // describe returns what announces a reading.
@@ -97,7 +94,7 @@ func availabilities(t message.Topics, d config.Device, r profile.Reading) []avai
 		all = append(all, availability{Topic: t.Device(d.Name).Reading(r.Name), ValueTemplate: goodQuality})
 	}
 	for i := range all {
-		all[i].PayloadAvailable, all[i].PayloadNotAvailable = online, offline
+		all[i].PayloadAvailable, all[i].PayloadNotAvailable = message.Online, message.Offline
 	}
 	return all
 }
@@ -111,14 +108,4 @@ func deviceOf(c *config.Config, d config.Device) deviceInfo {
 		info.Name = d.Title
 	}
 	return info
-}
-
-func (e *entity) json() []byte {
-	var b bytes.Buffer
-	encoder := json.NewEncoder(&b)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(e); err != nil {
-		panic(err) // cannot be: strings and finite numbers
-	}
-	return bytes.TrimSpace(b.Bytes())
 }

@@ -24,7 +24,7 @@ type Audit struct {
 // NewAudit tells what became of a write.
 func NewAudit(bus, client string, r *Request, res Result, at time.Time) Audit {
 	a := Audit{
-		Time: at.UTC().Format(timeFormat), Bus: bus, Client: client, Unit: r.Unit, Function: r.PDU.FunctionCode,
+		Time: at.UTC().Format(TimeFormat), Bus: bus, Client: client, Unit: r.Unit, Function: r.PDU.FunctionCode,
 		Outcome: r.Outcome(res), Code: res.Code, Message: res.Message,
 	}
 	if e := modbus.AsException(r.answer(res)); e != nil {
@@ -48,10 +48,10 @@ func NewAudit(bus, client string, r *Request, res Result, at time.Time) Audit {
 // NewRefusal tells of a write that no request could be made of.
 func NewRefusal(bus, client string, why *Error, at time.Time) Audit {
 	return Audit{
-		Time: at.UTC().Format(timeFormat), Bus: bus, Client: client,
+		Time: at.UTC().Format(TimeFormat), Bus: bus, Client: client,
 		Outcome: Refused, Code: why.Code, Exception: why.Exception, Message: why.text(),
 	}
 }
 
 // JSON returns the audit on one line.
-func (a Audit) JSON() []byte { return encode(a) }
+func (a Audit) JSON() []byte { return Encode(a) }

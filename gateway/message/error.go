@@ -37,13 +37,13 @@ func (e *Error) text() string {
 // that arrived on topic at the time. A payload that is not printable text is shown
 // as hex digits; a long one is cut.
 func (e *Error) Report(payload []byte, topic string, at time.Time) []byte {
-	return encode(struct {
+	return Encode(struct {
 		Code    Code   `json:"code"`
 		Message string `json:"message"`
 		Payload string `json:"payload"`
 		Topic   string `json:"topic"`
 		Time    string `json:"time"`
-	}{e.Code, e.text(), shown(payload), topic, at.UTC().Format(timeFormat)})
+	}{e.Code, e.text(), shown(payload), topic, at.UTC().Format(TimeFormat)})
 }
 
 // Reply returns the reply to a JSON request with an id, nil if there was no id.
@@ -56,7 +56,7 @@ func (e *Error) Reply() []byte {
 	if e.write {
 		reply.Outcome = Refused
 	}
-	return encode(reply)
+	return Encode(reply)
 }
 
 // shown returns a payload as text, at most maxShown bytes and an ellipsis.

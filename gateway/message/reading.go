@@ -2,7 +2,6 @@ package message
 
 import (
 	"bytes"
-	"encoding/json"
 	"time"
 
 	"modferry/modbus/register"
@@ -26,8 +25,8 @@ type Sample struct {
 	Time    time.Time // when the device gave the value
 }
 
-// timeFormat is RFC 3339 in UTC with milliseconds.
-const timeFormat = "2006-01-02T15:04:05.000Z"
+// TimeFormat is how all times are written: RFC 3339 in UTC with milliseconds.
+const TimeFormat = "2006-01-02T15:04:05.000Z"
 
 // JSON returns the sample as {"value":23.4,"unit":"°C","quality":"good","time":"..."}.
 func (s Sample) JSON() []byte { return s.append(nil) }
@@ -73,20 +72,14 @@ type Clock struct {
 
 func (c *Clock) append(dst []byte, at time.Time) []byte {
 	if second := at.Unix(); c.text == nil || second != c.second {
-		c.second, c.text = second, at.UTC().AppendFormat(c.text[:0], timeFormat)
+		c.second, c.text = second, at.UTC().AppendFormat(c.text[:0], TimeFormat)
 	}
-	dst = append(dst, c.text[:len(timeFormat)-len("000Z")]...)
+	dst = append(dst, c.text[:len(TimeFormat)-len("000Z")]...)
 	ms := at.Nanosecond() / 1e6
 	return append(dst, '0'+byte(ms/100), '0'+byte(ms/10%10), '0'+byte(ms%10), 'Z')
 }
 
-func appendString(dst []byte, s string) []byte {
-	quoted, err := json.Marshal(s)
-	if err != nil {
-		return append(dst, `""`...) // cannot be: strings always marshal
-	}
-	return append(dst, quoted...)
-}
+func appendString(dst []byte, s string) []byte { return register.Text(s).AppendJSON(dst) }
 
 // Group is all readings of a device in one JSON object.
 type Group struct{ body []byte }

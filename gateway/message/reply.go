@@ -99,7 +99,7 @@ func (r *Request) object(res Result, sent bool) []byte {
 	case !sent:
 		out.Values = r.values(answer)
 	}
-	return encode(out)
+	return Encode(out)
 }
 
 func describe(res Result, answer modbus.PDU) *replyError {
@@ -167,8 +167,9 @@ func milliseconds(d time.Duration) json.Number {
 	return json.Number(strconv.FormatFloat(float64(d.Microseconds())/1000, 'f', -1, 64))
 }
 
-// encode returns v as JSON without a newline. The values of this package always have a JSON form.
-func encode(v any) []byte {
+// Encode returns v, which must have a JSON form, without a newline and without escapes
+// that only HTML needs.
+func Encode(v any) []byte {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)

@@ -16,22 +16,13 @@ func (t Topics) MayAnswer(b Bus, client, topic string) bool {
 	case b.isResponse(topic):
 		return client == ""
 	}
-	return rest != "" && !isReserved(rest)
+	return rest != "" && !t.IsOwn(topic)
 }
 
 // isResponse reports whether a topic is the response topic of some client.
 func (b Bus) isResponse(topic string) bool {
 	client, ok := strings.CutPrefix(topic, b.base+"/response/")
 	return ok && ValidName(client)
-}
-
-// isReserved reports whether the contract gives a meaning to a topic without its prefix.
-func isReserved(rest string) bool {
-	switch first, _, _ := strings.Cut(rest, "/"); first {
-	case "status", "history", "audit", "bus", "device":
-		return true
-	}
-	return false
 }
 
 // Matches reports whether a topic filter matches a topic [MQTT 3.1.1, 4.7].

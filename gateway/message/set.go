@@ -148,10 +148,10 @@ func (r *Request) setResult(res Result) []byte {
 			out.Error.Exception = 0
 		}
 	}
-	return encode(out)
+	return Encode(out)
 }
 
 // SetResult returns the payload that tells of a set which was refused.
 func (e *Error) SetResult() []byte {
-	return encode(setResult{ID: e.ID, Error: &replyError{Code: e.Code, Message: e.text()}, Outcome: Refused})
+	return Encode(setResult{ID: e.ID, Error: &replyError{Code: e.Code, Message: e.text()}, Outcome: Refused})
 }

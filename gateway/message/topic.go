@@ -44,6 +44,12 @@ func ValidString(s string) bool {
 	})
 }
 
+// What the status topics of gateways and devices say.
+const (
+	Online  = "online"
+	Offline = "offline"
+)
+
 // Topics are the topics of one gateway. Prefix is modferry/<gateway> unless configured.
 type Topics struct{ Prefix string }
 
@@ -66,6 +72,16 @@ func (t Topics) Bus(bus, request, response string) Bus {
 // Device returns the topics of a device.
 func (t Topics) Device(device string) Device {
 	return Device{base: t.Prefix + "/device/" + device}
+}
+
+// IsOwn reports whether the contract gives a meaning to a topic, or to topics below it.
+func (t Topics) IsOwn(topic string) bool {
+	rest, ok := strings.CutPrefix(topic, t.Prefix+"/")
+	switch first, _, _ := strings.Cut(rest, "/"); first {
+	case "status", "history", "audit", "bus", "device":
+		return ok
+	}
+	return false
 }
 
 // SetFilter matches the set topics of all devices.

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"modferry/gateway/message"
 )
 
 // connection is one visit to the broker.
@@ -124,7 +126,7 @@ func (c *connection) deliver(ctx context.Context) error {
 		case <-c.session.old:
 			return c.discard()
 		case <-c.session.contradiction.C:
-			c.session.announce(online)
+			c.session.announce(message.Online)
 		case <-c.session.outbox.wake:
 		}
 		if c.epoch != c.session.topicsEpoch() {

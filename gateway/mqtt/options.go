@@ -4,6 +4,8 @@ import (
 	"crypto/tls"
 	"log/slog"
 	"time"
+
+	"modferry/gateway/message"
 )
 
 // Options describe a session.
@@ -53,7 +55,7 @@ func (o *Options) will() (topic string, payload []byte, retain bool) {
 	if w := o.Will; w != nil {
 		return w.Topic, w.Payload(), w.Retain
 	}
-	return o.Status, []byte(offline), true
+	return o.Status, []byte(message.Offline), true
 }
 
 // withDefaults fills in what may be nil, and asks for signs of life often enough to

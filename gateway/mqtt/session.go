@@ -11,12 +11,6 @@ import (
 	"modferry/gateway/message"
 )
 
-// What the status topic says.
-const (
-	online  = "online"
-	offline = "offline"
-)
-
 const (
 	connectTimeout = 10 * time.Second
 	writeTimeout   = 5 * time.Second
@@ -274,7 +268,7 @@ func (s *Session) arrived(c client, a arrival) {
 	m.Ack = s.held.Load().add(a.ack)
 	if o.Status != "" && m.Topic == o.Status {
 		m.Ack()
-		if !m.Retained && string(m.Payload) != online {
+		if !m.Retained && string(m.Payload) != message.Online {
 			s.contradiction.heard()
 		}
 		return

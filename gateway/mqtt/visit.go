@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"modferry/gateway/message"
 )
 
 // visit is one connection from the first try to its end, with the reason for that.
@@ -25,7 +27,7 @@ func (s *Session) visit(ctx context.Context, o *Options) (connected bool, err er
 	s.status.Connects++
 	s.mu.Unlock()
 	o.Online()
-	s.announce(online)
+	s.announce(message.Online)
 	s.outbox.restate(o.Status)
 	s.outbox.setOnline(true)
 	err = c.deliver(ctx)

@@ -146,9 +146,9 @@ func (p *Poller) finish() {
 	}
 	p.computeAll(foreign, time.Now())
 	if r.answers > 0 {
-		p.announce("online")
+		p.announce(message.Online)
 	} else {
-		p.announce("offline")
+		p.announce(message.Offline)
 	}
 	p.tellGroup()
 	p.flush(time.Now(), 0)

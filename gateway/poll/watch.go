@@ -66,7 +66,7 @@ func (p *Poller) look(now time.Time) time.Time {
 	}
 	p.computeAll(foreign, now)
 	if !now.Before(p.silentFrom()) {
-		p.announce("offline")
+		p.announce(message.Offline)
 	}
 	p.tellGroup()
 	p.flush(now, 0)
@@ -82,7 +82,7 @@ func (p *Poller) next(next, now time.Time) time.Time {
 	for _, r := range p.computed {
 		next = earlier(next, r.next())
 	}
-	if silent := p.silentFrom(); p.online != "offline" {
+	if silent := p.silentFrom(); p.online != message.Offline {
 		next = earlier(next, silent)
 	}
 	if len(p.inputs) > 0 {

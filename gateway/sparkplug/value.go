@@ -118,9 +118,9 @@ func (m *Metric) json() json.RawMessage {
 	case m.Type == UInt64:
 		return strconv.AppendUint(nil, m.Value.Bits, 10)
 	case m.Type == DateTime:
-		return quoted(time.UnixMilli(n).UTC().Format("2006-01-02T15:04:05.000Z"))
+		return register.Text(time.UnixMilli(n).UTC().Format(message.TimeFormat)).JSON()
 	case m.Type == String:
-		return quoted(m.Value.Text)
+		return register.Text(m.Value.Text).JSON()
 	default:
 		return strconv.AppendInt(nil, n, 10)
 	}
@@ -131,12 +131,4 @@ func number(f float64, bits int) json.RawMessage {
 		return nil
 	}
 	return strconv.AppendFloat(nil, f, 'g', -1, bits)
-}
-
-func quoted(s string) json.RawMessage {
-	b, err := json.Marshal(s)
-	if err != nil {
-		return nil // cannot be: strings always can
-	}
-	return b
 }
