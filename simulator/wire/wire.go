@@ -1,9 +1,9 @@
 // Package wire is a line in memory: what one station says, all others hear, as on a
 // serial line with several devices. With two stations it is a connection.
 //
-// A station is a [net.Conn]. It keeps what it heard until it is read, 64 KiB at most;
-// beyond that bytes are lost, as they are in a receiver that overruns. Saying
-// something never waits, and nothing on the line takes time.
+// A station is a [net.Conn]. It keeps what it heard until it is read, 64 KiB at most.
+// On a line bytes are lost beyond that, as they are in a receiver that overruns; on
+// a connection whoever says more waits. Nothing else takes time.
 package wire
 
 import (
@@ -13,6 +13,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -59,31 +60,46 @@ func (w *Wire) leave(s *Station) {
 
 // say lets all stations but one hear b. Whoever speaks holds the line: what two say
 // at once does not mix.
-func (w *Wire) say(from *Station, b []byte) error {
+func (w *Wire) say(from *Station, b []byte) (int, error) {
+	if w.pair {
+		return w.tell(from, b)
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.pair && len(w.stations) == 1 {
-		return io.ErrClosedPipe
-	}
 	for _, s := range w.stations {
 		if s != from {
 			s.hear(b)
 		}
 	}
-	return nil
+	return len(b), nil
+}
+
+// tell lets the other end of a connection hear all of b.
+func (w *Wire) tell(from *Station, b []byte) (int, error) {
+	w.mu.Lock()
+	i := slices.IndexFunc(w.stations, func(s *Station) bool { return s != from })
+	if i < 0 {
+		w.mu.Unlock()
+		return 0, io.ErrClosedPipe
+	}
+	other := w.stations[i]
+	w.mu.Unlock()
+	return other.hearAll(from, b)
 }
 
 // Station is one place on a wire.
 type Station struct {
 	wire *Wire
 
-	mu     sync.Mutex
-	more   sync.Cond // heard, ended, closed or the deadline changed
-	heard  []byte
-	ended  bool // nobody will say anything any more
-	closed bool
-	limit  time.Time // of reading
-	alarm  *time.Timer
+	mu    sync.Mutex
+	more  sync.Cond // heard, ended, closed or the deadline changed
+	heard []byte
+	ended bool      // nobody will say anything any more
+	limit time.Time // of reading
+	alarm *time.Timer
+
+	closed  atomic.Bool
+	patient atomic.Pointer[time.Time] // limit of writing, nil = none
 }
 
 var _ net.Conn = (*Station)(nil)
@@ -93,6 +109,36 @@ func (s *Station) hear(b []byte) {
 	defer s.mu.Unlock()
 	s.heard = append(s.heard, b[:min(len(b), capacity-len(s.heard))]...)
 	s.more.Broadcast()
+}
+
+// hearAll waits for room, until either end is closed or the writer's time is over.
+func (s *Station) hearAll(from *Station, b []byte) (n int, err error) {
+	if limit := from.patient.Load(); limit != nil {
+		alarm := time.AfterFunc(time.Until(*limit), s.wake)
+		defer alarm.Stop()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for n < len(b) {
+		room := capacity - len(s.heard)
+		limit := from.patient.Load()
+		switch {
+		case s.closed.Load():
+			return n, io.ErrClosedPipe
+		case from.closed.Load():
+			return n, net.ErrClosed
+		case limit != nil && !time.Now().Before(*limit):
+			return n, os.ErrDeadlineExceeded
+		case room == 0:
+			s.more.Wait()
+			continue
+		}
+		part := b[n:min(len(b), n+room)]
+		s.heard = append(s.heard, part...)
+		n += len(part)
+		s.more.Broadcast()
+	}
+	return n, nil
 }
 
 func (s *Station) hangUp() {
@@ -107,9 +153,9 @@ func (s *Station) hangUp() {
 func (s *Station) Read(b []byte) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for len(s.heard) == 0 || s.closed {
+	for len(s.heard) == 0 || s.closed.Load() {
 		switch {
-		case s.closed:
+		case s.closed.Load():
 			return 0, net.ErrClosed
 		case s.ended:
 			return 0, io.EOF
@@ -120,28 +166,23 @@ func (s *Station) Read(b []byte) (int, error) {
 	}
 	n := copy(b, s.heard)
 	s.heard = s.heard[:copy(s.heard, s.heard[n:])]
+	s.more.Broadcast() // there is room
 	return n, nil
 }
 
-// Write says all of b at once.
+// Write says all of b. The error is [net.ErrClosed] after Close, and on a connection
+// [io.ErrClosedPipe] after that of the other end, or [os.ErrDeadlineExceeded].
 func (s *Station) Write(b []byte) (int, error) {
-	s.mu.Lock()
-	closed := s.closed
-	s.mu.Unlock()
-	if closed {
+	if s.closed.Load() {
 		return 0, net.ErrClosed
 	}
-	if err := s.wire.say(s, b); err != nil {
-		return 0, err
-	}
-	return len(b), nil
+	return s.wire.say(s, b)
 }
 
 // Close leaves the line, and ends a Read that waits.
 func (s *Station) Close() error {
 	s.mu.Lock()
-	again := s.closed
-	s.closed = true
+	again := s.closed.Swap(true)
 	s.stopAlarm()
 	s.more.Broadcast()
 	s.mu.Unlock()
@@ -157,18 +198,21 @@ func (s *Station) Flush() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.heard = s.heard[:0]
+	s.more.Broadcast() // there is room
 	return nil
 }
 
-// SetDeadline is SetReadDeadline: nothing waits to be written.
-func (s *Station) SetDeadline(t time.Time) error { return s.SetReadDeadline(t) }
+// SetDeadline is SetReadDeadline and SetWriteDeadline.
+func (s *Station) SetDeadline(t time.Time) error {
+	return errors.Join(s.SetReadDeadline(t), s.SetWriteDeadline(t))
+}
 
 // SetReadDeadline sets when a Read gives up; the zero time is never.
 func (s *Station) SetReadDeadline(t time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
-		return errors.New("the station has left the line")
+	if s.closed.Load() {
+		return net.ErrClosed
 	}
 	s.limit = t
 	s.stopAlarm()
@@ -179,8 +223,18 @@ func (s *Station) SetReadDeadline(t time.Time) error {
 	return nil
 }
 
-// SetWriteDeadline has nothing to do.
-func (s *Station) SetWriteDeadline(time.Time) error { return nil }
+// SetWriteDeadline sets when the next Write gives up; the zero time is never.
+func (s *Station) SetWriteDeadline(t time.Time) error {
+	if s.closed.Load() {
+		return net.ErrClosed
+	}
+	if t.IsZero() {
+		s.patient.Store(nil)
+	} else {
+		s.patient.Store(&t)
+	}
+	return nil
+}
 
 func (s *Station) wake() {
 	s.mu.Lock()

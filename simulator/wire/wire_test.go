@@ -76,15 +76,57 @@ func TestDeadlines(t *testing.T) {
 	})
 }
 
-// What nobody reads is bounded.
+// What nobody reads on a line is bounded.
 func TestOverrun(t *testing.T) {
-	a, b := wire.Pipe()
+	w := wire.New()
+	a, b := w.Join(), w.Join()
 	for range 100 {
 		a.Write(make([]byte, 1<<12))
 	}
-	a.Close()
-	if kept, err := io.ReadAll(b); len(kept) != 64<<10 || err != nil {
-		t.Errorf("%d bytes, %v", len(kept), err)
+	got := make([]byte, 1<<20)
+	if n, err := b.Read(got); n != 64<<10 || err != nil {
+		t.Errorf("%d bytes, %v", n, err)
+	}
+}
+
+// On a connection nothing is lost: whoever says much waits until it is read.
+func TestConnectionWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const size = 1 << 20
+		a, b := wire.Pipe()
+		var all sync.WaitGroup
+		all.Go(func() {
+			if n, err := a.Write(make([]byte, size)); n != size || err != nil {
+				t.Errorf("%d bytes, %v", n, err)
+			}
+		})
+		if n, err := io.ReadFull(b, make([]byte, size)); err != nil {
+			t.Errorf("%d bytes, %v", n, err)
+		}
+		all.Wait()
+	})
+}
+
+// Waiting to write ends with the deadline, or when either end is closed.
+func TestConnectionDoesNotWaitForEver(t *testing.T) {
+	for name, c := range map[string]struct {
+		end  func(a, b *wire.Station)
+		want error
+	}{
+		"deadline":  {func(a, _ *wire.Station) { a.SetDeadline(time.Now().Add(time.Second)) }, os.ErrDeadlineExceeded},
+		"closed":    {func(a, _ *wire.Station) { time.AfterFunc(time.Second, func() { a.Close() }) }, net.ErrClosed},
+		"other end": {func(_, b *wire.Station) { time.AfterFunc(time.Second, func() { b.Close() }) }, io.ErrClosedPipe},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			a, b := wire.Pipe()
+			c.end(a, b)
+			start := time.Now()
+			if n, err := a.Write(make([]byte, 1<<17)); n != 64<<10 || !errors.Is(err, c.want) || time.Since(start) != time.Second {
+				t.Errorf("%s: %d bytes, %v after %v", name, n, err, time.Since(start))
+			}
+			a.Close()
+			b.Close()
+		})
 	}
 }
 
