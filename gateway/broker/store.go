@@ -6,9 +6,10 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime"
 	"sync"
 	"time"
+
+	"modferry/gateway/wholefile"
 )
 
 // The file is a log: a line that names it, and frames {length u32, CRC-32C u32,
@@ -250,23 +251,11 @@ func (s *store) fresh(all map[string]value) (file *os.File, size int64, err erro
 	if err := os.Rename(name, s.path); err != nil {
 		return nil, 0, err
 	}
-	if err := syncDir(filepath.Dir(s.path)); err != nil {
+	if err := wholefile.SyncDir(filepath.Dir(s.path)); err != nil {
 		return nil, 0, err
 	}
 	file, err = os.OpenFile(s.path, os.O_WRONLY|os.O_APPEND, 0o600)
 	return file, size, err
-}
-
-func syncDir(path string) error {
-	if runtime.GOOS == "windows" {
-		return nil // has no such thing
-	}
-	dir, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	return dir.Sync()
 }
 
 // report says in the log that the disk fails, and that it works again.

@@ -6,8 +6,9 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"time"
+
+	"modferry/gateway/wholefile"
 )
 
 // lifeline remembers, over a restart too, when the session was last surely alive: until
@@ -131,14 +132,7 @@ func (l *lifeline) replace() error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(l.path), 0o700); err != nil {
-		return err
-	}
-	fresh := l.path + ".new"
-	if err := os.WriteFile(fresh, append(data, '\n'), 0o600); err != nil {
-		return err
-	}
-	return os.Rename(fresh, l.path)
+	return wholefile.Write(l.path, append(data, '\n'))
 }
 
 // readWallClock is the clock of systems that have no better one: one that was set may discard more.

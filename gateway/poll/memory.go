@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"modferry/gateway/config"
+	"modferry/gateway/wholefile"
 )
 
 // Memory keeps over restarts what devices taught about the reads they take, in a
@@ -181,34 +182,7 @@ func (m *Memory) write() error {
 	if err != nil {
 		return err
 	}
-	return replaceFile(m.path, text)
-}
-
-// replaceFile writes a file so that after a crash there is the old one or the new one.
-func replaceFile(path string, text []byte) (err error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return err
-	}
-	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(path+".new", path)
-	}
-	if err != nil {
-		_ = os.Remove(path + ".new")
-		return err
-	}
-	folder, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	defer folder.Close()
-	_ = folder.Sync() // not every system can
-	return nil
+	return wholefile.WriteSynced(m.path, text)
 }
 
 // keyOf names a device as it is configured: how it is reached, what may be asked of

@@ -4,9 +4,10 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
+
+	"modferry/gateway/wholefile"
 )
 
 // bdSeq is the number that tells the connections of a node apart, in its births and
@@ -40,21 +41,9 @@ func (b *bdSeq) next() error {
 	if b.file == "" {
 		return nil
 	}
-	if err := b.write(); err != nil {
+	// After a power cut the number may be an old one, which costs a host one late NDEATH at most.
+	if err := wholefile.Write(b.file, fmt.Appendln(nil, b.number)); err != nil {
 		return fmt.Errorf("cannot write %s: %w", b.file, err)
 	}
 	return nil
-}
-
-// write replaces the file as a whole. It is not forced to the disk: after a power cut
-// the number may be an old one, which costs a host one late NDEATH at most.
-func (b *bdSeq) write() error {
-	if err := os.MkdirAll(filepath.Dir(b.file), 0o700); err != nil {
-		return err
-	}
-	fresh := b.file + ".new"
-	if err := os.WriteFile(fresh, fmt.Appendln(nil, b.number), 0o600); err != nil {
-		return err
-	}
-	return os.Rename(fresh, b.file)
 }

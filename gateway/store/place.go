@@ -2,13 +2,13 @@ package store
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"time"
+
+	"modferry/gateway/wholefile"
 
 	bolt "go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
@@ -165,7 +165,7 @@ func (p *Place) Replace(damage error, fill func(*File) error) (f *File, aside st
 	if err := os.Rename(p.fresh(), p.Path); err != nil {
 		return nil, aside, err
 	}
-	if err := syncDir(filepath.Dir(p.Path)); err != nil {
+	if err := wholefile.SyncDir(filepath.Dir(p.Path)); err != nil {
 		return nil, aside, err
 	}
 	if f, err = p.open(p.Path); err != nil {
@@ -228,18 +228,5 @@ func (p *Place) Remove() error {
 	if err := os.Remove(p.Path); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(p.Path))
-}
-
-// syncDir makes a rename or a removal durable.
-func syncDir(path string) error {
-	if runtime.GOOS == "windows" {
-		return nil // has no such thing
-	}
-	dir, err := os.Open(path)
-	if err != nil {
-		return fmt.Errorf("cannot sync the directory: %w", err)
-	}
-	defer dir.Close()
-	return dir.Sync()
+	return wholefile.SyncDir(filepath.Dir(p.Path))
 }
