@@ -85,7 +85,7 @@ func (s *Server) serveConn(ctx context.Context, conn net.Conn) {
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
-	c := tcpConn{server: s, ctx: ctx, conn: conn, in: make([]byte, 0, maxBatch), out: make([]byte, 0, modbus.MaxTCP)}
+	c := tcpConn{server: s, ctx: ctx, conn: quick(conn), in: make([]byte, 0, maxBatch), out: make([]byte, 0, modbus.MaxTCP)}
 	err := c.serve()
 	if ctx.Err() == nil && !errors.Is(err, io.EOF) {
 		s.o.Logger.Info("connection closed", "client", conn.RemoteAddr(), "reason", err)
