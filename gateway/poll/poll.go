@@ -156,6 +156,11 @@ func (p *Poller) finish() {
 
 // publish is called with p.mu held, as are those below.
 func (p *Poller) publish(r *reading, now time.Time) {
+	again := now.Add(r.heartbeat)
+	if r.quality != r.shown { // and when it is good no more
+		again = earlier(again, r.next())
+	}
+	p.watchBy(again)
 	p.scratch = r.show(p.scratch[:0], now, &p.clock)
 	p.changed = true
 	if len(p.scratch) > 0 {
@@ -186,6 +191,7 @@ func (p *Poller) renew(reading int) {
 func (p *Poller) announce(status string) {
 	if p.online != status {
 		p.online = status
+		p.watchBy(p.silentFrom())
 		p.o.Status([]byte(status))
 	}
 }

@@ -38,6 +38,22 @@ func TestStaleThoughNoReadEnds(t *testing.T) {
 	})
 }
 
+// The same after the device was away: what is good again is watched again.
+func TestStaleThoughNoReadEndsAfterARecovery(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &device{input: map[uint16]uint16{1: 305}, failure: silence}
+		published := follow(t, d, asJSON(input("temperature", 1)))
+		pass(time.Minute + time.Second/2)
+		published()
+		d.set(1, 305, nil)
+		pass(time.Second)
+		want(t, published(), `temperature {"value":30.5,"unit":"°C","quality":"good"`, "status online")
+		d.slow(time.Hour)
+		pass(2 * time.Second)
+		want(t, published(), `temperature {"value":30.5,"unit":"°C","quality":"stale"`, "status offline")
+	})
+}
+
 func TestBadThoughNoReadEverEnded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &device{input: map[uint16]uint16{}, takes: time.Minute}
