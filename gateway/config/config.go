@@ -4,6 +4,7 @@
 package config
 
 import (
+	"cmp"
 	"time"
 
 	"modferry/configs/strictyaml"
@@ -176,4 +177,14 @@ type Device struct {
 	Limits    profile.Limits    // of one read request
 	Functions []byte            // functions it answers, by its profile; nil = not known
 	Readings  []profile.Reading // the profile's and the file's own, in order
+}
+
+// EveryOf returns how often a reading of the device is sampled.
+func (d *Device) EveryOf(r *profile.Reading) time.Duration {
+	return cmp.Or(r.Every, d.Every, profile.DefaultEvery)
+}
+
+// HeartbeatOf returns after how long an unchanged reading is published again.
+func (d *Device) HeartbeatOf(r *profile.Reading) time.Duration {
+	return cmp.Or(r.Heartbeat, d.Heartbeat, profile.DefaultHeartbeat)
 }

@@ -3,14 +3,11 @@ package config
 import (
 	"slices"
 	"strings"
-	"time"
 
 	"modferry/configs/strictyaml"
 	"modferry/modbus"
 	"modferry/modbus/profile"
 )
-
-const minEvery = time.Millisecond
 
 func (d *decoder) devices(n strictyaml.Node, buses []Bus) []Device {
 	var devices []Device
@@ -36,8 +33,8 @@ func (d *decoder) device(e strictyaml.Entry, buses []Bus) Device {
 	if !unit.Present() && p.Unit == 0 && usable {
 		unit.Problemf("the key is missing: add unit, the address of the device on its bus")
 	}
-	v.Every = m.Get("every").Duration(p.Every, minEvery, 0)
-	v.Heartbeat = m.Get("heartbeat").Duration(p.Heartbeat, minEvery, 0)
+	v.Every = m.Get("every").Duration(p.Every, profile.MinEvery, 0)
+	v.Heartbeat = m.Get("heartbeat").Duration(p.Heartbeat, profile.MinHeartbeat, 0)
 	v.Payload = m.Get("payload").OneOf("json", "json", "value", "hex", "binary")
 	v.Group = m.Get("group").Bool(false)
 	v.Readings = slices.Concat(p.Readings, profile.DecodeReadings(own))

@@ -169,25 +169,14 @@ const (
 // expiry is after how many seconds without a message a value is not known any more. A
 // reading that does not change is published at the first sample after its heartbeat.
 func expiry(c *config.Config, d config.Device, r profile.Reading) int {
-	every := sampled(d, r)
+	every := d.EveryOf(&r)
 	if r.Compute != "" { // when any of those is sampled that it is computed from
 		for _, d := range c.Devices {
 			for _, r := range d.Readings {
-				every = max(every, sampled(d, r))
+				every = max(every, d.EveryOf(&r))
 			}
 		}
 	}
-	heartbeat := d.Heartbeat
-	if r.Heartbeat > 0 {
-		heartbeat = r.Heartbeat
-	}
-	longest := max(heartbeat, r.MinInterval) + every
+	longest := max(d.HeartbeatOf(&r), r.MinInterval) + every
 	return int(math.Ceil(max(expiryRounds*longest, leastExpiry).Seconds()))
-}
-
-func sampled(d config.Device, r profile.Reading) time.Duration {
-	if r.Every > 0 {
-		return r.Every
-	}
-	return d.Every
 }

@@ -47,7 +47,7 @@ func newPlanner(d config.Device, l Line) *planner {
 	p.limits.Bits = cmp.Or(d.Limits.Bits, modbus.MaxReadBits)
 	for i := range d.Readings {
 		if isRead(d.Readings[i]) {
-			p.rates = append(p.rates, every(d, i))
+			p.rates = append(p.rates, d.EveryOf(&d.Readings[i]))
 		}
 	}
 	slices.Sort(p.rates)
@@ -55,7 +55,7 @@ func newPlanner(d config.Device, l Line) *planner {
 	for i, r := range d.Readings {
 		p.classes[i] = -1
 		if isRead(r) {
-			p.classes[i], _ = slices.BinarySearch(p.rates, every(d, i))
+			p.classes[i], _ = slices.BinarySearch(p.rates, d.EveryOf(&d.Readings[i]))
 			p.spans = append(p.spans, span{r.Span(), []int{i}})
 		}
 	}
@@ -64,10 +64,6 @@ func newPlanner(d config.Device, l Line) *planner {
 }
 
 func isRead(r profile.Reading) bool { return r.Compute == "" && r.Table != 0 }
-
-func every(d config.Device, reading int) time.Duration {
-	return cmp.Or(d.Readings[reading].Every, d.Every, profile.DefaultEvery)
-}
 
 // merged sorts spans and makes one of those at the same place.
 func merged(spans []span) []span {

@@ -52,7 +52,7 @@ type reading struct {
 // begin makes r the reading of a device, of which nothing is known.
 func (r *reading) begin(c *profile.Reading, d config.Device) {
 	*r = reading{
-		Reading: c, every: cmp.Or(c.Every, d.Every, profile.DefaultEvery), heartbeat: cmp.Or(c.Heartbeat, d.Heartbeat, profile.DefaultHeartbeat),
+		Reading: c, every: d.EveryOf(c), heartbeat: d.HeartbeatOf(c),
 		minInterval: c.MinInterval, payload: cmp.Or(d.Payload, "json"), unit: d.Unit, tail: message.NewTail(c.Unit),
 	}
 	r.data = r.small[:0]

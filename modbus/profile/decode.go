@@ -20,8 +20,8 @@ const (
 
 // Shortest times of a reading; below them a line does nothing else.
 const (
-	minEvery     = time.Millisecond
-	minHeartbeat = 10 * time.Millisecond
+	MinEvery     = time.Millisecond
+	MinHeartbeat = 10 * time.Millisecond
 )
 
 func decode(n strictyaml.Node) *Profile {
@@ -30,8 +30,8 @@ func decode(n strictyaml.Node) *Profile {
 	p := &Profile{
 		Unit:      byte(m.Get("unit").Int(DefaultUnit, 1, int(modbus.MaxUnit))),
 		Serial:    decodeSerial(m.Get("serial")),
-		Every:     m.Get("every").Duration(DefaultEvery, minEvery, 0),
-		Heartbeat: m.Get("heartbeat").Duration(DefaultHeartbeat, minHeartbeat, 0),
+		Every:     m.Get("every").Duration(DefaultEvery, MinEvery, 0),
+		Heartbeat: m.Get("heartbeat").Duration(DefaultHeartbeat, MinHeartbeat, 0),
 		Limits:    DecodeLimits(m.Get("limits"), DefaultLimits()),
 		Readings:  DecodeReadings(m.Need("readings")),
 	}

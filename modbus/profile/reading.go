@@ -39,8 +39,8 @@ func decodeReading(e strictyaml.Entry) Reading {
 		Name:        e.Name,
 		Unit:        m.Get("unit").String(""),
 		Class:       decodeClass(m.Get("class")),
-		Every:       m.Get("every").Duration(0, minEvery, 0),
-		Heartbeat:   m.Get("heartbeat").Duration(0, minHeartbeat, 0),
+		Every:       m.Get("every").Duration(0, MinEvery, 0),
+		Heartbeat:   m.Get("heartbeat").Duration(0, MinHeartbeat, 0),
 		MinInterval: m.Get("min_interval").Duration(0, 0, 0),
 		Deadband:    decodeDeadband(m.Get("deadband")),
 	}
