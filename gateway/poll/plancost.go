@@ -38,18 +38,16 @@ func LineOf(b config.Bus) Line {
 	if s.Parity != "none" && s.Parity != "" {
 		bits++
 	}
-	l := Line{Framing: s.Mode, Delay: b.Delay, Response: serialResponse, Char: time.Duration(bits) * time.Second / time.Duration(max(1, s.Baud))}
+	l := Line{Framing: s.Mode, Delay: b.Delay, Response: serialResponse}
+	l.Char, l.Silence = modbus.SerialTiming(max(1, s.Baud), bits)
 	if s.RS485 != nil {
 		l.Delay += s.RS485.DelayBefore + s.RS485.DelayAfter
 	}
 	switch {
 	case s.Mode == modbus.ASCII: // its frames have an end of their own
+		l.Silence = 0
 	case s.FrameGap > 0:
 		l.Silence = s.FrameGap
-	case s.Baud > 19200:
-		l.Silence = 1750 * time.Microsecond // [Serial 2.5.1.1]
-	default:
-		l.Silence = l.Char * 7 / 2
 	}
 	return l
 }

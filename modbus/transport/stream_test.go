@@ -358,10 +358,10 @@ func TestRow13DelayOnStream(t *testing.T) {
 // least 3.5 characters, or what is configured instead.
 func TestFrameGap(t *testing.T) {
 	for want, timing := range map[time.Duration]Timing{
-		slow().Silence:         slow(),
-		fastSilence:            timing(115200, 10),
-		200 * time.Microsecond: {Char: 86 * time.Microsecond, Silence: fastSilence, Gap: 200 * time.Microsecond},
-		20 * time.Millisecond:  {Char: 86 * time.Microsecond, Silence: fastSilence, Gap: 20 * time.Millisecond},
+		slow().Silence:          slow(),
+		1750 * time.Microsecond: timing(115200, 10),
+		200 * time.Microsecond:  {Char: 86 * time.Microsecond, Silence: 1750 * time.Microsecond, Gap: 200 * time.Microsecond},
+		20 * time.Millisecond:   {Char: 86 * time.Microsecond, Silence: 1750 * time.Microsecond, Gap: 20 * time.Millisecond},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			replied := time.Now()

@@ -1,6 +1,10 @@
 package transport
 
-import "time"
+import (
+	"time"
+
+	"modferry/modbus"
+)
 
 // Timing is how fast a line is. The zero value is for bytes that come over a
 // network: gaps between them mean nothing, and no answer may mean a dead connection.
@@ -10,11 +14,6 @@ type Timing struct {
 	Gap     time.Duration // silence before an RTU request; 0 = Silence
 }
 
-const (
-	fastBaud    = 19200
-	fastSilence = 1750 * time.Microsecond
-)
-
 // timing returns the timing of a serial line; bits are those of a whole character,
 // start, parity and stop bits included.
 //
@@ -22,11 +21,8 @@ const (
 // inside [Serial 2.5.1.1], but USB adapters and converters make such gaps in good
 // frames, and what the gap would tell, the length and the CRC tell as well.
 func timing(baud, bits int) Timing {
-	char := time.Duration(bits) * time.Second / time.Duration(baud)
-	if baud > fastBaud {
-		return Timing{Char: char, Silence: fastSilence} // [Serial 2.5.1.1]
-	}
-	return Timing{Char: char, Silence: char * 7 / 2}
+	char, silence := modbus.SerialTiming(baud, bits)
+	return Timing{Char: char, Silence: silence}
 }
 
 func (t Timing) network() bool { return t == Timing{} }
