@@ -1,0 +1,99 @@
+package recording
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// Folder is where a recording is put.
+type Folder struct {
+	path string
+	made bool
+}
+
+// OpenFolder makes the folder, and tries that files can be written there. One that is
+// not empty is taken only if replace is true; then the files of the recording replace
+// those of their names.
+func OpenFolder(path string, replace bool) (*Folder, error) {
+	entries, err := os.ReadDir(path)
+	f := &Folder{path: path, made: errors.Is(err, os.ErrNotExist)}
+	if err != nil && !f.made {
+		return nil, fmt.Errorf("cannot use the folder: %w", err)
+	}
+	if len(entries) > 0 && !replace {
+		return nil, fmt.Errorf("the folder %s is not empty: name another one, or add --force to replace the recording in it", path)
+	}
+	if err := os.MkdirAll(path, 0o755); err != nil {
+		return nil, fmt.Errorf("cannot make the folder: %w", err)
+	}
+	probe, err := os.CreateTemp(path, ".recording-*")
+	if err != nil {
+		return nil, fmt.Errorf("cannot write into the folder: %w", err)
+	}
+	return f, errors.Join(probe.Close(), os.Remove(probe.Name()))
+}
+
+// Abandon removes the folder if it was made here and nothing is in it.
+func (f *Folder) Abandon() {
+	if f.made {
+		_ = os.Remove(f.path) // it is kept if anything is in it
+	}
+}
+
+// Save writes the files. Each is whole at every moment: the old one, or the new one.
+func (f *Folder) Save(c *Recording) error {
+	if c.Moving > 0 {
+		if err := write(filepath.Join(f.path, ValuesFile), c.writeValues); err != nil {
+			return err
+		}
+	}
+	if err := write(filepath.Join(f.path, ConfigFile), c.writeConfig); err != nil {
+		return err
+	}
+	if c.Moving == 0 {
+		if err := os.Remove(filepath.Join(f.path, ValuesFile)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("cannot remove the values of an older recording: %w", err)
+		}
+	}
+	return nil
+}
+
+// write replaces a file in one step, once all of it is on the disk.
+func write(path string, content func(io.Writer) error) error {
+	t, err := os.CreateTemp(filepath.Dir(path), ".recording-*")
+	if err != nil {
+		return notWritten(path, err)
+	}
+	err = content(t)
+	if err == nil {
+		err = t.Chmod(0o644)
+	}
+	if err == nil {
+		err = t.Sync()
+	}
+	err = errors.Join(err, t.Close())
+	if err == nil {
+		err = os.Rename(t.Name(), path)
+	}
+	if err != nil {
+		_ = os.Remove(t.Name()) // it is of no use
+		return notWritten(path, err)
+	}
+	return nil
+}
+
+// notWritten says it without the name of the temporary file.
+func notWritten(path string, err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return fmt.Errorf("cannot write %s: the disk is full; what was saved there before is whole: free some space and record again", path)
+	}
+	var at *os.PathError
+	if errors.As(err, &at) {
+		err = at.Err
+	}
+	return fmt.Errorf("cannot write %s: %w", path, err)
+}
