@@ -268,7 +268,7 @@ func checkRounded(r *profile.Reading, v register.Value, data []byte) *badValue {
 		if item.IsNull() {
 			return invalid("%s cannot be set to %s: at this device that content means that there is no value", r.Name, v)
 		}
-		if r.IsNumber() && r.Type != register.Float32 && r.Type != register.Float64 && !near(item.Float(), r.Set) {
+		if r.IsNumber() && !r.Type.IsFloat() && !near(item.Float(), r.Set) {
 			return denied("%s cannot be set to %s: the device would hold %s, and %s", r.Name, v, item, limits(r))
 		}
 	}

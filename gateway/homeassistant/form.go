@@ -93,7 +93,7 @@ func stepOf(r profile.Reading) float64 {
 		step = r.Set.Step
 	case r.Decimals >= 0:
 		step = math.Pow10(-r.Decimals)
-	case r.Type == register.Float32 || r.Type == register.Float64:
+	case r.Type.IsFloat():
 		step = leastStep
 	case r.Scale != 0:
 		step = math.Abs(r.Scale)

@@ -4,7 +4,6 @@ import (
 	"modferry/gateway/config"
 	"modferry/gateway/message"
 	"modferry/modbus/profile"
-	"modferry/modbus/register"
 )
 
 // Message is a retained message.
@@ -46,7 +45,7 @@ func unfit(d config.Device, r profile.Reading) string {
 	switch {
 	case d.Payload == "hex" || d.Payload == "binary":
 		return isFrame
-	case r.Count > 1 && r.Type != register.String:
+	case r.IsBlock():
 		return isBlock
 	}
 	return ""

@@ -51,7 +51,7 @@ func newDevice(c config.Device, alias func(name string) uint64) *device {
 
 // metricNames are that of the reading, or for a block those of its items.
 func metricNames(r *profile.Reading) []string {
-	if r.Count <= 1 || r.Type == register.String || r.Compute != "" {
+	if !r.IsBlock() {
 		return []string{r.Name}
 	}
 	names := make([]string, r.Count)

@@ -24,7 +24,7 @@ func (e *NoDataError) Error() string {
 	switch {
 	case e.Sent != "":
 		return fmt.Sprintf("%v: it sends %s", ErrNoData, e.Sent)
-	case e.Type.floating():
+	case e.Type.IsFloat():
 		return fmt.Sprintf("%v: it sends %v", ErrNoData, e.Type.number(e.Raw))
 	}
 	return fmt.Sprintf("%v: it sends 0x%0*X", ErrNoData, e.Type.width()/4, e.Raw)

@@ -38,7 +38,7 @@ func (f Field) AppendData(dst []byte, v Value) ([]byte, error) {
 		return dst, fmt.Errorf("bit %d shares register %d with others: it can only be changed by a mask write", f.Bit, f.Address)
 	}
 	items := []Value{v}
-	if f.values() > 1 {
+	if f.IsBlock() {
 		if items = v.Items(); len(items) != f.values() {
 			return dst, fmt.Errorf("%d values where the block has %d", len(items), f.values())
 		}
@@ -113,7 +113,7 @@ func (f *Field) encode(l *linear, v Value) (raw uint64, err error) {
 	switch {
 	case !v.IsNumber():
 		return 0, fmt.Errorf("%s where %s needs a number", v.JSON(), f.Type)
-	case f.Type.floating():
+	case f.Type.IsFloat():
 		return f.encodeFloat(l, v)
 	case f.Type == Uint64 && v.kind == unsigned && l.scale == 1 && l.offset == 0:
 		return v.bits, nil

@@ -78,6 +78,9 @@ func (f Field) IsNumber() bool {
 	return f.Type.IsNumber() && len(f.Names) == 0 && len(f.Flags) == 0
 }
 
+// IsBlock reports whether the field has several values, one after the other.
+func (f Field) IsBlock() bool { return f.values() > 1 }
+
 // IsPart reports whether the field is a part of a register that has other bits, too:
 // writing it alone takes a mask, see [Field.Mask].
 func (f Field) IsPart() bool {

@@ -117,16 +117,18 @@ func (t Type) IsNumber() bool {
 	return t.known() && (types[t].form == integer || types[t].form == floats || types[t].form == digits)
 }
 
+// IsFloat reports whether the type holds floating point numbers.
+func (t Type) IsFloat() bool { return t.known() && types[t].form == floats }
+
 // IsTime reports whether the type holds a date and time.
 func (t Type) IsTime() bool {
 	return t.known() && (types[t].form == instant || types[t].form == calendar)
 }
 
-func (t Type) known() bool    { return t > 0 && int(t) < len(types) }
-func (t Type) size() int      { return types[t].size }
-func (t Type) form() form     { return types[t].form }
-func (t Type) signed() bool   { return types[t].signed }
-func (t Type) floating() bool { return types[t].form == floats }
+func (t Type) known() bool  { return t > 0 && int(t) < len(types) }
+func (t Type) size() int    { return types[t].size }
+func (t Type) form() form   { return types[t].form }
+func (t Type) signed() bool { return types[t].signed }
 
 // isWide reports whether the content is registers one by one, not one number.
 func (t Type) isWide() bool { return types[t].form == letters || types[t].form == calendar }
