@@ -183,6 +183,7 @@ func TestValuesInTheTypesOfTheirReadings(t *testing.T) {
 		{"input: 1, type: int16, scale: 0.1", "-20.5", "Double", "-20.5"},
 		{"input: 1, type: uint16, offset: 5", "12", "Double", "12"},
 		{"input: 1, type: bcd16", "9999", "UInt16", "9999"},
+		{"input: 1, type: bcd16, decimals: 1", "12.0", "Double", "12"},
 		{"coil: 1", "true", "Boolean", "true"},
 		{"input: 1, bit: 3", "false", "Boolean", "false"},
 		{"input: 1, type: uint16, enum: {0: 'off', 1: heat}", `"heat"`, "String", "heat"},

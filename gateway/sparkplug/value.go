@@ -41,7 +41,7 @@ func typeOf(r *profile.Reading) DataType {
 		return Boolean
 	case r.Type.IsTime():
 		return DateTime
-	case (r.Scale != 0 && r.Scale != 1) || r.Offset != 0 || r.Decimals > 0 && r.Type < register.Float32:
+	case (r.Scale != 0 && r.Scale != 1) || r.Offset != 0 || r.Decimals > 0 && !r.Type.IsFloat():
 		return Double
 	}
 	return wholeTypes[r.Type]
