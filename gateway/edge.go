@@ -52,7 +52,7 @@ func (g *Gateway) edgeOptions(c *config.Config, node *sparkplug.Node) (mqtt.Opti
 	return mqtt.Options{
 		URL: o.URL, Version: o.Version, ClientID: c.Sparkplug.ClientID, Username: o.Username, Password: o.Password, TLS: o.TLS, KeepAlive: o.KeepAlive,
 		Will:   &mqtt.Will{Topic: node.DeathTopic(), Payload: node.Death},
-		Topics: []string{own}, Optional: []string{devices}, AtLeastOnce: true,
+		Topics: []string{own}, Optional: []string{devices}, AtLeastOnce: true, AsPublished: g.asPublished,
 		Connecting: node.Connecting, Online: node.Online, Events: edgeEvents, Logger: g.log.With("client", c.Sparkplug.ClientID),
 		Handle: func(m mqtt.Message) {
 			node.Handle(m.Topic, m.Payload, m.Retained)

@@ -73,7 +73,7 @@ func (l *line) serve(client string, m mqtt.Message) {
 	case l.own != nil && l.own.take(m.Payload):
 		m.Ack()
 		return
-	case m.Retained:
+	case m.Retained && len(m.Payload) > 0: // an empty one clears the topic
 		l.refuse(client, m, &message.Error{Code: message.Retained})
 		return
 	}

@@ -29,7 +29,7 @@ const ownUser = "modferry-gateway"
 // listen opens the embedded broker and the console.
 func (g *Gateway) listen(c *config.Config) error {
 	if c.Broker != nil {
-		g.own = broker.Own{ClientID: c.MQTT.ClientID, Username: ownUser, Password: rand.Text()}
+		g.own = broker.Own{ClientID: c.MQTT.ClientID, Username: ownUser, Password: rand.Text(), AsPublished: g.asPublished}
 		o := broker.Options{Listen: c.Broker.MQTT, Users: brokerUsers(c), Own: g.own, Logger: g.log}
 		if c.DataDir != "" {
 			o.Dir = filepath.Join(c.DataDir, "broker")
@@ -159,7 +159,7 @@ func (g *Gateway) sessionOptions(c *config.Config) (mqtt.Options, error) {
 		URL: m.URL, ClientID: m.ClientID, Username: m.Username, Password: m.Password.Reveal(),
 		KeepAlive: m.KeepAlive, QoS: m.QoS, Status: g.topics.Status(), ResumeWithin: c.Requests.ResumeWithin,
 		Connecting: g.connecting, Online: g.online, Publishing: g.publishing, Handle: g.handle,
-		Events: maxEvents, Logger: g.log,
+		AsPublished: g.asPublished, Events: maxEvents, Logger: g.log,
 	}
 	o.Topics, o.Optional = g.requestTopics(c)
 	o.Optional = append(o.Optional, g.home.topics(c)...)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"modferry/gateway/config"
+	"modferry/gateway/homeassistant"
 	"modferry/gateway/message"
 	"modferry/gateway/mqtt"
 )
@@ -26,6 +27,17 @@ func (g *Gateway) requestTopics(c *config.Config) (must, may []string) {
 		return append(must, g.topics.SetFilter()), nil
 	}
 	return must, []string{g.topics.SetFilter()}
+}
+
+// asPublished reports whether the messages of a subscription ask for something, so that
+// a retained one has to be known as such also when it arrives while the gateway is
+// connected. Of what others state, retained means that it is of before.
+func (g *Gateway) asPublished(filter string) bool {
+	if filter == g.topics.Status() {
+		return false
+	}
+	c := g.config.Load()
+	return c.HomeAssistant == nil || filter != homeassistant.StatusTopic(c) && filter != homeassistant.Filter(c)
 }
 
 // busTopics are the standard topics of a bus, or the fixed ones of its configuration.

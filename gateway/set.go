@@ -65,7 +65,7 @@ func (g *Gateway) resultTo(device, reading string, m mqtt.Message) (to address, 
 
 // admit returns the set in a message and its reading, or why there is none.
 func (s *setter) admit(device, name string, m mqtt.Message) (*message.Set, *profile.Reading, *message.Error) {
-	if m.Retained {
+	if m.Retained && len(m.Payload) > 0 { // an empty one clears the topic
 		return nil, nil, message.RetainedSet(m.Payload)
 	}
 	set, err := message.DecodeSet(m.Payload)

@@ -98,20 +98,24 @@ func everywhere(t *testing.T, test func(t *testing.T, begin func(yaml string) *g
 	for _, b := range brokers {
 		t.Run(b.name+", MQTT "+b.version, func(t *testing.T) {
 			t.Parallel()
-			test(t, func(yaml string) *gatewaytest.Peer {
-				var url string
-				switch b.name {
-				case "embedded":
-					return start(t, fmt.Sprintf("mqtt: {version: %q}\n", b.version)+yaml)
-				case "mosquitto":
-					url = gatewaytest.Mosquitto(t, gatewaytest.MosquittoOptions{NoDelay: true}).URL()
-				case "NATS":
-					url = gatewaytest.NATS(t, 1).URL(0)
-				}
-				return startAt(t, url, fmt.Sprintf("mqtt: {url: %q, version: %q}\n", url, b.version)+yaml)
-			})
+			test(t, func(yaml string) *gatewaytest.Peer { return startWith(t, b.name, b.version, yaml) })
 		})
 	}
+}
+
+// startWith starts a gateway with one of the brokers.
+func startWith(t *testing.T, broker, version, yaml string) *gatewaytest.Peer {
+	t.Helper()
+	var url string
+	switch broker {
+	case "embedded":
+		return start(t, fmt.Sprintf("mqtt: {version: %q}\n", version)+yaml)
+	case "mosquitto":
+		url = gatewaytest.Mosquitto(t, gatewaytest.MosquittoOptions{NoDelay: true}).URL()
+	case "NATS":
+		url = gatewaytest.NATS(t, 1).URL(0)
+	}
+	return startAt(t, url, fmt.Sprintf("mqtt: {url: %q, version: %q}\n", url, version)+yaml)
 }
 
 // results subscribes the results of all sets.

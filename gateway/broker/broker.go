@@ -55,7 +55,19 @@ type User struct {
 // Own is how the gateway itself connects. Its client id is for nobody else, nor is its
 // name, whether or not there are users; it may publish and subscribe everywhere. The
 // zero value reserves nothing.
-type Own struct{ ClientID, Username, Password string }
+type Own struct {
+	ClientID, Username, Password string
+
+	// AsPublished picks, by their filters, the subscriptions of connections with this
+	// name that are Retain As Published although MQTT before 5 cannot ask for that;
+	// nil = none.
+	AsPublished func(filter string) bool
+}
+
+// asPublished reports whether a subscription is given the flag unasked.
+func (o *Own) asPublished(user, filter string) bool {
+	return o.AsPublished != nil && o.Username != "" && user == o.Username && o.AsPublished(filter)
+}
 
 // Broker is an MQTT broker. Make one with [New].
 type Broker struct {

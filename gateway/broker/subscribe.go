@@ -15,6 +15,7 @@ func (h *hub) subscribe(s *session, f packet.Filter, id uint32) (reason byte, ex
 	case !h.access.allows(s.user, rest):
 		return packet.NotAuthorized, false
 	}
+	f.RetainAsPublished = f.RetainAsPublished || h.own.asPublished(s.user, f.Filter)
 	old := s.subs[f.Filter]
 	sub := &subscription{Filter: f, session: s, id: id, group: name, cost: costOf(f.Filter)}
 	if old == nil && !s.own && (len(s.subs) >= maxSubscriptions || s.subCost+sub.cost > maxClientSubBytes || h.subCost+sub.cost > maxSubBytes) {

@@ -51,7 +51,7 @@ func (c Code) exception() byte {
 func (c Code) sentence() string {
 	switch c {
 	case Retained:
-		return "retained messages are never executed: publish the request without retain, and clear the topic with an empty retained message"
+		return "a retained message is refused: publish the request without retain, and clear the topic with an empty retained message"
 	case Denied:
 		return "the gateway's rules do not allow this request"
 	case Invalid:

@@ -126,7 +126,7 @@ func (s *Set) Refused(code Code, format string, args ...any) *Error {
 func RetainedSet(payload []byte) *Error {
 	return &Error{
 		Code: Retained, ID: findID(payload[:min(len(payload), MaxPayload)]), write: true,
-		Message: "retained messages are never executed: publish the value without retain, and clear the topic with an empty retained message",
+		Message: "a retained message is refused: publish the value without retain, and clear the topic with an empty retained message",
 	}
 }
 

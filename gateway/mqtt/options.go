@@ -23,6 +23,7 @@ type Options struct {
 	Topics       []string                           // subscribed at QoS 2
 	AtLeastOnce  bool                               // at QoS 1 instead
 	Optional     []string                           // likewise, but the broker may refuse them
+	AsPublished  func(filter string) bool           // subscriptions on which a message keeps the retain flag that it was published with, as MQTT 5 allows; else it says that the message waited; nil = none
 	ResumeWithin time.Duration                      // a session that was away longer is discarded with what waited in it; 0 = every connection begins a new one
 	State        string                             // file that remembers for the next process when the session was alive; "" = a new process begins a new session
 	Handle       func(Message)                      // called in order for each message; must not block
@@ -65,6 +66,9 @@ func (o Options) withDefaults() *Options {
 		if *f == nil {
 			*f = func() {}
 		}
+	}
+	if o.AsPublished == nil {
+		o.AsPublished = func(string) bool { return false }
 	}
 	if o.Failed == nil {
 		o.Failed = func(error) {}

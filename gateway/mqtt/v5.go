@@ -138,7 +138,7 @@ func allowed(answer *paho.Connack) limits {
 func (v *v5) subscribe(ctx context.Context, topics []string) (refused []refusal, err error) {
 	s := &paho.Subscribe{}
 	for _, t := range topics {
-		s.Subscriptions = append(s.Subscriptions, paho.SubscribeOptions{Topic: t, QoS: v.o.subscribeQoS(), NoLocal: true})
+		s.Subscriptions = append(s.Subscriptions, paho.SubscribeOptions{Topic: t, QoS: v.o.subscribeQoS(), NoLocal: true, RetainAsPublished: v.o.AsPublished(t)})
 	}
 	ctx, cancel := v.whileConnected(ctx)
 	defer cancel()
