@@ -49,7 +49,10 @@ func (o Options) object(text []byte) (*Request, *Error) {
 		fault = badID
 	}
 	if fault == nil {
-		fault = members.checkKeys()
+		fault = members.checkBuffer()
+	}
+	if fault == nil {
+		fault = members.checkKeys(keys)
 	}
 	var r *Request
 	if fault == nil {
@@ -176,13 +179,19 @@ func (m members) id() (json.RawMessage, *Error) {
 	return id, nil
 }
 
-func (m members) checkKeys() *Error {
+// checkBuffer refuses what JavaScript makes of a buffer.
+func (m members) checkBuffer() *Error {
 	if string(m["type"]) == `"Buffer"` || m.has("0") && m.has("1") {
 		return badJSON("%s", adviceStringified)
 	}
+	return nil
+}
+
+// checkKeys refuses keys that are not among known.
+func (m members) checkKeys(known []string) *Error {
 	var unknown []string
 	for key := range m {
-		if !slices.Contains(keys, key) {
+		if !slices.Contains(known, key) {
 			unknown = append(unknown, key)
 		}
 	}
@@ -190,14 +199,14 @@ func (m members) checkKeys() *Error {
 		return nil
 	}
 	key := slices.Min(unknown)
-	if meant := nearest(key); meant != "" {
+	if meant := nearest(key, known); meant != "" {
 		return badJSON("the key %q is not known: did you mean %q?", key, meant)
 	}
-	return badJSON("the key %q is not known: the keys are %s", key, strings.Join(keys, ", "))
+	return badJSON("the key %q is not known: the keys are %s", key, strings.Join(known, ", "))
 }
 
 // nearest returns the key that differs in letter case or ending only, "" for none.
-func nearest(key string) string {
+func nearest(key string, keys []string) string {
 	lower := strings.ToLower(key)
 	for _, known := range keys {
 		if len(lower) > 2 && (strings.HasPrefix(known, lower) || strings.HasPrefix(lower, known)) || lower == known {

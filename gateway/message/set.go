@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -81,16 +79,10 @@ func decodeSetObject(text []byte) (*Set, *Error) {
 }
 
 func (m members) checkSetKeys() *Error {
-	var unknown []string
-	for key := range m {
-		if !slices.Contains(setKeys, key) {
-			unknown = append(unknown, key)
-		}
+	if fault := m.checkKeys(setKeys); fault != nil {
+		return fault
 	}
-	switch {
-	case len(unknown) > 0:
-		return badJSON("the key %q is not known: the keys are %s", slices.Min(unknown), strings.Join(setKeys, ", "))
-	case !m.has(keyValue):
+	if !m.has(keyValue) {
 		return badJSON(`%q is missing: give what is to be written, such as {"id":1,"value":21.5}`, keyValue)
 	}
 	return nil
