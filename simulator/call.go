@@ -154,15 +154,13 @@ func (r responder) record(x server.Exchange, at time.Time, sent []byte, faults [
 	if r.calls == nil {
 		return
 	}
-	c := Call{
-		Time: at, Face: r.face, Framing: x.Framing, Unit: x.Request.Unit, Reply: sent, Faults: faults,
-		Request: append([]byte(nil), x.Frame...),
-		PDU:     modbus.PDU{FunctionCode: x.Request.PDU.FunctionCode, Data: append([]byte(nil), x.Request.PDU.Data...)},
+	heard := r.listeners.some.Load()
+	c := Call{Time: at, Face: r.face, Framing: x.Framing, Unit: x.Request.Unit, Faults: faults}
+	c.PDU.FunctionCode = x.Request.PDU.FunctionCode
+	c = r.calls.add(c, x, sent, heard)
+	if !heard {
+		return
 	}
-	if x.Client != nil {
-		c.Client = x.Client.String()
-	}
-	c = r.calls.add(c)
 	r.Tell(Event{"call", c})
 	for _, name := range faults {
 		r.Tell(Event{"fault", FaultEvent{Name: name, What: "applied", Call: c.Number}})

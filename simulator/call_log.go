@@ -1,9 +1,13 @@
 package simulator
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"net"
 	"sync"
+
+	"modferry/modbus/server"
 )
 
 // DefaultCalls is how many calls are kept where nothing else is said.
@@ -15,13 +19,41 @@ const MaxCalls = 1_000_000
 // callLog keeps the last calls.
 type callLog struct {
 	mu   sync.Mutex
-	ring []Call // call n is at n-1 modulo its capacity
+	ring []kept // call n is at n-1 modulo its size
 	size int
 	last uint64 // number of the last call
 	from uint64 // calls up to this number were cleared
 
 	added   chan struct{} // closed by the next call, if someone may be waiting for it
 	waiting bool
+}
+
+// kept is a call in the log. Its bytes are the log's own, and make way for those of a
+// later call; its client is not written out before someone looks.
+type kept struct {
+	Call
+	client net.Addr
+}
+
+// keep puts a call in the place of the one that was there.
+func (k *kept) keep(c Call, x server.Exchange, sent []byte) {
+	c.Request = again(k.Request, x.Frame)
+	c.PDU.Data = again(k.PDU.Data, x.Request.PDU.Data)
+	c.Reply = again(k.Reply, sent)
+	k.Call, k.client = c, x.Client
+}
+
+// again returns b in the room of bytes that are not needed any more.
+func again(room, b []byte) []byte { return append(room[:0], b...) }
+
+// copied returns the call with bytes of its own.
+func (k *kept) copied() Call {
+	c := k.Call
+	c.Request, c.Reply, c.PDU.Data = bytes.Clone(c.Request), bytes.Clone(c.Reply), bytes.Clone(c.PDU.Data)
+	if k.client != nil {
+		c.Client = k.client.String()
+	}
+	return c
 }
 
 func newCallLog(size int) *callLog {
@@ -31,22 +63,26 @@ func newCallLog(size int) *callLog {
 	return &callLog{size: size, added: make(chan struct{})}
 }
 
-// add gives a call its number.
-func (l *callLog) add(c Call) Call {
+// add takes a call, copies its bytes, and gives it its number. It returns a copy if
+// that is wanted.
+func (l *callLog) add(c Call, x server.Exchange, sent []byte, wanted bool) (copied Call) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.last++
 	c.Number = l.last
 	if len(l.ring) < l.size {
-		l.ring = append(l.ring, c)
-	} else {
-		l.ring[(c.Number-1)%uint64(l.size)] = c
+		l.ring = append(l.ring, kept{})
 	}
+	k := &l.ring[(c.Number-1)%uint64(l.size)]
+	k.keep(c, x, sent)
 	if l.waiting {
 		close(l.added)
 		l.added, l.waiting = make(chan struct{}), false
 	}
-	return c
+	if wanted {
+		copied = k.copied()
+	}
+	return copied
 }
 
 // oldest returns the number of the first call that is kept.
@@ -60,8 +96,8 @@ func (l *callLog) chosen(f CallFilter, limit int) ([]Call, <-chan struct{}) {
 	var calls []Call
 	wanted := newChooser(f)
 	for n := max(l.oldest(), f.Since+1); n <= l.last && len(calls) < limit; n++ {
-		if c := &l.ring[(n-1)%uint64(l.size)]; wanted.chooses(c) {
-			calls = append(calls, *c)
+		if k := &l.ring[(n-1)%uint64(l.size)]; wanted.chooses(&k.Call) {
+			calls = append(calls, k.copied())
 		}
 	}
 	l.waiting = true

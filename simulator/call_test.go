@@ -93,6 +93,24 @@ func TestCallInWords(t *testing.T) {
 	}
 }
 
+// A call that was looked at stays what it was when another has taken its place.
+func TestCallsThatWereLookedAtStay(t *testing.T) {
+	a := newAsker(t, simulator.Options{Calls: 1})
+	pin(t, a.Simulator, 30.5)
+	talk(t, a.line, "0001 0000 0006 01 04 0001 0001", "0001 0000 0005 01 04 02 0131")
+	before := calls(t, a.Simulator, simulator.CallFilter{})[0]
+	talk(t, a.line, "0002 0000 0006 01 03 0101 0001", "0002 0000 0005 01 03 02 0001")
+	after := calls(t, a.Simulator, simulator.CallFilter{})[0]
+	for i, c := range []struct {
+		simulator.Call
+		request, reply, data string
+	}{{before, "000100000006010400010001", "000100000005010402 0131", "00010001"}, {after, "000200000006010301010001", "000200000005010302 0001", "01010001"}} {
+		if upper(c.Request) != c.request || upper(c.Reply) != strings.ReplaceAll(c.reply, " ", "") || upper(c.PDU.Data) != c.data {
+			t.Errorf("call %d: %+v", i+1, c.Call)
+		}
+	}
+}
+
 // What is full makes room, and says so.
 func TestLogOfCallsIsBounded(t *testing.T) {
 	a := newAsker(t, simulator.Options{Calls: 3})

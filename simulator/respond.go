@@ -40,8 +40,7 @@ func (r responder) Respond(ctx context.Context, x server.Exchange) (modbus.PDU, 
 		return reply, answer, nil
 	}
 	at := r.now()
-	face := kind{r.face, x.Framing, x.Client != nil && r.face != FaceUDP}
-	p := r.faults.striking(asked{face, unit, request, len(r.addressed(x.Framing, unit)) > 0, at})
+	p := r.struck(x, at)
 	var reply modbus.PDU
 	answer := false
 	if p.reaches() {
@@ -53,13 +52,24 @@ func (r responder) Respond(ctx context.Context, x server.Exchange) (modbus.PDU, 
 		return modbus.PDU{}, false, r.misbehave(ctx, x, p, at, reply, answer)
 	}
 	if r.calls != nil {
-		var frame []byte
+		var room [modbus.MaxASCII]byte
+		frame := room[:0]
 		if answer {
-			frame = x.Framing.Append(nil, modbus.ADU{Transaction: x.Request.Transaction, Unit: unit, PDU: reply})
+			frame = x.Framing.Append(frame, modbus.ADU{Transaction: x.Request.Transaction, Unit: unit, PDU: reply})
 		}
 		r.record(x, at, frame, nil)
 	}
 	return reply, answer, nil
+}
+
+// struck returns what goes wrong with a request.
+func (r responder) struck(x server.Exchange, at time.Time) plan {
+	if !r.faults.some.Load() {
+		return plan{}
+	}
+	unit := x.Request.Unit
+	face := kind{r.face, x.Framing, x.Client != nil && r.face != FaceUDP}
+	return r.faults.striking(asked{face, unit, x.Request.PDU, len(r.addressed(x.Framing, unit)) > 0, at})
 }
 
 // misbehave sends what faults have made of a reply.
