@@ -119,7 +119,7 @@ func decodeNoData(n strictyaml.Node, t register.Type) []uint64 {
 	for _, item := range n.ListOrOne() {
 		text := item.String("")
 		v, ok := whole(text)
-		if isBCD := t == register.BCD16 || t == register.BCD32 || t == register.BCD64; isBCD && ok && v > 9 && !strings.HasPrefix(strings.ToLower(text), "0x") {
+		if t.IsBCD() && ok && v > 9 && !strings.HasPrefix(strings.ToLower(text), "0x") {
 			item.Problemf("expected what the registers hold, such as 0x9999, got %s: write it with 0x", item.Shown())
 			continue
 		}

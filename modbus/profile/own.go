@@ -1,7 +1,6 @@
 package profile
 
 import (
-	"fmt"
 	"math"
 	"path/filepath"
 
@@ -104,7 +103,7 @@ func decodeIdentification(n strictyaml.Node) map[byte]string {
 	}
 	for i, name := range objectNames[:3] {
 		if _, ok := objects[byte(i)]; !ok && n.IsMap() {
-			n.Problemf("%s is missing: every device that identifies itself has %s", name, fmt.Sprintf("%s, %s and %s", objectNames[0], objectNames[1], objectNames[2]))
+			n.Problemf("%s is missing: every device that identifies itself has %s, %s and %s", name, objectNames[0], objectNames[1], objectNames[2])
 			break
 		}
 	}

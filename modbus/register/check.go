@@ -76,7 +76,7 @@ func (f *Field) checkNames() error {
 	switch {
 	case len(f.Names) > 0 && len(f.Flags) > 0:
 		return fmt.Errorf("a number has either enum or flags: remove one")
-	case f.Type != Bool && f.Type.form() != integer && f.Type.form() != digits:
+	case f.Type != Bool && f.Type.form() != integer && !f.Type.IsBCD():
 		return fmt.Errorf("%s has no enum and no flags: they are for whole numbers", f.Type)
 	case f.scale() != 1 || f.Offset != 0 || f.Decimals > 0:
 		return fmt.Errorf("names are for numbers as they are: remove scale, offset and decimals")
@@ -128,7 +128,7 @@ func (f *Field) holds(n int64) bool {
 		return n == 0 || n == 1
 	case f.Type == Uint64:
 		return true // the same bits, see Name
-	case f.Type.form() == digits:
+	case f.Type.IsBCD():
 		return n >= 0 && n <= mostBCD(f.Type.size())
 	case f.Type.signed():
 		return n >= -1<<(f.bits()-1) && n <= 1<<(f.bits()-1)-1

@@ -211,7 +211,7 @@ func (d *Decoder) noData(data []byte) error {
 	switch {
 	case !f.Type.isWide():
 		e.Raw = f.raw(last)
-		if _, ok := fromBCD(e.Raw); f.Type.form() == digits && !ok {
+		if _, ok := fromBCD(e.Raw); f.Type.IsBCD() && !ok {
 			e.Sent = fmt.Sprintf("0x%0*X, which is no BCD number", f.Type.width()/4, e.Raw)
 		} else if f.Type.form() == instant && !slices.Contains(f.NoData, e.Raw) {
 			e.Sent = fmt.Sprintf("%d, which is a time after the year 9999", e.Raw)

@@ -126,7 +126,7 @@ func (f *Field) encodeInteger(l *linear, v Value) (uint64, error) {
 	switch {
 	case !ok || n < 0 && !f.Type.signed() || !f.holds(n):
 		return 0, &RangeError{v, *f}
-	case f.Type.form() == digits:
+	case f.Type.IsBCD():
 		return toBCD(n), nil
 	}
 	return uint64(n) & (math.MaxUint64 >> (64 - f.bits())), nil

@@ -120,6 +120,9 @@ func (t Type) IsNumber() bool {
 // IsFloat reports whether the type holds floating point numbers.
 func (t Type) IsFloat() bool { return t.known() && types[t].form == floats }
 
+// IsBCD reports whether the type holds decimal digits of 4 bits.
+func (t Type) IsBCD() bool { return t.known() && types[t].form == digits }
+
 // IsTime reports whether the type holds a date and time.
 func (t Type) IsTime() bool {
 	return t.known() && (types[t].form == instant || types[t].form == calendar)
