@@ -165,38 +165,6 @@ func TestTCPManyInFlight(t *testing.T) {
 	all.Wait()
 }
 
-// A client with little room for replies, which it begins to read when it has written
-// most of its requests, gets all of them.
-func TestTCPSlowReader(t *testing.T) {
-	conn := dial(t, listen(t, server.Options{Handler: exampleDevice(t)}))
-	if err := conn.(*net.TCPConn).SetReadBuffer(1 << 15); err != nil {
-		t.Fatal(err)
-	}
-	const n = 30000
-	request := modbus.AppendTCP(nil, modbus.ADU{Unit: 1, PDU: modbus.ReadRequest(3, 0, 100)})
-	most := make(chan struct{})
-	var writing sync.WaitGroup
-	writing.Go(func() {
-		for i := range n {
-			if i == n/2 {
-				close(most)
-			}
-			if _, err := conn.Write(request); err != nil {
-				t.Error(err)
-				return
-			}
-		}
-	})
-	<-most
-	reply := make([]byte, 9+200)
-	for i := range n {
-		if _, err := io.ReadFull(conn, reply); err != nil || reply[7] != 3 || reply[8] != 200 {
-			t.Fatalf("reply %d: % X, %v", i, reply[:9], err)
-		}
-	}
-	writing.Wait()
-}
-
 func TestTCPTooManyConnections(t *testing.T) {
 	address := listen(t, server.Options{Handler: exampleDevice(t), MaxConnections: 2})
 	first, second := dial(t, address), dial(t, address)
