@@ -64,7 +64,10 @@ func (c *column) at(row int) string {
 	return c.text
 }
 
-func seconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', -1, 64) }
+// seconds writes a time to the millisecond.
+func seconds(d time.Duration) string {
+	return strconv.FormatFloat(float64(d.Milliseconds())/1000, 'f', -1, 64)
+}
 
 func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
 
