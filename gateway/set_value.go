@@ -88,7 +88,9 @@ type word struct {
 
 func wordOf(set *message.Set) word {
 	if set.JSON == nil {
-		return word{text: set.Plain, plain: true}
+		w := word{text: set.Plain, plain: true}
+		w.quoted = strings.HasPrefix(set.Plain, `"`) && json.Unmarshal([]byte(set.Plain), &w.text) == nil
+		return w
 	}
 	w := word{text: string(set.JSON)}
 	if set.JSON[0] == '"' {

@@ -70,7 +70,7 @@ func TestValues(t *testing.T) {
 		{"not on", "false"},
 		{"zero == 0 or a == 1", "true"},
 	} {
-		e, err := compute.Compile(c.expression, plant.names())
+		e, err := compute.Compile(c.expression, compute.Scope{Names: plant.names()})
 		if err != nil {
 			t.Errorf("%s: %v", c.expression, err)
 			continue
@@ -86,7 +86,7 @@ func TestWhatCannotBeComputedIsNoValue(t *testing.T) {
 		"a / zero", "zero / zero", "0 - a / zero", "sqrt(negative)", "mod(a, zero)", "a ** 9999",
 		"dew_point(temperature, zero)", "dew_point(temperature, negative)", "a + gone", "trend[5]", "trend + 1", "a + on", "trend", "total(a / zero)",
 	} {
-		e, err := compute.Compile(expression, plant.names())
+		e, err := compute.Compile(expression, compute.Scope{Names: plant.names()})
 		if err != nil {
 			t.Errorf("%s: %v", expression, err)
 			continue
@@ -103,8 +103,8 @@ func TestMistakesAreToldWithTheirPlace(t *testing.T) {
 		column           int
 	}{
 		{"a + temperatur", "no reading and no function temperatur: readings are 2nd, a,", 5},
-		{"a +", "unexpected token", 3},
-		{"a b", "unexpected token", 3},
+		{"a +", "something is missing at the end", 3},
+		{"a b", "cannot stand here", 3},
 		{"supply-temperature + nothing-there", "no reading and no function nothing", 22},
 		{"dew_point(a)", "not enough arguments", 1},
 		{"total()", "total", 1},
@@ -117,10 +117,10 @@ func TestMistakesAreToldWithTheirPlace(t *testing.T) {
 		{"trend[0:2]", "cannot stand", 0},
 		{"'x'.y", "", 0},
 		{"true + 1", "", 0},
-		{"", "unexpected token", 0},
+		{"", "something is missing", 0},
 		{strings.Repeat("a+", 500) + "a", "at most 1000", 0},
 	} {
-		_, err := compute.Compile(c.expression, plant.names())
+		_, err := compute.Compile(c.expression, compute.Scope{Names: plant.names()})
 		var wrong *compute.Error
 		if !errors.As(err, &wrong) {
 			t.Errorf("%s: error %v", c.expression, err)
@@ -134,10 +134,10 @@ func TestMistakesAreToldWithTheirPlace(t *testing.T) {
 
 // A reading hides an operator of its name, and only then.
 func TestMembers(t *testing.T) {
-	if _, err := compute.Compile("a in [1, 2]", []string{"a", "in"}); err == nil {
+	if _, err := compute.Compile("a in [1, 2]", compute.Scope{Names: []string{"a", "in"}}); err == nil {
 		t.Error("in is a reading here")
 	}
-	e, err := compute.Compile("a in [1, 2] ? 10 : 20", []string{"a"})
+	e, err := compute.Compile("a in [1, 2] ? 10 : 20", compute.Scope{Names: []string{"a"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +147,7 @@ func TestMembers(t *testing.T) {
 }
 
 func TestInputs(t *testing.T) {
-	e, err := compute.Compile("in - a + boiler.power - a + abs(b) + total(a) + 'max'", plant.names())
+	e, err := compute.Compile("in - a + boiler.power - a + abs(b) + total(a) + ('max' == 'a' ? 1 : 0)", compute.Scope{Names: plant.names()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,7 +158,7 @@ func TestInputs(t *testing.T) {
 
 func TestTotalCountsOverRollOversAndRestarts(t *testing.T) {
 	names := []string{"pulses"}
-	e, err := compute.Compile("total(pulses, 65536)", names)
+	e, err := compute.Compile("total(pulses, 65536)", compute.Scope{Names: names})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,7 +174,7 @@ func TestTotalCountsOverRollOversAndRestarts(t *testing.T) {
 	step(e, "4", "65540")   // rolled over
 	step(e, "300", "65836") // counts on
 	step(e, "20", "65856")  // began again
-	next, err := compute.Compile("total(pulses, 65536)", names)
+	next, err := compute.Compile("total(pulses, 65536)", compute.Scope{Names: names})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,7 +183,7 @@ func TestTotalCountsOverRollOversAndRestarts(t *testing.T) {
 }
 
 func TestEachTotalCountsForItself(t *testing.T) {
-	e, err := compute.Compile("total(a, 100) + total(b, 100)", []string{"a", "b"})
+	e, err := compute.Compile("total(a, 100) + total(b, 100)", compute.Scope{Names: []string{"a", "b"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,7 +196,7 @@ func TestEachTotalCountsForItself(t *testing.T) {
 
 // The reference values are of the tables of [WMO-No. 8].
 func TestDewPoint(t *testing.T) {
-	e, err := compute.Compile("dew_point(t, h)", []string{"t", "h"})
+	e, err := compute.Compile("dew_point(t, h)", compute.Scope{Names: []string{"t", "h"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -234,7 +234,7 @@ func FuzzExpression(f *testing.F) {
 	}
 	names := plant.names()
 	f.Fuzz(func(t *testing.T, s string) {
-		e, err := compute.Compile(s, names)
+		e, err := compute.Compile(s, compute.Scope{Names: names})
 		if err != nil {
 			if strings.Contains(err.Error(), "\n") {
 				t.Errorf("%q: the error has several lines: %q", s, err)
@@ -246,4 +246,95 @@ func FuzzExpression(f *testing.F) {
 			t.Errorf("%q: %s, %v", s, v, err)
 		}
 	})
+}
+
+// Texts and names are values as numbers are.
+func TestTextsAreValues(t *testing.T) {
+	state := inputs{"state": `"cool"`, "model": `"MF-100"`, "alarms": `["door","hot"]`}
+	for expression, want := range map[string]string{
+		"state":                            "cool",
+		"state == 'cool' ? 'on' : 'off'":   "on",
+		"state == 'cool'":                  "true",
+		"state in ['cool', 'heat']":        "true",
+		"'door' in alarms":                 "true",
+		"'cold' in alarms":                 "false",
+		"model + ' ' + state":              "MF-100 cool",
+		"plant.state == state ? model: ''": "MF-100",
+	} {
+		e, err := compute.Compile(expression, compute.Scope{Device: "plant", Names: state.names(), KindOf: kinds})
+		if err != nil {
+			t.Errorf("%s: %v", expression, err)
+			continue
+		}
+		if v, err := e.Value(state.value(t)); err != nil || v.String() != want {
+			t.Errorf("%s = %s, %v; want %s", expression, v, err, want)
+		}
+	}
+}
+
+// kinds are of readings of these names.
+func kinds(name string) compute.Kind {
+	f := map[string]register.Field{
+		"level":  {Type: register.Int16},
+		"pump":   {Type: register.Bool},
+		"model":  {Type: register.String, Count: 8},
+		"clock":  {Type: register.TimeUnix},
+		"state":  {Type: register.Uint16, Names: []register.Name{{Number: 1, Name: "heat"}, {Number: 2, Name: "cool"}}},
+		"alarms": {Type: register.Uint16, Flags: []register.Name{{Number: 0, Name: "door"}, {Number: 1, Name: "hot"}, {Number: 2, Name: "cold"}}},
+		"trend":  {Type: register.Int16, Count: 3},
+		"coils":  {Type: register.Bool, Count: 4},
+	}[name]
+	return compute.KindOf(f)
+}
+
+func TestWhatDoesNotGoTogetherIsTold(t *testing.T) {
+	names := []string{"level", "pump", "model", "clock", "state", "alarms", "trend", "coils"}
+	for expression, want := range map[string]string{
+		"coils[0] + 1":             "coils[0] is true or false, no number: write (coils[0] ? 1 : 0), at character 1",
+		"model + 1":                "model is a text, no number",
+		"level * clock":            "clock is a text, no number, at character 9",
+		"level > model":            "model is a text",
+		"trend + 1":                "trend is a block of 3 values: take one of them, such as trend[0], or sum(trend)",
+		"trend":                    "the result must be one value: trend is a block of 3 values",
+		"level > 0 ? trend : 1":    "the result must be one value",
+		"trend[3]":                 "trend has 3 values, [0] to [2]",
+		"level[0]":                 "level is one value",
+		"abs(trend)":               "trend is a block",
+		"sum(model)":               "model is a text",
+		"alarms + 1":               "ask for one, such as 'door' in alarms",
+		"alarms":                   "the result must be one value: alarms is the list of flags",
+		"alarms[0] == 'door'":      "'door' in alarms",
+		"'dor' in alarms":          "is no flag of alarms: they are door, hot, cold",
+		"1 in alarms":              "is no flag",
+		"level in pump":            "pump is one value: write a list",
+		"state + 1":                "state is one of the names heat, cool, no number: compare it, such as state == 'heat'",
+		"state == 'coool'":         "state is never \"coool\": its names are heat, cool",
+		"state in ['heat', 'dry']": "state is never \"dry\"",
+		"2 == state":               "write 'cool' instead of 2",
+		"level == 'x'":             "are never equal",
+		"pump == 1":                "are never equal",
+		"level and pump":           "level is not true or false",
+		"not level":                "level is not true or false",
+		"level ? 1 : 2":            "level is not true or false",
+		"-model":                   "model is a text",
+		"level +":                  "something is missing at the end",
+	} {
+		_, err := compute.Compile(expression, compute.Scope{Names: names, KindOf: kinds})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v; want %s", expression, err, want)
+		}
+	}
+	for expression := range slices.Values([]string{"x + 'a'", "x < 'a'", "x == 'a'", "'a' in x", "x[9]", "x ? 1 : x", "-x"}) {
+		if _, err := compute.Compile(expression, compute.Scope{Names: []string{"x"}}); err != nil {
+			t.Errorf("%s of what is not known: %v", expression, err)
+		}
+	}
+	for _, good := range []string{
+		"sum(coils) + sum(trend, 1)", "max(pump, level)", "trend[2] + level", "coils[3] and not pump", "state == 7", "state == state",
+		"clock < '2026-01-01T00:00:00Z'", "pump ? level : state", "level in trend", "(state == 'heat' ? 1 : 0) + 1", "model == 'a' or model in ['b']", "level == 1.5", "(pump ? 'a' : 'b') + model",
+	} {
+		if _, err := compute.Compile(good, compute.Scope{Names: names, KindOf: kinds}); err != nil {
+			t.Errorf("%s: %v", good, err)
+		}
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 
 	"modferry/configs/strictyaml"
 	"modferry/gateway/compute"
@@ -16,32 +17,97 @@ import (
 // checkComputed reports expressions that cannot be computed from the readings there
 // are. What comes from a profile is reported where the device names it.
 func checkComputed(n strictyaml.Node, devices []Device) {
-	inputs := map[string][]string{}
+	c := computedCheck{devices: devices, byName: make(map[string]int, len(devices)), done: map[string]*checked{}}
 	var computed []string
-	where := map[string]strictyaml.Node{}
-	byName := make(map[string]int, len(devices))
 	for i, d := range devices {
-		byName[d.Name] = i
+		c.byName[d.Name] = i
 	}
 	for i, e := range n.Map().Entries() {
 		for _, r := range devices[i].Readings {
 			if r.Compute == "" {
 				continue
 			}
-			name := e.Name + "." + r.Name
-			computed, where[name] = append(computed, name), computeNode(e.Value.Map(), r.Name)
-			used, err := expressionInputs(r.Compute, devices, i, byName)
-			if err != nil {
-				where[name].Problemf("reading %s cannot be computed: %v", r.Name, err)
+			result := c.check(i, r)
+			node := computeNode(e.Value.Map(), r.Name)
+			computed, result.node = append(computed, e.Name+"."+r.Name), node
+			if result.err != nil {
+				node.Problemf("reading %s cannot be computed: %v", r.Name, result.err)
+			} else if result.kind.IsText() && (r.Deadband != profile.Deadband{} || r.Scale != 1 || r.Offset != 0 || r.Decimals >= 0) {
+				node.Problemf("the result is a text: remove deadband, scale, offset and decimals")
 			}
-			inputs[name] = used
 		}
 	}
-	_, err := compute.Order(computed, func(name string) []string { return inputs[name] })
+	_, err := compute.Order(computed, func(name string) []string {
+		if result := c.done[name]; result != nil {
+			return result.inputs
+		}
+		return nil
+	})
 	var cycle *compute.CycleError
 	if errors.As(err, &cycle) {
-		where[cycle.Names[0]].Problemf("%v", err)
+		c.done[cycle.Names[0]].node.Problemf("%v", err)
 	}
+}
+
+// computedCheck goes through computed readings, each after those it uses.
+type computedCheck struct {
+	devices []Device
+	byName  map[string]int      // their indices
+	done    map[string]*checked // by device.reading; one that is begun is of no known kind
+}
+
+type checked struct {
+	inputs []string // each with its device
+	kind   compute.Kind
+	err    error
+	node   strictyaml.Node // of the expression
+}
+
+func (c *computedCheck) check(device int, r profile.Reading) *checked {
+	name := c.devices[device].Name + "." + r.Name
+	if result := c.done[name]; result != nil {
+		return result
+	}
+	result := &checked{}
+	c.done[name] = result
+	e, err := c.compile(r.Compute, device)
+	if err != nil {
+		result.err = cmp.Or(c.unknownMember(r.Compute), err)
+		return result
+	}
+	result.kind = e.Result().Shown(r.Field)
+	for _, input := range e.Inputs() {
+		if c.reading(device, input) != nil {
+			input = c.devices[device].Name + "." + input
+		}
+		result.inputs = append(result.inputs, input)
+	}
+	return result
+}
+
+// kindOf returns the kind of a reading as device names it.
+func (c *computedCheck) kindOf(device int, name string) compute.Kind {
+	r := c.reading(device, name)
+	if r == nil {
+		of, reading, _ := strings.Cut(name, ".")
+		if device = c.byName[of]; c.reading(device, reading) == nil {
+			return compute.Kind{} // cannot be: the expression has only names that it was given
+		}
+		r = c.reading(device, reading)
+	}
+	if r.Compute != "" {
+		return c.check(device, *r).kind
+	}
+	return compute.KindOf(r.Field)
+}
+
+func (c *computedCheck) reading(device int, name string) *profile.Reading {
+	readings := c.devices[device].Readings
+	i := slices.IndexFunc(readings, func(r profile.Reading) bool { return r.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return &readings[i]
 }
 
 // computeNode is the expression of a reading, or the profile that has it.
@@ -54,46 +120,37 @@ func computeNode(device *strictyaml.Map, reading string) strictyaml.Node {
 	return device.Get("profile")
 }
 
-// expressionInputs returns the names of what a reading of device i is computed from, each
-// with its device. byName holds the devices' indices.
-func expressionInputs(expression string, devices []Device, i int, byName map[string]int) ([]string, error) {
+// compile prepares an expression of a device with all readings that it may use.
+func (c *computedCheck) compile(expression string, device int) (*compute.Expression, error) {
 	var names []string
-	for _, r := range devices[i].Readings {
+	for _, r := range c.devices[device].Readings {
 		names = append(names, r.Name)
 	}
-	for _, j := range mentioned(expression, byName) {
-		if j == i {
-			continue // its readings have no dot here
+	for _, j := range mentioned(expression, c.byName) {
+		if j == device {
+			continue
 		}
-		for _, r := range devices[j].Readings {
-			names = append(names, devices[j].Name+"."+r.Name)
-		}
-	}
-	e, err := compute.Compile(expression, names)
-	if err != nil {
-		return nil, cmp.Or(unknownMember(expression, devices, byName), err)
-	}
-	own := devices[i].Readings
-	inputs := slices.Clone(e.Inputs())
-	for k, name := range inputs {
-		if slices.ContainsFunc(own, func(r profile.Reading) bool { return r.Name == name }) {
-			inputs[k] = devices[i].Name + "." + name
+		for _, r := range c.devices[j].Readings {
+			names = append(names, c.devices[j].Name+"."+r.Name)
 		}
 	}
-	return inputs, nil
+	return compute.Compile(expression, compute.Scope{
+		Device: c.devices[device].Name, Names: names,
+		KindOf: func(name string) compute.Kind { return c.kindOf(device, name) },
+	})
 }
 
 var member = regexp.MustCompile(`([A-Za-z0-9_-]+)\.([A-Za-z_][A-Za-z0-9_-]*)`)
 
 // unknownMember says which reading of another device there is not; nil if that is not
 // what is wrong with an expression.
-func unknownMember(expression string, devices []Device, byName map[string]int) error {
+func (c *computedCheck) unknownMember(expression string) error {
 	for _, m := range member.FindAllStringSubmatch(expression, -1) {
-		i, ok := byName[m[1]]
+		i, ok := c.byName[m[1]]
 		if !ok {
 			return fmt.Errorf("there is no device %s with a reading %s", m[1], m[2])
 		}
-		if !slices.ContainsFunc(devices[i].Readings, func(r profile.Reading) bool { return r.Name == m[2] }) {
+		if c.reading(i, m[2]) == nil {
 			return fmt.Errorf("device %s has no reading %s", m[1], m[2])
 		}
 	}

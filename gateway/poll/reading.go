@@ -52,13 +52,14 @@ type reading struct {
 // begin makes r the reading of a device, of which nothing is known.
 func (r *reading) begin(c *profile.Reading, d config.Device) {
 	*r = reading{
-		Reading: c, every: d.EveryOf(c), heartbeat: d.HeartbeatOf(c),
+		Reading: c, every: d.EveryOf(c), heartbeat: max(d.HeartbeatOf(c), c.MinInterval),
 		minInterval: c.MinInterval, payload: cmp.Or(d.Payload, "json"), unit: d.Unit, tail: message.NewTail(c.Unit),
 	}
 	r.data = r.small[:0]
 	if isRead(*c) {
 		r.span, r.decoder = r.Span(), r.Decoder()
-		r.isUndecoded = (r.Count > 1 && !r.Table.IsBits() || r.IsNumber()) && r.Deadband == (profile.Deadband{}) && r.MinInterval == 0 && !r.isFrame()
+		isBlock := r.Count > 1 && !r.Table.IsBits() && r.Type != register.String
+		r.isUndecoded = (isBlock || r.IsNumber()) && r.Deadband == (profile.Deadband{}) && r.MinInterval == 0 && !r.isFrame()
 		r.isPlain = r.isUndecoded && isPlain(r.Field)
 	}
 }

@@ -34,7 +34,7 @@ func (p *Poller) compile() (inOrder []*reading, foreign []string) {
 		if r.Compute == "" {
 			continue
 		}
-		expression, err := compute.Compile(r.Compute, names)
+		expression, err := compute.Compile(r.Compute, compute.Scope{Device: p.o.Device.Name, Names: names})
 		if err != nil {
 			p.o.Log.Error("a reading cannot be computed", "reading", r.Name, "error", err)
 			continue
@@ -101,7 +101,7 @@ func (r *reading) compute(from source, now time.Time) (publish bool, err error) 
 }
 
 func (c *computed) result(v register.Value) (register.Value, error) {
-	if !v.IsNumber() {
+	if _, isBool := v.Bool(); !v.IsNumber() && (!isBool || c.field.Type != register.Int64) {
 		return v, nil
 	}
 	n := v.Float()

@@ -87,7 +87,7 @@ func (r *reading) valueOf(payload []byte) register.Value {
 		value, _ := r.decoder.Decode(payload[frameHead : len(payload)-frameTail])
 		return value
 	}
-	if r.computed == nil && !r.Type.IsNumber() && r.Type != register.Bool {
+	if r.computed == nil && (r.Type == register.String || r.Type.IsTime() && r.Count <= 1) {
 		return register.Text(string(payload))
 	}
 	if value, err := register.Parse(payload); err == nil {

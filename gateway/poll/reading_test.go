@@ -115,6 +115,24 @@ func TestMinIntervalPublishesTheLatestWhenItHasPassed(t *testing.T) {
 	})
 }
 
+func TestHeartbeatKeepsToMinInterval(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := input("temperature", 1)
+		r.MinInterval, r.Heartbeat = 10*time.Second, 2*time.Second
+		d := &device{input: map[uint16]uint16{1: 10}}
+		published := follow(t, d, asJSON(r))
+		synctest.Wait()
+		published()
+		d.set(1, 20, nil)
+		pass(9 * time.Second)
+		want(t, published())
+		pass(2 * time.Second)
+		want(t, published(), `temperature {"value":2,"unit":"°C","quality":"good"`)
+		pass(9 * time.Second)
+		want(t, published(), `temperature {"value":2,"unit":"°C","quality":"good"`)
+	})
+}
+
 func TestMinIntervalDoesNotHoldBackThatAValueIsOld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := input("temperature", 1)
@@ -152,6 +170,41 @@ func TestHeartbeatIsKeptWhateverTheInterval(t *testing.T) {
 }
 
 // A number alone cannot say that it is old: repeated, it would look like a new one.
+// What the payload value has is the text itself, and JSON only where there are several.
+func TestBareValues(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &device{input: map[uint16]uint16{1: 0x4D46, 2: 0x2D31, 3: 0x3030, 5: 2, 6: 0, 7: 60, 8: 0x8000}}
+		of := func(name string, address uint16, f register.Field) profile.Reading {
+			f.Table, f.Address, f.Bit, f.Decimals = modbus.InputRegisters, address, -1, register.Auto
+			return profile.Reading{Name: name, Field: f}
+		}
+		cool := []register.Name{{Number: 1, Name: "heat"}, {Number: 2, Name: "cool"}}
+		on := of("on", 5, register.Field{Type: register.Bool})
+		on.Bit = 1
+		c := asJSON(of("model", 1, register.Field{Type: register.String, Count: 3}), of("short", 1, register.Field{Type: register.String, Count: 1}),
+			of("mode", 5, register.Field{Type: register.Uint16, Names: cool}), of("on", 5, on.Field), of("flags", 5, register.Field{Type: register.Uint16, Flags: cool}),
+			of("clock", 6, register.Field{Type: register.TimeUnix}), of("clocks", 6, register.Field{Type: register.TimeUnix, Count: 2}),
+			of("list", 5, register.Field{Type: register.Uint16, Count: 2}), of("none", 8, register.Field{Type: register.Int16, NoData: []uint64{0x8000}}),
+			computedReading("says", "model + '!'"))
+		c.Readings[3] = on
+		c.Payload = "value"
+		p, published := start(t, d, c)
+		synctest.Wait()
+		bare := published()
+		want(t, bare, "short MF", "model MF-100", "mode cool", "on true", `flags ["heat"]`, "list [2,0]", "clock 1970-01-01T00:01:00Z",
+			`clocks ["1970-01-01T00:01:00Z","2038-01-19T03:14:08Z"]`, "says MF-100!", "status online")
+		for _, line := range bare[:len(bare)-1] { // what is kept while the broker is away
+			reading, payload, _ := strings.Cut(line, " ")
+			sample := string(p.SampleJSON(reading, []byte(payload), time.Now()))
+			value, _, _ := strings.Cut(strings.TrimPrefix(sample, `{"value":`), `,"quality"`)
+			isJSON := payload[0] == '[' || payload == "true"
+			if !isJSON && value != `"`+payload+`"` || isJSON && value != payload {
+				t.Errorf("%s is kept as %s", line, sample)
+			}
+		}
+	})
+}
+
 func TestBareValuesAreNotRepeatedWhenOld(t *testing.T) {
 	for _, form := range []string{"value", "hex", "binary"} {
 		synctest.Test(t, func(t *testing.T) {
@@ -260,6 +313,26 @@ func TestComputedReadings(t *testing.T) {
 		pass(time.Second)
 		want(t, published(), `return-flow {"value":0.2,"unit":"°C","quality":"good"`,
 			`difference {"value":21.3,"quality":"good"`, `double {"value":42.6,"quality":"good"`, `half {"value":106.5,"unit":"K","quality":"good"`)
+	})
+}
+
+func TestComputedTextsAndNames(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mode := input("mode", 1)
+		mode.Type, mode.Scale, mode.Unit, mode.Names = register.Uint16, 1, "", []register.Name{{Number: 1, Name: "heat"}, {Number: 2, Name: "cool"}}
+		hot := computedReading("hot", "mode == 'heat'")
+		hot.Names = []register.Name{{Number: 0, Name: "no"}, {Number: 1, Name: "yes"}}
+		c := asJSON(mode, hot, computedReading("same", "d.mode"), computedReading("says", "mode == 'cool' ? 'shut \"it\"' : 'open'"))
+		c.Name = "d"
+		d := &device{input: map[uint16]uint16{1: 1}}
+		published := follow(t, d, c)
+		synctest.Wait()
+		want(t, published(), `mode {"value":"heat","quality":"good"`, `hot {"value":"yes","quality":"good"`,
+			`same {"value":"heat","quality":"good"`, `says {"value":"open","quality":"good"`, "status online")
+		d.set(1, 2, nil)
+		pass(time.Second)
+		want(t, published(), `mode {"value":"cool","quality":"good"`, `hot {"value":"no","quality":"good"`,
+			`same {"value":"cool","quality":"good"`, `says {"value":"shut \"it\"","quality":"good"`)
 	})
 }
 

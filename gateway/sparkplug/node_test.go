@@ -201,7 +201,7 @@ func TestValuesInTheTypesOfTheirReadings(t *testing.T) {
 		fmt.Fprintf(&readings, "r%d: {%s}, ", i, c.reading)
 	}
 	w := wire(t, "")
-	w.SetDevices(devices(t, "  d: {bus: b, unit: 1, readings: {"+readings.String()+"x: {coil: 9}}}\n"))
+	w.SetDevices(devices(t, "  d: {bus: b, unit: 1, readings: {"+readings.String()+"x: {input: 99, type: int16}}}\n"))
 	w.Status("d", true)
 	w.connect()
 	w.carry(all)
