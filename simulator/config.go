@@ -86,7 +86,7 @@ func (d *decoder) path(name string) string {
 func (d *decoder) decode(n strictyaml.Node, profiles fs.FS) Config {
 	m := n.Map()
 	defer m.Done()
-	d.load = profileLoader(m.Get("profiles"), d.beside, profiles)
+	d.load = once(profileLoader(m.Get("profiles"), d.beside, profiles))
 	clock := decodeClock(m.Get("clock"))
 	lines := m.Get("lines")
 	if !lines.Present() {

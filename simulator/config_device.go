@@ -37,6 +37,23 @@ func profileLoader(n strictyaml.Node, beside string, builtin fs.FS) func(name st
 	}
 }
 
+// once returns load for names that many devices have: all of them share what it returns.
+func once(load func(name string) (*profile.Profile, error)) func(name string) (*profile.Profile, error) {
+	type loaded struct {
+		p   *profile.Profile
+		err error
+	}
+	known := map[string]loaded{}
+	return func(name string) (*profile.Profile, error) {
+		l, ok := known[name]
+		if !ok {
+			l.p, l.err = load(name)
+			known[name] = l
+		}
+		return l.p, l.err
+	}
+}
+
 func (d *decoder) devices(n strictyaml.Node) []DeviceOptions {
 	var devices []DeviceOptions
 	items := n.List()
