@@ -44,6 +44,19 @@ func (f Framing) Append(dst []byte, a ADU) []byte {
 	return AppendBare(dst, a)
 }
 
+// Size returns the length in bytes of the frame of a PDU of so many bytes.
+func (f Framing) Size(pdu int) int {
+	switch f {
+	case RTU:
+		return 1 + pdu + 2
+	case ASCII: // two characters a byte, ':', LRC and CR LF [Serial 2.5.2]
+		return 1 + 2*(1+pdu+1) + 2
+	case TCP:
+		return HeaderSize + pdu
+	}
+	return 1 + pdu
+}
+
 // Parse takes one whole frame apart; the PDU's data may alias b.
 // Errors: [*LengthError], [*CheckError], [*SyntaxError].
 func (f Framing) Parse(b []byte) (ADU, error) {

@@ -73,6 +73,28 @@ func ReplyLength(request PDU, p []byte) int {
 	return f.reply.of(p)
 }
 
+// LongestReply returns the length in bytes of the longest PDU that answers a request
+// of a length its function can have ([HasRequestLength]); it is [MaxPDU] where the
+// request does not tell.
+func LongestReply(request PDU) int {
+	n := MaxPDU
+	f := functions[request.FunctionCode]
+	switch q := request.Data; {
+	case f == nil:
+	case request.FunctionCode == Diagnostics:
+		n = 1 + len(q)
+	case f.reply.base > 0 && f.reply.count == 0:
+		n = f.reply.base
+	case request.FunctionCode == ReadFIFOQueue:
+		n = 5 + 2*MaxFIFO
+	case request.FunctionCode == ReadWriteRegisters || request.FunctionCode == ReadHoldingRegisters || request.FunctionCode == ReadInputRegisters:
+		n = 2 + 2*quantityAt(q, 2)
+	case request.FunctionCode == ReadCoils || request.FunctionCode == ReadDiscreteInputs:
+		n = 2 + (quantityAt(q, 2)+7)/8
+	}
+	return min(n, MaxPDU)
+}
+
 // identificationLength walks the objects of a reply of function 43/14 [App 6.21]:
 // 2B 0E code conformity more next count {id length value}.
 func identificationLength(p []byte) int {

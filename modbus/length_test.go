@@ -117,3 +117,41 @@ func TestIdentificationLengthWalksItsObjects(t *testing.T) {
 		}
 	}
 }
+
+// No reply of the table is longer than what its request lets expect, and where that is
+// all the request allows, it is exactly as long.
+func TestLongestReply(t *testing.T) {
+	for _, c := range modbustest.Cases() {
+		if c.Fault != "" || c.Reply == "" {
+			continue
+		}
+		reply := modbustest.Named(c.Reply).ADU.PDU
+		got, longest := 1+len(reply.Data), modbus.LongestReply(c.ADU.PDU)
+		switch c.ADU.PDU.FunctionCode {
+		case modbus.GetCommEventLog, modbus.ReportServerID, modbus.ReadFileRecord, modbus.WriteFileRecord, modbus.ReadFIFOQueue, modbus.EncapsulatedInterface, 65:
+			if longest < got || longest <= 5 {
+				t.Errorf("%s: at most %d bytes, its reply has %d", c.Name, longest, got)
+			}
+		default:
+			if modbus.AsException(reply) == nil && longest != got {
+				t.Errorf("%s: at most %d bytes, its reply has %d", c.Name, longest, got)
+			}
+		}
+	}
+	for request, want := range map[string]int{"\x18\x00\x01": 67, "\x41\x01": modbus.MaxPDU, "\x11": modbus.MaxPDU, "\x01\x00\x00\x07\xD0": 252, "\x04\x00\x00\xFF\xFF": modbus.MaxPDU} {
+		if got := modbus.LongestReply(modbus.PDU{FunctionCode: request[0], Data: []byte(request[1:])}); got != want {
+			t.Errorf("% X: at most %d bytes, want %d", request, got, want)
+		}
+	}
+}
+
+func TestSizeOfFrames(t *testing.T) {
+	for _, f := range []modbus.Framing{modbus.RTU, modbus.ASCII, modbus.TCP, modbus.Bare} {
+		for n := 1; n <= modbus.MaxPDU; n++ {
+			a := modbus.ADU{Unit: 1, PDU: modbus.PDU{FunctionCode: 65, Data: make([]byte, n-1)}}
+			if got := len(f.Append(nil, a)); f.Size(n) != got {
+				t.Errorf("%v of a PDU of %d bytes: size %d, it has %d", f, n, f.Size(n), got)
+			}
+		}
+	}
+}

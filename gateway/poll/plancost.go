@@ -58,13 +58,7 @@ func (l Line) Bytes(t modbus.Table, quantity int) (request, reply int) {
 	if t.IsBits() {
 		data = (quantity + 7) / 8
 	}
-	switch l.Framing {
-	case modbus.ASCII: // two characters a byte, ':', LRC and CR LF [Serial 2.5.2]
-		return 1 + 2*7 + 2, 1 + 2*(4+data) + 2
-	case modbus.TCP:
-		return modbus.HeaderSize + 5, modbus.HeaderSize + 2 + data
-	}
-	return 8, 5 + data
+	return l.Framing.Size(5), l.Framing.Size(2 + data)
 }
 
 // Time returns how long a read keeps the line: request, silence, the device's

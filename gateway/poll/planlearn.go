@@ -218,6 +218,14 @@ func (p *Poller) unanswered(r *Read, err error) bool {
 	return true
 }
 
+// isTooLong reports whether less to read may help against replies that are cut off by
+// the timeout: over a network, whose timeout is all the time they have, and if as much
+// was not answered yet. On a serial line they have the time that they take, and it is
+// the device that is slow, however little it is asked for.
+func (p *Poller) isTooLong(r *Read) bool {
+	return len(r.spans) > 1 && p.schedule.line.Char == 0 && p.works[kind(r.Table)] < r.Quantity
+}
+
 // probe asks for the first reading of a read that was not answered, and reports whether
 // polling goes on, and whether the device is known to answer.
 func (p *Poller) probe(r *Read, err error) (on, alive bool) {

@@ -18,6 +18,7 @@ import (
 	"modferry/modbus/profile"
 	"modferry/modbus/register"
 	"modferry/modbus/server"
+	"modferry/modbus/transport"
 )
 
 // picky is a device with holes: a server that may have a limit of its own, answers
@@ -29,6 +30,7 @@ type picky struct {
 	mute     bool // it keeps silent where it would refuse
 	short    bool // it answers with as much as it can instead
 	off      bool
+	cut      int      // the timeout cuts off replies with more registers; 0 = none
 	requests []string // function, address and quantity
 	refused  []string
 	silent   int
@@ -65,6 +67,10 @@ func (d *picky) Send(adu []byte) ([]byte, error) {
 		d.silent++
 		time.Sleep(280 * time.Millisecond)
 		return nil, silence
+	}
+	if d.cut > 0 && s.Quantity > d.cut {
+		time.Sleep(280 * time.Millisecond)
+		return nil, &transport.Error{Kind: transport.Timeout, Sent: true, Cut: true}
 	}
 	if modbus.AsException(reply) != nil {
 		d.refused = append(d.refused, what)
@@ -109,9 +115,14 @@ func startPolling(t *testing.T, d *picky, c config.Device, m *Memory) *polled {
 
 func startPollingBy(t *testing.T, client func(context.Context) modbus.Client, c config.Device, m *Memory) *polled {
 	t.Helper()
+	return startPollingOn(t, config.Bus{}, client, c, m)
+}
+
+func startPollingOn(t *testing.T, b config.Bus, client func(context.Context) modbus.Client, c config.Device, m *Memory) *polled {
+	t.Helper()
 	r := &polled{last: map[string]message.Sample{}}
 	poller := New(Options{
-		Device: c, Memory: m, Log: slog.New(slog.DiscardHandler), Status: func([]byte) {}, Group: func([]byte) {},
+		Device: c, Bus: b, Memory: m, Log: slog.New(slog.DiscardHandler), Status: func([]byte) {}, Group: func([]byte) {},
 		Client: client,
 		Changed: func(reading string, s message.Sample) {
 			r.mu.Lock()

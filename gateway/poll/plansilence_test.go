@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"modferry/gateway/bus"
+	"modferry/gateway/config"
 	"modferry/gateway/message"
 	"modferry/modbus"
 )
@@ -65,6 +66,55 @@ func TestFewTimeoutsTeachNothing(t *testing.T) {
 			t.Errorf("%d requests in 10 rounds, want one each: %v", len(requests), requests)
 		}
 	})
+}
+
+// A reply that the timeout cuts off says that the timeout is too short. On a serial
+// line, where it does not depend on the length of the reply, that is all; over a network
+// shorter replies may come in time, and are asked for.
+func TestRepliesThatAreCutOff(t *testing.T) {
+	for name, c := range map[string]struct {
+		bus      config.Bus
+		quality  message.Quality
+		requests int // a round, while replies are cut off; two where each is tried again
+		after    int
+	}{
+		"serial":  {config.Bus{Serial: &config.Serial{Baud: 2400, DataBits: 8, StopBits: 1, Mode: modbus.RTU}}, message.Bad, 2, 1},
+		"network": {config.Bus{TCP: &config.TCP{Framing: modbus.RTU}}, message.Good, 4, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := newPicky(t, inputs(0, 100))
+				d.cut = 30
+				client := func(context.Context) modbus.Client { return modbus.NewClient(modbus.Bare.Packager(1), d) }
+				p := startPollingOn(t, c.bus, client, pollEvery(2*time.Second, words(row(0, 99, 1)...)), nil)
+				pass(2 * time.Minute)
+				if q := p.quality("r0"); q != c.quality {
+					t.Errorf("a reading is %q, want %q", q, c.quality)
+				}
+				d.since()
+				pass(20 * time.Second)
+				if requests, _ := d.since(); len(requests) != 10*c.requests {
+					t.Errorf("%d requests in 10 rounds, want %d in each: %v", len(requests), c.requests, requests)
+				}
+				d.change(func(d *picky) { d.cut = 0 })
+				pass(time.Hour) // limits are tried again within that
+				d.since()
+				pass(20 * time.Second)
+				if requests, _ := d.since(); len(requests) != 10*c.after {
+					t.Errorf("%d requests in 10 rounds afterwards, want %d in each", len(requests), c.after)
+				}
+				d.change(func(d *picky) { d.cut = 30 }) // what was read before is no hole
+				pass(time.Minute)
+				d.change(func(d *picky) { d.cut = 0 })
+				pass(4 * time.Second)
+				d.since()
+				pass(20 * time.Second)
+				if requests, _ := d.since(); len(requests) != 10 {
+					t.Errorf("%d requests in 10 rounds, want one each", len(requests))
+				}
+			})
+		})
+	}
 }
 
 // line is a bus's way to a picky device.

@@ -109,6 +109,7 @@ func (p *Poller) do(r *Read) bool {
 		p.refused(r, err)
 	case exceptionOf(err) == modbus.IllegalFunction:
 		p.unable(r, err)
+	case isCut(err) && !p.isTooLong(r): // a longer timeout helps, and no other read
 	case isSilence(err) && len(r.spans) > 1:
 		return p.unanswered(r, err)
 	case isSilence(err) && (p.heard || p.before): // others are answered
@@ -177,6 +178,12 @@ func isTimeout(err error) bool {
 func isSilence(err error) bool {
 	var failed *transport.Error
 	return errors.As(err, &failed) && failed.Kind == transport.Timeout && failed.Sent || exceptionOf(err) == modbus.GatewayTargetNoResponse
+}
+
+// isCut reports whether the reply was still coming when the timeout passed.
+func isCut(err error) bool {
+	var failed *transport.Error
+	return errors.As(err, &failed) && failed.Cut
 }
 
 // isRefusal reports whether the device says that it has not all of what was asked for,

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"bytes"
+	"encoding/hex"
 	"time"
 
 	"modferry/modbus"
@@ -45,6 +46,15 @@ func (f asciiFinder) unfinished(b []byte, drop int, silence time.Duration) ([]by
 		return nil, len(b), 0
 	}
 	return nil, drop, characterTimeout
+}
+
+func (f asciiFinder) begins(b []byte) bool {
+	head := make([]byte, 2)
+	if len(b) < 5 || b[0] != ':' {
+		return false
+	}
+	_, err := hex.Decode(head, b[1:5])
+	return err == nil && head[0] == f.request.Unit && head[1]&^0x80 == f.request.PDU.FunctionCode
 }
 
 func (f asciiFinder) answers(line []byte) bool {

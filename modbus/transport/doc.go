@@ -38,9 +38,10 @@ type Transporter interface {
 	// SendContext sends a request and returns its reply. The context's deadline is
 	// the end of the response timeout, counted from the call; without one the
 	// options' timeout holds. Waiting for other callers and for a connection is
-	// part of it. The pauses that the line itself needs (the silence after a
-	// timeout, the frame gap, the configured delay) are not: the end moves by
-	// them, so that a request after a dead unit's is not lost. Cancelling ends
+	// part of it. What the line itself needs is not: its pauses (the silence after a
+	// timeout, the frame gap, the configured delay), and the time that request and
+	// reply take at the speed of a serial line. The end moves by that, so that a
+	// request after a dead unit's is not lost, nor a long reply. Cancelling ends
 	// the call at once. The error is always an [*Error].
 	SendContext(ctx context.Context, adu []byte) ([]byte, error)
 

@@ -36,6 +36,7 @@ func (k Kind) String() string {
 type Error struct {
 	Kind Kind
 	Sent bool  // true as soon as one byte may have been written
+	Cut  bool  // of a Timeout: the reply had begun and was still coming
 	Err  error // what happened, as a sentence
 }
 

@@ -13,6 +13,9 @@ type finder interface {
 	// leading bytes can be dropped, and after how much silence another look is
 	// worth it without further bytes (0 = it is not).
 	find(b []byte, silence time.Duration) (frame []byte, drop int, again time.Duration)
+
+	// begins reports whether b, which find left, has unit and function of the reply.
+	begins(b []byte) bool
 }
 
 // straggle is the silence after which a frame that began is no longer expected to
@@ -28,6 +31,10 @@ const forever = time.Duration(1<<63 - 1)
 type rtuFinder struct {
 	request modbus.ADU
 	silence time.Duration // that ends a reply whose length nothing else tells
+}
+
+func (f rtuFinder) begins(b []byte) bool {
+	return len(b) > 1 && b[0] == f.request.Unit && b[1]&^0x80 == f.request.PDU.FunctionCode
 }
 
 // match is what the bytes at one place can be.

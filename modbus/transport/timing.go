@@ -45,9 +45,10 @@ type rest struct {
 }
 
 // giveUp notes that a reply was not waited for any longer: after one more timeout
-// of silence it will not come any more; a line that is never silent gets two.
-func (r *rest) giveUp(now time.Time, timeout time.Duration) {
-	r.expired, r.quiet, r.drained = now, timeout, now.Add(2*timeout)
+// of silence it will not come any more; a line that is never silent gets two, and the
+// time that the reply takes on it.
+func (r *rest) giveUp(now time.Time, timeout, reply time.Duration) {
+	r.expired, r.quiet, r.drained = now, timeout, now.Add(2*timeout+reply)
 }
 
 // settled notes that the line was silent for as long as it had to be: what comes

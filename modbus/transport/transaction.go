@@ -40,7 +40,7 @@ func (t *transaction) write(adu []byte) error {
 		t.link.close(err)
 		err = t.link.dead() // which is why the reader closed it, if that came first
 		if n > 0 {
-			t.rest.giveUp(time.Now(), min(t.timeout, t.o.Timeout))
+			t.rest.giveUp(time.Now(), min(t.timeout, t.o.Timeout), 0)
 		}
 		if n > 0 || !first || errors.Is(err, os.ErrDeadlineExceeded) {
 			return &Error{Kind: Unavailable, Sent: n > 0, Err: fmt.Errorf("cannot write to the line: %w", err)}
@@ -108,13 +108,18 @@ func (t *transaction) put(adu []byte) (int, error) {
 	if err := t.link.port.Flush(); err != nil {
 		return 0, err
 	}
-	onWire := time.Duration(len(adu)) * t.link.timing.Char
+	onWire := t.onWire(len(adu))
 	if err := t.link.port.SetWriteDeadline(time.Now().Add(onWire + writeAllowance)); err != nil {
 		return 0, err
 	}
 	n, err := t.link.port.Write(adu)
 	t.rest.sent = time.Now().Add(onWire)
 	return n, err
+}
+
+// onWire returns how long so many characters are on the line; 0 over a network.
+func (t *transaction) onWire(characters int) time.Duration {
+	return time.Duration(characters) * t.link.timing.Char
 }
 
 // turnaround gives the devices time for a broadcast, which nobody answers
@@ -135,6 +140,8 @@ func (t *transaction) await(adu []byte, request modbus.ADU) ([]byte, error) {
 	if t.o.Echo {
 		w.echo = adu
 	}
+	coming := t.onWire(t.o.Framing.Size(modbus.LongestReply(request.PDU)))
+	t.move(t.onWire(len(adu)) + coming)
 	reply, err := w.run()
 	now := time.Now()
 	t.rest.notBefore = now.Add(t.o.Delay)
@@ -144,9 +151,9 @@ func (t *transaction) await(adu []byte, request modbus.ADU) ([]byte, error) {
 		t.rest.sent = time.Time{}
 		return reply, nil
 	case now.Before(t.end): // lost, closed or cancelled
-		t.rest.giveUp(now, min(t.timeout, t.o.Timeout))
+		t.rest.giveUp(now, min(t.timeout, t.o.Timeout), coming)
 	default:
-		t.rest.giveUp(now, t.timeout)
+		t.rest.giveUp(now, t.timeout, coming)
 		if t.link.givenUp(w.before, t.rest.sent) {
 			t.link.close(errNoAnswer)
 		}
@@ -187,17 +194,20 @@ func (w *wait) run() ([]byte, error) {
 		var dead error
 		w.window, last, dead = w.link.take(w.window)
 		now := time.Now()
-		silence := now.Sub(last)
-		if dead != nil || !now.Before(w.end) {
-			silence = forever
+		over := dead != nil || !now.Before(w.end)
+		reply, again := w.look(now.Sub(last))
+		cut := over && reply == nil && w.isComing(now.Sub(last))
+		if over && reply == nil {
+			reply, _ = w.look(forever)
 		}
-		reply, again := w.look(silence)
 		switch {
 		case reply != nil:
 			return reply, nil
 		case dead != nil:
 			return nil, &Error{Kind: Unavailable, Sent: true, Err: fmt.Errorf("the line was lost while the reply was waited for: %w", dead)}
-		case silence == forever:
+		case cut:
+			return nil, &Error{Kind: Timeout, Sent: true, Cut: true, Err: w.cutOff()}
+		case over:
 			return nil, &Error{Kind: Timeout, Sent: true, Err: w.silence()}
 		}
 		wake := w.end
@@ -224,6 +234,11 @@ func (w *wait) look(silence time.Duration) (reply []byte, again time.Duration) {
 	return nil, again
 }
 
+// isComing reports whether a reply has begun that may still go on.
+func (w *wait) isComing(silence time.Duration) bool {
+	return w.echo == nil && silence < max(straggle, w.onWire(4)) && w.finder.begins(w.window)
+}
+
 // cutEcho reports whether the echo has passed. Before it, nothing is a reply: a
 // device that is dead, or an echo that noise spoiled, is a timeout and no success,
 // although the echo of some functions looks like their reply.
@@ -241,6 +256,15 @@ func (w *wait) cutEcho() bool {
 	w.window = w.window[:copy(w.window, w.window[at+len(w.echo):])]
 	w.echoed, w.echo = uint64(len(w.echo)), nil
 	return true
+}
+
+// cutOff says that the reply was still coming.
+func (w *wait) cutOff() error {
+	besides := ""
+	if !w.link.timing.network() {
+		besides = " and the time that request and reply take on the line"
+	}
+	return fmt.Errorf("the reply of unit %d was cut off: it was still coming after the timeout of %v%s; set a longer timeout", w.unit, w.timeout.Round(time.Millisecond), besides)
 }
 
 // silence says why there is no reply.
