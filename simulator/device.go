@@ -22,14 +22,15 @@ type Device struct {
 	start   time.Time
 	log     *slog.Logger
 
-	image  *server.Device
-	moving []*motion
-	unit   atomic.Uint32 // in effect, which its register may not be yet
-	baud   atomic.Int64
-	fresh  atomic.Int64       // the measured registers are right until this long after start
-	pinned map[string]float64 // guarded by image
-	held   map[place]uint16   // likewise; see PinTable
-	holds  atomic.Bool
+	image    *server.Device
+	moving   []*motion
+	computes bool          // some of them are computed
+	unit     atomic.Uint32 // in effect, which its register may not be yet
+	baud     atomic.Int64
+	fresh    atomic.Int64       // the measured registers are right until this long after start
+	pinned   map[string]float64 // guarded by image
+	held     map[place]uint16   // likewise; see PinTable
+	holds    atomic.Bool
 }
 
 // never is before every time since start.

@@ -14,10 +14,12 @@ import (
 type motion struct {
 	profile.Register
 	profile.Sensor
-	// truth returns what the n-th sample would be without the sensor; n never gets
-	// less. The image is locked.
-	truth func(t *server.Tables, n int64) float64
+	truth
 }
+
+// truth returns what the n-th sample would be without the sensor; n never gets less.
+// The image is locked.
+type truth func(t *server.Tables, n int64) float64
 
 // motions returns all registers of the device that move, in the order in which they
 // are measured.
@@ -27,18 +29,18 @@ func (d *Device) motions() ([]*motion, error) {
 		if !r.Moves() {
 			continue
 		}
-		truth, err := d.truth(r)
+		truth, err := d.newTruth(r)
 		if err != nil {
 			return nil, fmt.Errorf("profile %s: register %s: %w", d.profile.Name, r.Name, err)
 		}
 		all = append(all, &motion{r, r.Model.Measured(), truth})
 	}
-	return all, nil
+	return d.ordered(all)
 }
 
-func (d *Device) truth(r profile.Register) (func(t *server.Tables, n int64) float64, error) {
+func (d *Device) newTruth(r profile.Register) (truth, error) {
 	every := r.Model.Measured().Sample
-	plain := func(at func(elapsed time.Duration) float64) (func(t *server.Tables, n int64) float64, error) {
+	plain := func(at func(elapsed time.Duration) float64) (truth, error) {
 		return func(_ *server.Tables, n int64) float64 { return at(time.Duration(n) * every) }, nil
 	}
 	switch m := r.Model.(type) {
@@ -56,7 +58,9 @@ func (d *Device) truth(r profile.Register) (func(t *server.Tables, n int64) floa
 		w := &walk{Register: r, step: m.Step, seed: d.seed, x: r.Initial}
 		return func(_ *server.Tables, n int64) float64 { return w.at(n) }, nil
 	case *profile.Thermal:
-		return d.newThermal(m)
+		return d.newThermal(m), nil
+	case *profile.Formula:
+		return d.newFormula(r, m)
 	case *profile.Replay:
 		rows, err := readReplay(m)
 		if err != nil {
@@ -106,7 +110,7 @@ func smallest(r profile.Register) float64 {
 // All of one moment change in one step.
 func (d *Device) measure() {
 	elapsed := max(0, d.now().Sub(d.start))
-	if int64(elapsed) < d.fresh.Load() {
+	if int64(elapsed) < d.fresh.Load() && !d.computes { // what is computed follows each write at once
 		return
 	}
 	d.image.Update(func(t *server.Tables) {

@@ -145,6 +145,17 @@ func TestThermalDoesNotDependOnReads(t *testing.T) {
 	}
 }
 
+// A sensor is unplugged for a while.
+func TestSteppingToNoValue(t *testing.T) {
+	d, c := made(t, "  t: {input: 3, type: int16, scale: 0.1, no_data: 0x8000, steps: {values: [21.5, none], every: 5s}}")
+	for _, want := range []string{"040200D7", "04028000", "040200D7"} {
+		if got := ask(t, d, "0400030001"); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+		c.advance(5 * time.Second)
+	}
+}
+
 func TestSteppingBits(t *testing.T) {
 	d, c := made(t, "  door: {discrete: 3, steps: {values: [0, 1], every: 5s}}")
 	for _, want := range []string{"020100", "020101", "020100"} {
@@ -275,5 +286,58 @@ registers:
 	}
 	if bytes.Equal(one, transcript(2)) {
 		t.Error("another seed says the same")
+	}
+}
+
+// What is computed from other registers follows them, at once and in whatever order
+// they are described.
+func TestComputed(t *testing.T) {
+	d, c := made(t, `
+  far: {input: 4, type: int16, compute: double + 1}
+  double: {input: 0, type: int16, max: 300, compute: 2 * flow-rate}
+  hot: {discrete: 0, compute: temperature > limit}
+  broken: {input: 6, type: int16, no_data: 0x7FFF, compute: 1 / (limit - 50)}
+  flow-rate: {holding: 0, type: uint16, initial: 7}
+  limit: {holding: 1, type: uint16, initial: 50}
+  temperature: {input: 2, type: int16, saw: {from: 40, to: 60, period: 20s}}
+`)
+	for _, step := range []struct{ request, want string }{
+		{"0400000001", "0402000E"},
+		{"0400040001", "0402000F"},
+		{"0600000064", "0600000064"},
+		{"0400000001", "040200C8"},
+		{"0400040001", "040200C9"},
+		{"06000003E8", "06000003E8"},
+		{"0400000001", "0402012C"},
+		{"0400040001", "0402012D"},
+		{"0200000001", "020100"},
+		{"0400060001", "04027FFF"},
+		{"0600010031", "0600010031"},
+		{"0400060001", "0402FFFF"},
+	} {
+		if got := ask(t, d, step.request); got != step.want {
+			t.Errorf("%s: %s, want %s", step.request, got, step.want)
+		}
+	}
+	c.advance(15 * time.Second)
+	if got := ask(t, d, "0200000001"); got != "020101" {
+		t.Errorf("at 55 of 49: %s", got)
+	}
+}
+
+func TestComputedRefuses(t *testing.T) {
+	for text, want := range map[string]string{
+		"a: {input: 0, type: int16, compute: b + 1}\n  c: {holding: 0, type: int16}":                                                     "register a: ",
+		"a: {input: 0, type: int16, compute: b}\n  b: {holding: 0, type: string, count: 2}":                                              "is a text",
+		"a: {input: 0, type: int16, compute: a + 1}":                                                                                     "register a: ",
+		"a: {input: 0, type: int16, compute: b + 1}\n  b: {input: 1, type: int16, compute: c}\n  c: {input: 2, type: int16, compute: a}": "computed from each other: a, b, c",
+	} {
+		p, err := profile.ParseDevice("x.yaml", []byte("registers:\n  "+text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := simulator.New(simulator.Options{Profile: p}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", text, err, want)
+		}
 	}
 }

@@ -47,7 +47,7 @@ type thermal struct {
 	last         int64
 }
 
-func (d *Device) newThermal(m *profile.Thermal) (func(t *server.Tables, n int64) float64, error) {
+func (d *Device) newThermal(m *profile.Thermal) truth {
 	follows, switched := d.field(m.Follows), d.field(m.Switch)
 	x := thermal{Thermal: m, target: m.Ambient, from: m.Ambient}
 	return func(t *server.Tables, n int64) float64 {
@@ -56,7 +56,7 @@ func (d *Device) newThermal(m *profile.Thermal) (func(t *server.Tables, n int64)
 			target = numberIn(t, follows)
 		}
 		return x.at(n, target)
-	}, nil
+	}
 }
 
 // at returns the n-th sample, from the last measured one on with this target.

@@ -9,8 +9,8 @@ import (
 	"strings"
 
 	"modferry/configs/strictyaml"
-	"modferry/gateway/compute"
 	"modferry/gateway/message"
+	"modferry/modbus/compute"
 	"modferry/modbus/profile"
 )
 

@@ -6,9 +6,9 @@ import (
 	"slices"
 	"time"
 
-	"modferry/gateway/compute"
 	"modferry/gateway/message"
 	"modferry/modbus"
+	"modferry/modbus/compute"
 	"modferry/modbus/register"
 )
 

@@ -3,7 +3,7 @@ package profile
 import "time"
 
 // Model is how a register moves by itself: a [*Wave], [*Saw], [*Ramp], [*Steps],
-// [*Walk], [*Thermal], [*Counter] or [*Replay]. Times count from the
+// [*Walk], [*Thermal], [*Counter], [*Replay] or [*Formula]. Times count from the
 // device's start.
 type Model interface{ Measured() Sensor }
 
@@ -42,7 +42,7 @@ type Ramp struct {
 // Steps are values one after the other, each for some time.
 type Steps struct {
 	Sensor
-	Values []float64
+	Values []float64 // NaN: a sensor without a value
 	Every  time.Duration
 	Loop   bool // the first follows the last; otherwise the last stays
 }
@@ -80,4 +80,10 @@ type Replay struct {
 	Every  time.Duration // 0 = there are times
 	Speed  float64       // 2 = twice as fast
 	Loop   bool          // it begins again after the last row; otherwise that stays
+}
+
+// Formula is computed from other registers of the device.
+type Formula struct {
+	Sensor
+	Expression string
 }

@@ -23,6 +23,7 @@ var modelKeys = []struct {
 	{"walk", decodeWalk},
 	{"thermal", decodeThermal},
 	{"replay", decodeReplay},
+	{"compute", decodeFormula},
 }
 
 // decodeModel reads how the register m moves; nil if it does not.
@@ -105,19 +106,21 @@ func decodeSteps(n strictyaml.Node, _ *strictyaml.Map) Model {
 		Loop:   m.Get("loop").Bool(true),
 	}
 	values := m.Need("values")
-	s.Values = numbers(values)
+	for _, item := range values.List() {
+		s.Values = append(s.Values, stepValue(item))
+	}
 	if values.IsList() && len(s.Values) == 0 {
 		values.Problemf("the list is empty: add the values one after the other, such as [1, 2, 5]")
 	}
 	return s
 }
 
-func numbers(n strictyaml.Node) []float64 {
-	var list []float64
-	for _, item := range n.List() {
-		list = append(list, number(item, 0))
+// stepValue reads one of several values; none is that of a sensor without one.
+func stepValue(n strictyaml.Node) float64 {
+	if !n.IsMap() && !n.IsList() && n.String("") == "none" {
+		return math.NaN()
 	}
-	return list
+	return number(n, 0)
 }
 
 func decodeWalk(n strictyaml.Node, _ *strictyaml.Map) Model {
@@ -156,6 +159,11 @@ func decodeReplay(n strictyaml.Node, _ *strictyaml.Map) Model {
 	return r
 }
 
+func decodeFormula(n strictyaml.Node, _ *strictyaml.Map) Model {
+	text, _ := n.Text()
+	return &Formula{Sensor: Sensor{Sample: defaultSample}, Expression: text}
+}
+
 // beginning is what a register that moves measures at first, if nothing is said.
 func beginning(m Model) float64 {
 	switch m := m.(type) {
@@ -166,7 +174,7 @@ func beginning(m Model) float64 {
 	case *Ramp:
 		return m.From
 	case *Steps:
-		if len(m.Values) > 0 {
+		if len(m.Values) > 0 && !math.IsNaN(m.Values[0]) {
 			return m.Values[0]
 		}
 	case *Thermal:
@@ -177,6 +185,9 @@ func beginning(m Model) float64 {
 
 // checkModel reports what is wrong with how register r moves, beside the others.
 func checkModel(n strictyaml.Node, r Register, registers []Register) {
+	if s, ok := r.Model.(*Steps); ok && len(r.NoData) == 0 && slices.ContainsFunc(s.Values, math.IsNaN) {
+		n.Problemf("nothing means that there is no value: add no_data, such as 0x8000, or remove none from the steps")
+	}
 	t, ok := r.Model.(*Thermal)
 	if !ok {
 		return

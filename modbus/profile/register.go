@@ -153,7 +153,7 @@ func checkRegister(n strictyaml.Node, r Register) {
 // switches reports whether a model can be that of a bit.
 func switches(m Model) bool {
 	switch m.(type) {
-	case *Steps, *Replay:
+	case *Steps, *Replay, *Formula:
 		return true
 	}
 	return false

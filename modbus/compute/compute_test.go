@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"modferry/gateway/compute"
+	"modferry/modbus/compute"
 	"modferry/modbus/register"
 )
 

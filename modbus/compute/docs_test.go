@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"modferry/gateway/compute"
+	"modferry/modbus/compute"
 )
 
 // Every function is described where users look for it.
