@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -22,6 +23,8 @@ type conversation struct {
 	status  string // topics
 	topics  message.Bus
 	client  string
+	online  bool // the gateway said so
+	bus     bool // it said something about the bus
 	session *mqtt.Session
 	arrived chan mqtt.Message
 	failed  chan error
@@ -49,7 +52,12 @@ func (f sendFlags) throughGateway(ctx context.Context, text string) ([]byte, err
 		return nil, err
 	}
 	if refused == nil {
-		return frameOf(reply)
+		frame, err := frameOf(reply)
+		var none *noReply
+		if !errors.As(err, &none) || none.code != string(message.NotAFrame) {
+			return frame, err
+		}
+		refused = &report{none.code, none.message}
 	}
 	if refused.Code == string(message.NotAFrame) { // not a bus for JSON
 		if reply, refused, err = c.ask(ctx, []byte(text)); err != nil || refused == nil {
@@ -78,7 +86,14 @@ func frameOf(reply []byte) ([]byte, error) {
 	case answer.Outcome == string(message.Unknown):
 		answer.Error.Message += "; the write may have reached the device: read before you write again"
 	}
-	return nil, fmt.Errorf("no reply of the device (%s): %s", answer.Error.Code, answer.Error.Message)
+	return nil, &noReply{answer.Error.Code, answer.Error.Message}
+}
+
+// noReply is what the gateway says instead of the device.
+type noReply struct{ code, message string }
+
+func (e *noReply) Error() string {
+	return fmt.Sprintf("no reply of the device (%s): %s", e.code, e.message)
 }
 
 // report is what comes on the error topic.
@@ -87,7 +102,11 @@ type report struct{ Code, Message string }
 // ask publishes a request and waits for its reply or for the report that it is none.
 func (c *conversation) ask(ctx context.Context, payload []byte) (reply []byte, refused *report, err error) {
 	c.session.Publish(mqtt.Event{Topic: c.topics.Request(c.client), Payload: payload})
-	online, bus := false, false
+	return c.listen(ctx, payload)
+}
+
+// listen waits for the next reply or report.
+func (c *conversation) listen(ctx context.Context, payload []byte) (reply []byte, refused *report, err error) {
 	for {
 		select {
 		case m := <-c.arrived:
@@ -95,9 +114,9 @@ func (c *conversation) ask(ctx context.Context, payload []byte) (reply []byte, r
 			case m.Topic == c.status && string(m.Payload) == message.Offline:
 				return nil, nil, fmt.Errorf("gateway %s is offline", c.name())
 			case m.Topic == c.status:
-				online = true
+				c.online = true
 			case m.Topic == c.topics.Status():
-				bus = true
+				c.bus = true
 			case m.Topic == c.topics.Error(c.client):
 				refused = &report{}
 				if err := json.Unmarshal(m.Payload, refused); err != nil {
@@ -110,7 +129,7 @@ func (c *conversation) ask(ctx context.Context, payload []byte) (reply []byte, r
 		case err := <-c.failed:
 			return nil, nil, fmt.Errorf("broker %s: %w", redacted(c.flags.broker), err)
 		case <-ctx.Done():
-			return nil, nil, c.nobody(online, bus)
+			return nil, nil, c.nobody()
 		}
 	}
 }
@@ -125,11 +144,11 @@ func redacted(broker string) string {
 }
 
 // nobody says why there may be no reply.
-func (c *conversation) nobody(online, bus bool) error {
+func (c *conversation) nobody() error {
 	switch {
-	case !online:
+	case !c.online:
 		return fmt.Errorf("no reply within %s: no gateway %s announces itself at this broker; check --gateway and --broker", c.flags.timeout, c.name())
-	case !bus:
+	case !c.bus:
 		return fmt.Errorf("no reply within %s: gateway %s is online and has no bus %q; check --bus", c.flags.timeout, c.name(), c.flags.bus)
 	}
 	return fmt.Errorf("no reply within %s: gateway %s is online; a bus with fixed topics needs --request and --response, and the broker's rules must allow the client name %q (--client)", c.flags.timeout, c.name(), c.client)

@@ -84,13 +84,20 @@ func command() *cobra.Command {
 			c.RunE = func(*cobra.Command, []string) error { return usage("name your shell: bash, zsh, fish or powershell") }
 			continue
 		}
-		c.Args = orUsage(c, c.Args)
-		offer(c, "log", "debug", "info", "warn", "error")
-		if c.Flags().Lookup("config") != nil {
-			_ = c.MarkFlagFilename("config", "yaml", "yml") // the flag is there
+		for _, c := range append(c.Commands(), c) {
+			complete(c)
 		}
 	}
 	return root
+}
+
+// complete is what all commands have.
+func complete(c *cobra.Command) {
+	c.Args = orUsage(c, c.Args)
+	offer(c, "log", "debug", "info", "warn", "error")
+	if c.Flags().Lookup("config") != nil {
+		_ = c.MarkFlagFilename("config", "yaml", "yml") // the flag is there
+	}
 }
 
 // offer completes a flag, if the command has it, with values.
@@ -107,7 +114,7 @@ func orUsage(c *cobra.Command, check cobra.PositionalArgs) cobra.PositionalArgs 
 	}
 	return func(cmd *cobra.Command, args []string) error {
 		if err := check(cmd, args); err != nil {
-			return usage("%w: see modferry %s --help", err, c.Name())
+			return usage("%w: see modferry %s --help", err, strings.TrimPrefix(c.CommandPath(), "modferry "))
 		}
 		return nil
 	}

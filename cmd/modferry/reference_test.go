@@ -53,21 +53,29 @@ func commandReference() string {
 		if c.Hidden || c.Name() == "help" || c.Name() == "completion" {
 			continue
 		}
-		fmt.Fprintf(&b, "\n## modferry %s\n\n%s\n", c.Name(), about(c))
-		if c.Example != "" {
-			fmt.Fprintf(&b, "\n```sh\n%s\n```\n", strings.ReplaceAll(strings.TrimSpace(c.Example), "\n  ", "\n"))
-		}
-		flags := ""
-		c.LocalFlags().VisitAll(func(f *pflag.Flag) {
-			if f.Name != "help" {
-				flags += flagRow(f)
-			}
-		})
-		if flags != "" {
-			fmt.Fprintf(&b, "\n| flag | default | |\n|-|-|-|\n%s", flags)
+		writeCommand(&b, c)
+		for _, sub := range c.Commands() {
+			writeCommand(&b, sub)
 		}
 	}
 	return b.String()
+}
+
+// writeCommand writes what there is to know about a command.
+func writeCommand(b *strings.Builder, c *cobra.Command) {
+	fmt.Fprintf(b, "\n## modferry %s\n\n%s\n", strings.TrimPrefix(c.CommandPath(), "modferry "), about(c))
+	if c.Example != "" {
+		fmt.Fprintf(b, "\n```sh\n%s\n```\n", strings.ReplaceAll(strings.TrimSpace(c.Example), "\n  ", "\n"))
+	}
+	flags := ""
+	c.LocalFlags().VisitAll(func(f *pflag.Flag) {
+		if f.Name != "help" {
+			flags += flagRow(f)
+		}
+	})
+	if flags != "" {
+		fmt.Fprintf(b, "\n| flag | default | |\n|-|-|-|\n%s", flags)
+	}
 }
 
 func about(c *cobra.Command) string {

@@ -12,9 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"modferry/gateway/message"
-	"modferry/modbus"
 	"modferry/modbus/explain"
-	"modferry/modbus/transport"
 )
 
 // sendFlags say over what a request goes: a broker, a TCP server or a serial port.
@@ -22,7 +20,8 @@ type sendFlags struct {
 	broker, gateway, prefix, bus, client string
 	request, response                    string
 	username, passwordFile, ca           string
-	tcp, framing                         string
+	tcp, udp, tls, framing               string
+	cert, key                            string
 	serial, parity, mode                 string
 	baud, stopBits                       int
 	timeout                              time.Duration
@@ -34,7 +33,7 @@ func sendCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "send FRAME", Short: "Send one request over MQTT, TCP or a serial port and explain the reply",
 		Long: "Sends one Modbus request, given as hex text with or without its check code, and explains the reply.\n" +
-			"It goes through a gateway (--broker, --gateway, --bus) or directly to a device (--tcp or --serial).\n" +
+			"It goes through a gateway (--broker, --gateway, --bus) or directly to a device (--tcp, --udp, --tls or --serial).\n" +
 			"The exit code is 0 only if a device answered without an exception.",
 		Example: "  modferry send --broker mqtt://127.0.0.1:1883 --gateway demo --bus line \"01 04 00 01 00 02\"\n" +
 			"  modferry send --tcp 127.0.0.1:5020 010400010002\n" +
@@ -44,29 +43,10 @@ func sendCommand() *cobra.Command {
 			return send(c.Context(), f, strings.Join(args, " "), c.OutOrStdout())
 		},
 	}
+	f.register(c)
 	s := c.Flags()
-	s.StringVar(&f.broker, "broker", "", "`URL` of the broker: mqtt, mqtts, ws or wss")
-	s.StringVar(&f.gateway, "gateway", "", "`NAME` of the gateway")
-	s.StringVar(&f.prefix, "prefix", "", "topic `PREFIX` if it is not modferry/<gateway>")
-	s.StringVar(&f.bus, "bus", "", "`NAME` of the bus")
-	s.StringVar(&f.request, "request", "", "`TOPIC` for requests, of a bus with fixed topics")
-	s.StringVar(&f.response, "response", "", "`TOPIC` for responses, of a bus with fixed topics")
-	s.StringVar(&f.client, "client", "", "`NAME` of this client, as rules know it (default the user name, or a random one)")
-	s.StringVar(&f.username, "username", "", "user `NAME` at the broker")
-	s.StringVar(&f.passwordFile, "password-file", "", "`FILE` with the password (or MODFERRY_PASSWORD in the environment)")
-	s.StringVar(&f.ca, "ca", "", "`FILE` with the CA certificates of the broker (PEM)")
-	s.StringVar(&f.tcp, "tcp", "", "`HOST:PORT` of a Modbus TCP server, instead of a broker")
-	s.StringVar(&f.framing, "framing", "mbap", "`FRAMING` on a TCP connection: mbap, rtu, ascii")
-	s.StringVar(&f.serial, "serial", "", "serial `PORT`, instead of a broker")
-	s.IntVar(&f.baud, "baud", 9600, "`BAUD` rate of the serial port")
-	s.StringVar(&f.parity, "parity", "none", "`PARITY` of the serial port: none, even, odd")
-	s.IntVar(&f.stopBits, "stop-bits", 1, "stop `BITS` of the serial port")
-	s.StringVar(&f.mode, "mode", "rtu", "`MODE` of the serial line: rtu, ascii")
 	s.DurationVar(&f.timeout, "timeout", 5*time.Second, "how long to wait for the reply")
 	s.BoolVar(&f.json, "json", false, "print the result as JSON")
-	offer(c, "framing", "mbap", "rtu", "ascii")
-	offer(c, "mode", "rtu", "ascii")
-	offer(c, "parity", "none", "even", "odd")
 	return c
 }
 
@@ -90,13 +70,13 @@ func send(ctx context.Context, f sendFlags, text string, out io.Writer) error {
 	defer cancel()
 	start := time.Now()
 	var reply []byte // as the request was written
-	switch {
-	case f.broker != "" && f.tcp == "" && f.serial == "":
+	if err := f.checkWay(); err != nil {
+		return err
+	}
+	if f.broker != "" {
 		reply, err = f.throughGateway(ctx, text)
-	case f.broker == "" && (f.tcp == "") != (f.serial == ""):
+	} else {
 		reply, err = f.directly(ctx, request)
-	default:
-		return usage("name one way: --broker URL with --gateway and --bus, or --tcp HOST:PORT, or --serial PORT")
 	}
 	if err != nil {
 		return err
@@ -132,27 +112,6 @@ func (f sendFlags) directly(ctx context.Context, r *message.Request) ([]byte, er
 		return nil, err
 	}
 	return r.Reply(message.Result{Reply: *pdu}), nil
-}
-
-func (f sendFlags) line() (transport.Transporter, error) {
-	framings := map[string]modbus.Framing{"mbap": modbus.TCP, "rtu": modbus.RTU, "ascii": modbus.ASCII}
-	framing, known := framings[f.framing]
-	mode, knownMode := framings[f.mode]
-	switch {
-	case !known:
-		return nil, usage("--framing %s: it must be mbap, rtu or ascii", f.framing)
-	case !knownMode || mode == modbus.TCP:
-		return nil, usage("--mode %s: it must be rtu or ascii", f.mode)
-	case f.serial != "":
-		return transport.NewStream(transport.StreamOptions{Framing: mode, Timeout: f.timeout, Open: transport.DialSerial(transport.SerialOptions{
-			Path: f.serial, Baud: f.baud, Parity: f.parity, DataBits: 8, StopBits: f.stopBits,
-		})}), nil
-	case framing == modbus.TCP:
-		return transport.NewTCP(transport.TCPOptions{Address: f.tcp, Timeout: f.timeout}), nil
-	}
-	return transport.NewStream(transport.StreamOptions{
-		Framing: framing, Timeout: f.timeout, Open: transport.DialTCP(f.tcp, nil),
-	}), nil
 }
 
 // show prints the reply; an exception, or what is no good reply, makes the command fail.

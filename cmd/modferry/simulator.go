@@ -66,6 +66,7 @@ func simulatorCommand() *cobra.Command {
 	f.controlFlags.register(s)
 	s.StringVar(&f.log, "log", "warn", "log `LEVEL`: debug, info, warn, error")
 	offer(c, "profile", profile.Names(configs.Files)...)
+	c.AddCommand(recordCommand())
 	return c
 }
 
