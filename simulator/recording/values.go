@@ -58,7 +58,11 @@ func (c *Recording) columns() (all []*column) {
 // at returns the value of a row; rows are asked for in order.
 func (c *column) at(row int) string {
 	for c.next < len(c.block.changes) && c.block.changes[c.next].row <= row {
-		c.text, _ = cell(c.Field, c.block.of(c.part, c.block.changes[c.next])) // it was tried
+		if values := c.block.of(c.part, c.block.changes[c.next]); c.part.known == nil {
+			c.text = strconv.FormatUint(uint64(values[0]), 10)
+		} else {
+			c.text, _ = cell(c.Field, values) // it was tried
+		}
 		c.next++
 	}
 	return c.text
