@@ -21,6 +21,7 @@ const (
 
 	lag        = time.Second      // how long a record may wait for others before it is written
 	retry      = 10 * time.Second // between attempts to use a file that failed
+	patience   = 6 * retry        // after that long newer records in memory are delivered ahead of a file that cannot be read
 	settleTime = 5 * time.Second  // for the deletion of what was delivered when its context ended
 )
 
@@ -39,9 +40,10 @@ type Options struct {
 
 // Backlog keeps records. Its methods may be called by many goroutines at once.
 type Backlog struct {
-	log   *slog.Logger
-	lag   time.Duration
-	retry time.Duration
+	log      *slog.Logger
+	lag      time.Duration
+	retry    time.Duration
+	patience time.Duration
 
 	mu          sync.Mutex
 	max         int64
@@ -79,7 +81,7 @@ func Open(o Options) (*Backlog, error) {
 // prepare does all that Open does but starting the writer.
 func prepare(o Options) (*Backlog, error) {
 	b := &Backlog{
-		log: o.Logger, lag: lag, retry: retry,
+		log: o.Logger, lag: lag, retry: retry, patience: patience,
 		arrived: make(chan struct{}, 1), urgent: make(chan struct{}, 1), lazy: make(chan struct{}, 1), limits: make(chan struct{}, 1),
 		requests: make(chan func()), owner: store.NewOwner(),
 	}

@@ -45,7 +45,7 @@ func (c *childGateway) prepare() (err error) {
 	if c.b, err = prepare(Options{Dir: c.dir, Max: mib, Rate: 100_000}); err != nil {
 		return err
 	}
-	c.b.lag, c.b.retry = time.Millisecond, 50*time.Millisecond
+	c.b.lag, c.b.retry = time.Millisecond, 50*time.Millisecond // and its patience is longer than a disk fails here
 	processes, err := storetest.Notes(c.dir, noteBegan)
 	if err != nil {
 		return err

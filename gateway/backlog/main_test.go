@@ -42,7 +42,7 @@ func prepared(t testing.TB, o Options) *Backlog {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.lag, b.retry = 10*time.Millisecond, 20*time.Millisecond
+	b.lag, b.retry, b.patience = 10*time.Millisecond, 20*time.Millisecond, 120*time.Millisecond
 	return b
 }
 

@@ -11,10 +11,6 @@ import (
 	"modferry/gateway/message"
 )
 
-// patience is how often a file that cannot be read is tried before the newer records
-// in memory are delivered ahead of it.
-const patience = 6
-
 // batch is records that travel together.
 type batch struct {
 	items     []*item
@@ -174,7 +170,7 @@ func (b *Backlog) oldest() []*item {
 		b.writer.protected, b.writer.held = items[len(items)-1].key, int64(len(items))
 		return items
 	}
-	if err != nil && time.Since(b.writer.failing) < patience*b.retry {
+	if err != nil && time.Since(b.writer.failing) < b.patience {
 		return nil // there may be older ones
 	}
 	b.mu.Lock()
