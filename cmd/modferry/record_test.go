@@ -259,3 +259,44 @@ func FuzzParseSpan(f *testing.F) {
 		}
 	})
 }
+
+// The recording that the page on the virtual device begins with works, and its
+// summary has the keys and the values that the page shows.
+func TestDocsRecording(t *testing.T) {
+	page, err := os.ReadFile("../../docs/simulator.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, found := strings.Cut(string(page), "## Recording a real device\n")
+	if !found {
+		t.Fatal("the section is not there")
+	}
+	tcp, _ := sensor(t)
+	lines := strings.Split(blocks(section, "sh")[0], "\n")
+	dir := filepath.Join(t.TempDir(), "copy")
+	args, ok := commandLine(strings.NewReplacer("192.0.2.7:502", tcp, "--every 1s --for 10m", "--every 20ms --count 5", "--out copy", "--out "+dir).Replace(lines[0]))
+	if !ok {
+		t.Fatal(lines[0])
+	}
+	code, out, errs := modferry(t, append(args, "--json")...)
+	if code != exitGood || errs != "" || lines[1] != "modferry simulator -c copy/simulator.yaml" {
+		t.Fatalf("exit code %d\n%s%s", code, out, errs)
+	}
+	served(t, dir)
+	var shown, got map[string]any
+	if err := json.Unmarshal([]byte(blocks(section, "json")[0]), &shown); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal([]byte(out), &got); err != nil {
+		t.Fatal(err)
+	}
+	for key := range shown {
+		if _, ok := got[key]; !ok {
+			t.Errorf("the summary has no %s", key)
+		}
+	}
+	values := func(m map[string]any) any { return m["moving"].(float64) + m["constant"].(float64) }
+	if len(shown) != len(got) || values(shown) != values(got) || fmt.Sprint(got["holes"]) != fmt.Sprint(shown["holes"]) {
+		t.Errorf("the summary is %s", out)
+	}
+}
