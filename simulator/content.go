@@ -75,7 +75,7 @@ func isBits(f register.Field) bool {
 
 // judge decides about what a register would hold after a write, and replaces codes
 // by what they read back as.
-func judge(r profile.Register, values []uint16) (exception byte) {
+func judge(r *profile.Register, values []uint16) (exception byte) {
 	v, err := r.Decode(data(r.Field, values))
 	if err != nil {
 		return modbus.IllegalDataValue // what means no data is no value to write
@@ -101,7 +101,7 @@ func judge(r profile.Register, values []uint16) (exception byte) {
 
 // resolve replaces a code or its meaning by the one that the register keeps; it is
 // false for what is neither.
-func resolve(r profile.Register, v *register.Value, values []uint16) bool {
+func resolve(r *profile.Register, v *register.Value, values []uint16) bool {
 	for _, c := range r.Codes {
 		if n := v.Float(); n != float64(c.Written) && n != float64(c.Means) {
 			continue

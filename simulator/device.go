@@ -67,7 +67,8 @@ func newDevice(o DeviceOptions, now func() time.Time, log *slog.Logger) (*Device
 func (d *Device) options() server.DeviceOptions {
 	p := d.profile
 	o := server.DeviceOptions{Functions: p.Functions, ServerID: p.ServerID, Identification: p.Identification, Spans: p.Tables[:len(p.Tables):len(p.Tables)]}
-	for _, r := range p.Registers {
+	for i := range p.Registers {
+		r := &p.Registers[i] // shared by all devices of the profile
 		g := server.Guard{
 			Span:  r.Span(),
 			Check: func(values []uint16) byte { return judge(r, values) },
@@ -202,14 +203,14 @@ func (d *Device) Value(name string) (register.Value, error) {
 // does so now.
 func (d *Device) PowerCycle() {
 	d.image.View(func(t *server.Tables) {
-		for _, r := range d.profile.Registers {
-			d.apply(t, r)
+		for i := range d.profile.Registers {
+			d.apply(t, &d.profile.Registers[i])
 		}
 	})
 }
 
 // wrote is what follows a write to a register; the image is locked.
-func (d *Device) wrote(t *server.Tables, r profile.Register) {
+func (d *Device) wrote(t *server.Tables, r *profile.Register) {
 	if r.Corrects != "" {
 		d.fresh.Store(never)
 	}
@@ -221,7 +222,7 @@ func (d *Device) wrote(t *server.Tables, r profile.Register) {
 }
 
 // apply lets a register take effect; the image is locked.
-func (d *Device) apply(t *server.Tables, r profile.Register) {
+func (d *Device) apply(t *server.Tables, r *profile.Register) {
 	if r.Role == profile.Plain {
 		return
 	}

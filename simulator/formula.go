@@ -15,7 +15,7 @@ import (
 
 // newFormula returns what a register that is computed from others holds, NaN if
 // nothing can be computed.
-func (d *Device) newFormula(r profile.Register, m *profile.Formula) (truth, error) {
+func (d *Device) newFormula(r *profile.Register, m *profile.Formula) (truth, error) {
 	e, err := compute.Compile(m.Expression, d.scope(r.Name))
 	if err != nil {
 		return nil, err

@@ -12,7 +12,7 @@ import (
 
 // motion is a register that moves by itself.
 type motion struct {
-	profile.Register
+	*profile.Register
 	profile.Sensor
 	truth
 }
@@ -25,7 +25,8 @@ type truth func(t *server.Tables, n int64) float64
 // are measured.
 func (d *Device) motions() ([]*motion, error) {
 	var all []*motion
-	for _, r := range d.profile.Registers {
+	for i := range d.profile.Registers {
+		r := &d.profile.Registers[i]
 		if !r.Moves() {
 			continue
 		}
@@ -38,7 +39,7 @@ func (d *Device) motions() ([]*motion, error) {
 	return d.ordered(all)
 }
 
-func (d *Device) newTruth(r profile.Register) (truth, error) {
+func (d *Device) newTruth(r *profile.Register) (truth, error) {
 	every := r.Model.Measured().Sample
 	plain := func(at func(elapsed time.Duration) float64) (truth, error) {
 		return func(_ *server.Tables, n int64) float64 { return at(time.Duration(n) * every) }, nil
@@ -86,7 +87,7 @@ func step(m *profile.Steps, at time.Duration) float64 {
 	return m.Values[i]
 }
 
-func count(r profile.Register, m *profile.Counter, at time.Duration) float64 {
+func count(r *profile.Register, m *profile.Counter, at time.Duration) float64 {
 	n := r.Initial + m.Rises*at.Hours()
 	if !m.Rolls || n <= r.Max {
 		return n
@@ -99,7 +100,7 @@ func count(r profile.Register, m *profile.Counter, at time.Duration) float64 {
 }
 
 // smallest returns by how much a register's number can change at least.
-func smallest(r profile.Register) float64 {
+func smallest(r *profile.Register) float64 {
 	if r.Scale == 0 {
 		return 1
 	}
@@ -153,7 +154,7 @@ func (d *Device) correction(t *server.Tables, name string) (sum float64) {
 	return sum
 }
 
-func clamp(v float64, r profile.Register) float64 { return min(max(v, r.Min), r.Max) }
+func clamp(v float64, r *profile.Register) float64 { return min(max(v, r.Min), r.Max) }
 
 // noise returns a number from -1 to 1 that depends on nothing but its arguments:
 // one step of SplitMix64, which spreads neighbouring numbers over all bits.

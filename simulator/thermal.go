@@ -16,7 +16,7 @@ const longestWalk = 1 << 20 // samples
 
 // walk is a register that goes up or down at random.
 type walk struct {
-	profile.Register
+	*profile.Register
 	step float64
 	seed uint64
 	n    int64 // x is its n-th sample
