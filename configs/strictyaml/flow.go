@@ -69,7 +69,11 @@ func (r *reader) flowMapping(start *token.Token) *value {
 		case t.Type == token.CollectEntryType:
 			r.fail(positionOf(t), "a comma without a key before it: remove it")
 		case !r.isKey() || strings.Contains(t.Origin, "\n") && t.Position.Line != r.tokens[r.next+1].Position.Line:
-			r.failAt(t, "expected a key followed by a colon and a space")
+			message := "expected a key followed by a colon and a space"
+			if len(m.entries) > 0 {
+				message += "; a comma inside { } ends a value: put a value that has one in quotes"
+			}
+			r.failAt(t, message)
 		default:
 			m.entries = append(m.entries, r.flowEntry(t))
 			r.separator(token.MappingEndType, "expected , or } here: a comma is missing, the mapping in { } is not closed, or a value such as ${NAME} has no quotes")

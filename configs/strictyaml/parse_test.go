@@ -22,6 +22,7 @@ func TestSyntax(t *testing.T) {
 		{"a: ]", "1:4: a ] without its [: remove it, or put the text in quotes"},
 		{"a: [1, , 2]", "1:8: a comma without a value before it: remove it"},
 		{"a: {b: 1, , c: 2}", "1:11: a comma without a key before it: remove it"},
+		{"a: {compute: dew_point(t, h)}", "1:27: expected a key followed by a colon and a space; a comma inside { } ends a value: put a value that has one in quotes"},
 		{"a: {b, c: 1}", "1:5: expected a key followed by a colon and a space"},
 		{"a: [b: 1]", "1:5: a key in a list: write {b: ...}"},
 		{"a: b: c", "1:5: a colon where none can be: put text with a colon in quotes, or line the key up with the keys around it"},

@@ -30,7 +30,7 @@ func decodeField(m *strictyaml.Map) register.Field {
 	decodeBit(m, &f)
 	f.Count = m.Get("count").Int(0, 1, modbus.MaxReadBits)
 	f.Type = decodeType(m, f, found)
-	f.Order, _ = register.OrderByName(m.Get("order").OneOf(register.Big.String(), register.OrderNames()...))
+	f.Order = decodeOrder(m.Get("order"))
 	noData := m.Get("no_data")
 	if f.Type == 0 || !found {
 		return f // already reported
@@ -110,6 +110,22 @@ func decodeType(m *strictyaml.Map, f register.Field, found bool) register.Type {
 		n.Problemf("bit %d of a register is a bool, not %s: remove type or bit", f.Bit, t)
 	}
 	return t
+}
+
+// letterOrders are what makers call the orders.
+var letterOrders = map[string]register.Order{
+	"ABCD": register.Big, "DCBA": register.Little, "BADC": register.BigSwap, "CDAB": register.LittleSwap, "AB": register.Big, "BA": register.Little,
+}
+
+func decodeOrder(n strictyaml.Node) register.Order {
+	if n.Present() && !n.IsMap() && !n.IsList() {
+		if meant, ok := letterOrders[strings.ToUpper(n.String(""))]; ok {
+			n.Problemf("expected %s, got %s: did you mean %s?", listed(register.OrderNames()), n.Shown(), meant)
+			return meant
+		}
+	}
+	order, _ := register.OrderByName(n.OneOf(register.Big.String(), register.OrderNames()...))
+	return order
 }
 
 // decodeNoData takes contents as numbers of the type (-9999) or of its width (0x8000);

@@ -90,14 +90,15 @@ type Register struct {
 	Name string
 	register.Field
 
-	Initial  float64   // what it holds when the device is new; a block holds it everywhere
-	Each     []float64 // what each place of a block holds instead; nil = Initial
-	Text     string    // likewise, of a text or a time
-	Min, Max float64   // a write outside gets exception 03, a measured value stays inside; infinite if there is none
-	ReadOnly bool      // a write is refused; input registers and discrete inputs always are
-	Refusal  byte      // the exception that it is refused with, 1 to 4; 0 = 2
-	Codes    []Code    // if any: only these may be written, as code or as meaning
-	Coded    bool      // with codes: it reads back as the code, not as the meaning
+	Initial  float64          // what it holds when the device is new; a block holds it everywhere
+	Each     []float64        // what each place of a block holds instead; nil = Initial
+	Text     string           // likewise, of a text or a time
+	Exact    []register.Value // Initial or Each where they are no float64, as whole numbers of 64 bits; nil = they are
+	Min, Max float64          // a write outside gets exception 03, a measured value stays inside; infinite if there is none
+	ReadOnly bool             // a write is refused; input registers and discrete inputs always are
+	Refusal  byte             // the exception that it is refused with, 1 to 4; 0 = 2
+	Codes    []Code           // if any: only these may be written, as code or as meaning
+	Coded    bool             // with codes: it reads back as the code, not as the meaning
 
 	Role     Role   // what the device itself does with it
 	Applies  Moment // when a written value takes effect

@@ -81,8 +81,10 @@ func TestReading(t *testing.T) {
 			Field: register.Field{Table: modbus.Coils, Address: 7, Type: register.Bool, Bit: -1, Scale: 1, Decimals: -1}},
 		`{holding: 7, bit: 15}`: {
 			Field: register.Field{Table: modbus.HoldingRegisters, Address: 7, Type: register.Bool, Bit: 15, Scale: 1, Decimals: -1}},
-		`{discrete: 0, count: 2000, deadband: 2%}`: {
-			Field:    register.Field{Table: modbus.DiscreteInputs, Type: register.Bool, Bit: -1, Count: 2000, Scale: 1, Decimals: -1},
+		`{discrete: 0, count: 2000}`: {
+			Field: register.Field{Table: modbus.DiscreteInputs, Type: register.Bool, Bit: -1, Count: 2000, Scale: 1, Decimals: -1}},
+		`{input: 0, type: uint16, count: 125, deadband: 2%}`: {
+			Field:    register.Field{Table: modbus.InputRegisters, Type: register.Uint16, Bit: -1, Count: 125, Scale: 1, Decimals: -1},
 			Deadband: profile.Deadband{Percent: 2}},
 		`{input: 2, type: float32, order: little-swap, offset: -273.15, decimals: 2, no_data: -9999}`: {
 			Field: register.Field{Table: modbus.InputRegisters, Address: 2, Type: register.Float32, Bit: -1, Order: register.LittleSwap,

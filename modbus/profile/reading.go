@@ -1,6 +1,8 @@
 package profile
 
 import (
+	"cmp"
+	"math"
 	"regexp"
 	"strconv"
 	"strings"
@@ -49,6 +51,9 @@ func decodeReading(e strictyaml.Entry) Reading {
 		r.Compute, r.Field = decodeCompute(compute, m)
 	} else {
 		r.Field = decodeField(m)
+	}
+	if r.Deadband != (Deadband{}) && r.Compute == "" && r.Type != 0 && !r.IsNumber() {
+		m.Get("deadband").Problemf("only numbers have a deadband: remove it")
 	}
 	r.Set = decodeSet(m.Get("set"), r)
 	return r
@@ -130,6 +135,7 @@ func decodeSet(n strictyaml.Node, r Reading) *Set {
 		s.Max = 1
 	default:
 		refuseLimits(low, high, step)
+		checkWritten(n, r.Field)
 		return s
 	}
 	s.Min = number(low, s.Min)
@@ -143,7 +149,52 @@ func decodeSet(n strictyaml.Node, r Reading) *Set {
 	if low.Present() && high.Present() && s.Min > s.Max {
 		n.Problemf("min %v is above max %v", s.Min, s.Max)
 	}
+	if r.IsNumber() && r.Check() == nil {
+		checkLimit(low, r.Field, s.Min)
+		checkLimit(high, r.Field, s.Max)
+		checkStep(step, r.Field, s.Step)
+	}
 	return s
+}
+
+// checkWritten: each name stands for one number.
+func checkWritten(n strictyaml.Node, f register.Field) {
+	for i, name := range f.Names {
+		for _, other := range f.Names[:i] {
+			if other.Name == name.Name {
+				n.Problemf("the numbers %d and %d have the same name %q, so nothing tells which is written: give them different names", other.Number, name.Number, name.Name)
+				return
+			}
+		}
+	}
+}
+
+// checkLimit: what may be written can be held.
+func checkLimit(n strictyaml.Node, f register.Field, limit float64) {
+	if !n.Present() {
+		return
+	}
+	f.Count = 1
+	var err error
+	if f.IsPart() {
+		_, _, err = f.Mask(register.Number(limit))
+	} else {
+		_, err = f.AppendData(nil, register.Number(limit))
+	}
+	if err != nil {
+		n.Problemf("%v", err)
+	}
+}
+
+// checkStep warns of steps between which there is no content.
+func checkStep(n strictyaml.Node, f register.Field, step float64) {
+	if step <= 0 || f.Type == register.Float32 || f.Type == register.Float64 {
+		return
+	}
+	resolution := math.Abs(cmp.Or(f.Scale, 1))
+	if steps := step / resolution; math.Abs(steps-math.Round(steps)) > 1e-9*steps || steps < 0.5 {
+		n.Warnf("the register holds multiples of %v, so not all values in steps of %v can be written exactly: make step a multiple of the scale", resolution, step)
+	}
 }
 
 func refuseLimits(nodes ...strictyaml.Node) {

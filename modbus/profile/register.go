@@ -3,7 +3,6 @@ package profile
 import (
 	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"modferry/configs/strictyaml"
@@ -31,7 +30,8 @@ func decodeRegisters(n strictyaml.Node, readings []Reading) []Register {
 func decodeRegister(e strictyaml.Entry, readings []Reading) Register {
 	m := e.Value.Map()
 	defer m.Done()
-	r := Register{Name: e.Name, Field: registerField(m, e.Name, readings)}
+	field, named := registerField(m, e.Name, readings)
+	r := Register{Name: e.Name, Field: field}
 	r.Min = number(m.Get("min"), math.Inf(-1))
 	r.Max = number(m.Get("max"), math.Inf(1))
 	r.ReadOnly = m.Get("read_only").Bool(false) || r.Table == modbus.InputRegisters || r.Table == modbus.DiscreteInputs
@@ -42,39 +42,9 @@ func decodeRegister(e strictyaml.Entry, readings []Reading) Register {
 	r.Corrects = m.Get("corrects").String("")
 	r.Refusal = byte(m.Get("refusal").Int(0, 1, 4))
 	r.Model = decodeModel(m)
-	decodeInitial(m.Get("initial"), &r)
+	decodeInitial(m.Get("initial"), &r, named)
 	checkRegister(m.Node(), r)
 	return r
-}
-
-// decodeInitial reads what the register holds at first: a value, or one for each place.
-func decodeInitial(n strictyaml.Node, r *Register) {
-	switch {
-	case r.IsText():
-		r.Text = n.String(firstText(r.Type))
-	case n.IsList():
-		for _, item := range n.List() {
-			r.Each = append(r.Each, content(item, 0))
-		}
-		if len(r.Each) != max(1, r.Count) {
-			n.Problemf("there are %d values: the register has %d", len(r.Each), max(1, r.Count))
-		}
-		if len(r.Each) == 1 {
-			r.Initial, r.Each = r.Each[0], nil
-		}
-	default:
-		r.Initial = content(n, firstOf(*r))
-	}
-}
-
-// content reads a number that registers hold, which people also write in hex.
-func content(n strictyaml.Node, def float64) float64 {
-	if n.Present() && !n.IsMap() && !n.IsList() && strings.HasPrefix(strings.ToLower(n.String("")), "0x") {
-		if v, ok := whole(n.String("")); ok && v >= 0 {
-			return float64(v)
-		}
-	}
-	return number(n, def)
 }
 
 // firstOf returns what a register holds at first if nothing is said.
@@ -93,8 +63,9 @@ func firstText(t register.Type) string {
 	return ""
 }
 
-// registerField reads where a register lies. A device knows no names of numbers.
-func registerField(m *strictyaml.Map, name string, readings []Reading) (f register.Field) {
+// registerField reads where a register lies. A device knows no names of numbers: named
+// is the same with those that people know.
+func registerField(m *strictyaml.Map, name string, readings []Reading) (f, named register.Field) {
 	i := slices.IndexFunc(readings, func(r Reading) bool { return r.Name == name && r.Compute == "" })
 	placed := slices.ContainsFunc(tableKeys, func(t tableKey) bool { return m.Get(t.key).Present() })
 	if i >= 0 && !placed {
@@ -102,8 +73,12 @@ func registerField(m *strictyaml.Map, name string, readings []Reading) (f regist
 	} else {
 		f = decodeField(m) // reports a missing place, too
 	}
+	named = f
+	if i >= 0 && len(f.Names)+len(f.Flags) == 0 {
+		named.Names, named.Flags = readings[i].Names, readings[i].Flags
+	}
 	f.Names, f.Flags = nil, nil
-	return f
+	return f, named
 }
 
 func decodeCodes(n strictyaml.Node) []Code {
@@ -188,16 +163,16 @@ func checkInitial(n strictyaml.Node, r Register) {
 		}
 		return
 	}
-	all := r.Each
+	all := r.First().Items()
 	if all == nil {
-		all = []float64{r.Initial}
+		all = []register.Value{r.First()}
 	}
 	for _, v := range all {
-		if v < r.Min || v > r.Max {
+		if v.Float() < r.Min || v.Float() > r.Max {
 			n.Problemf("initial %v is outside min and max", v)
 			return
 		}
-		if _, err := one.AppendData(nil, register.Number(v)); err != nil {
+		if _, err := one.AppendData(nil, v); err != nil {
 			n.Problemf("initial %v does not fit into %s", v, r.Type)
 			return
 		}
@@ -210,10 +185,14 @@ func (r Register) IsText() bool { return r.Type == register.String || r.Type.IsT
 // First returns what the register holds when the device is new: one value, which
 // each place of a block holds, or a list of all.
 func (r Register) First() register.Value {
-	if r.IsText() {
+	switch {
+	case r.IsText():
 		return register.Text(r.Text)
-	}
-	if r.Each == nil {
+	case len(r.Exact) == 1:
+		return r.Exact[0]
+	case r.Exact != nil:
+		return register.List(slices.Clone(r.Exact))
+	case r.Each == nil:
 		return register.Number(r.Initial)
 	}
 	items := make([]register.Value, len(r.Each))

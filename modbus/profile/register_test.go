@@ -47,6 +47,46 @@ func TestRegisterOfAReadingWithNames(t *testing.T) {
 	}
 }
 
+// A register holds at first what its description says, in the words of its reading.
+func TestInitial(t *testing.T) {
+	const enum, flags = `{holding: 1, type: uint16, enum: {0: idle, 5: heat}}`, `{holding: 1, type: uint16, flags: {0: door, 7: hot}}`
+	for _, c := range []struct{ reading, register, want string }{
+		{enum, `{initial: heat}`, "5"},
+		{enum, `{initial: 3}`, "3"},
+		{enum, `{}`, "0"},
+		{flags, `{initial: [door, hot]}`, "129"},
+		{flags, `{initial: hot}`, "128"},
+		{flags, `{initial: []}`, "0"},
+		{flags, `{initial: 0x81}`, "129"},
+		{"{coil: 1}", `{initial: true}`, "1"},
+		{"{coil: 1}", `{initial: false}`, "0"},
+		{"{coil: 1}", `{coil: 4, count: 3, initial: [true, 0, false]}`, "[1,0,0]"},
+		{"{coil: 1}", `{holding: 1, type: uint32, initial: 0xFFFFFFFF}`, "4294967295"},
+		{"{coil: 1}", `{holding: 1, type: uint64, initial: 18446744073709551615}`, "18446744073709551615"},
+		{"{coil: 1}", `{holding: 1, type: uint64, initial: 0xFFFFFFFFFFFFFFFF}`, "18446744073709551615"},
+		{"{coil: 1}", `{holding: 1, type: int64, initial: 9007199254740993}`, "9007199254740993"},
+		{"{coil: 1}", `{holding: 1, type: int64, initial: -9223372036854775807}`, "-9223372036854775807"},
+		{"{coil: 1}", `{holding: 1, type: int64, count: 2, initial: [1, 9007199254740993]}`, "[1,9007199254740993]"},
+		{"{coil: 1}", `{holding: 1, type: uint16, enum: {2: two}, initial: two}`, "2"},
+		{"{coil: 1}", `{holding: 1, type: int16, scale: 0.1, initial: -20.5}`, "-20.5"},
+	} {
+		r, err := parseRegister(t, c.reading, c.register)
+		if err != nil || r.First().String() != c.want {
+			t.Errorf("%s of %s: %s, %v; want %s", c.register, c.reading, r.First(), err, c.want)
+		}
+	}
+	for _, c := range []struct{ reading, register, says string }{
+		{enum, `{initial: het}`, `expected a number or a name, got "het": known are idle, heat`},
+		{flags, `{initial: [dor]}`, `expected a flag, got "dor": known are door, hot`},
+		{"{coil: 1}", `{holding: 1, type: uint16, initial: true}`, "expected a number"},
+		{"{coil: 1}", `{holding: 1, type: int64, initial: 9223372036854775808}`, "does not fit into int64"},
+	} {
+		if _, err := parseRegister(t, c.reading, c.register); err == nil || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s of %s: %v; want %q", c.register, c.reading, err, c.says)
+		}
+	}
+}
+
 func TestRegisterOfATextOrTime(t *testing.T) {
 	for text, want := range map[string]string{
 		`{input: 1, type: string, count: 4, initial: MF-100}`:                    `"MF-100"`,

@@ -60,7 +60,7 @@ var kinds = []struct {
 	{holding(register.String, count(2)), "00000000", `""`},
 	{holding(register.String, count(2)), "220A5C00", `"\"\u000a\\"`},
 	{holding(register.String, count(2)), "20C3A900", `" é"`},
-	{holding(register.String, count(3)), "007FC2850000", `"\u0000\u007f\u0085"`},
+	{holding(register.String, count(3)), "017FC2850000", `"\u0001\u007f\u0085"`},
 
 	{holding(register.TimeUnix), "00000000", `"1970-01-01T00:00:00Z"`},
 	{holding(register.TimeUnix), "FFFFFFFF", `"2106-02-07T06:28:15Z"`},
@@ -122,6 +122,8 @@ func TestWhatIsReadOnly(t *testing.T) {
 		data, json string
 	}{
 		{holding(register.String, count(3)), "4D4620200020", `"MF"`},
+		{holding(register.String, count(3)), "4D462000FF41", `"MF"`}, // what is behind a NUL is of no meaning
+		{holding(register.String, count(3)), "0000FF414243", `""`},
 		{holding(register.String, count(2)), "E9200000", `"é"`},       // Latin-1
 		{holding(register.String, count(2)), "80FF0000", `"\u0080ÿ"`}, // likewise
 		{holding(register.String, count(3)), "C3A9FF000000", `"Ã©ÿ"`},

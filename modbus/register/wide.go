@@ -1,6 +1,7 @@
 package register
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"strings"
@@ -39,9 +40,11 @@ func (d *Decoder) allNoData(data []byte) bool {
 	return false
 }
 
-// text returns the text in a device's bytes without the NULs and spaces it is filled
-// up with. What is no UTF-8 is Latin-1, where each byte is a character.
+// text returns the text in a device's bytes: up to the first NUL, behind which devices
+// leave what was there before, and without the spaces it is filled up with. What is no
+// UTF-8 is Latin-1, where each byte is a character.
 func text(data []byte) string {
+	data, _, _ = bytes.Cut(data, []byte{0})
 	data = data[:len(data)-trailing(data)]
 	if utf8.Valid(data) {
 		return string(data)
@@ -54,7 +57,7 @@ func text(data []byte) string {
 }
 
 func trailing(data []byte) (n int) {
-	for n < len(data) && (data[len(data)-1-n] == 0 || data[len(data)-1-n] == ' ') {
+	for n < len(data) && data[len(data)-1-n] == ' ' {
 		n++
 	}
 	return n
@@ -166,6 +169,9 @@ func (f *Field) appendText(dst []byte, v Value) ([]byte, error) {
 	text, ok := v.Text()
 	if !ok {
 		return dst, fmt.Errorf("%s where %s needs a text in quotes", v.JSON(), f.Type)
+	}
+	if strings.ContainsRune(text, 0) {
+		return dst, fmt.Errorf("%s has a NUL in it, where a text ends at the device", v.JSON())
 	}
 	if len(text) > f.size() {
 		return dst, &RangeError{v, *f}
