@@ -89,7 +89,7 @@ func (p *Poller) isResting(h hole) bool {
 // tellLacks logs once which readings the device turned out not to have.
 func (p *Poller) tellLacks() {
 	if len(p.lacks) > 0 {
-		p.o.Log.Warn("the device refuses readings; they are bad, and tried again from time to time", "readings", p.lacks, "error", p.why)
+		p.o.Log.Warn("the device refuses readings; they are bad, and tried again from time to time", "readings", p.lacks, "error", described(p.why))
 		p.lacks, p.why = nil, nil
 	}
 }

@@ -23,11 +23,9 @@ import (
 	"sync"
 	"time"
 
-	"modferry/gateway/bus"
 	"modferry/gateway/config"
 	"modferry/gateway/message"
 	"modferry/modbus"
-	"modferry/modbus/transport"
 )
 
 // Options describe the polling of one device. The functions that publish must not
@@ -56,7 +54,7 @@ type Poller struct {
 	schedule *schedule
 	early    ahead
 	learner
-	trouble string   // the kind that was logged last
+	trouble trouble
 	round   round    // what the present round brought so far
 	inputs  []string // readings of other devices that are computed with
 	wanted  *wanted
@@ -105,9 +103,7 @@ const gather = time.Millisecond
 // took gives each reading of a read what came back for it: the data of the reply, or
 // why there is none. It is called once for every read, and then [Poller.finish].
 func (p *Poller) took(r *Read, data []byte, err error) {
-	if !r.alone || !isRefusal(err) && err != nil { // what is refused alone is told elsewhere
-		p.logTrouble(err)
-	}
+	p.logTrouble(r, err)
 	now := time.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -209,32 +205,6 @@ func (p *Poller) tellGroup() {
 		}
 	}
 	p.o.Group(group.JSON())
-}
-
-func (p *Poller) logTrouble(err error) {
-	kind := troubleOf(err)
-	if kind == p.trouble {
-		return
-	}
-	if p.trouble = kind; err != nil {
-		p.o.Log.Warn("cannot read the device", "error", err)
-	} else {
-		p.o.Log.Info("the device answers")
-	}
-}
-
-// troubleOf tells kinds of trouble apart whose texts go on changing.
-func troubleOf(err error) string {
-	var failed *transport.Error
-	switch {
-	case err == nil:
-		return ""
-	case errors.Is(err, bus.ErrResting):
-		return transport.Timeout.String() // it rests because of that
-	case errors.As(err, &failed):
-		return failed.Kind.String()
-	}
-	return err.Error()
 }
 
 // isAnswer reports whether the device said something: a reply, or an exception of its own.

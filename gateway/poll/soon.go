@@ -49,7 +49,7 @@ func (p *Poller) readWanted() {
 	p.early.forget() // it may be of before what was written
 	for _, i := range p.wanted.take() {
 		s := p.readings[i].Span()
-		r := Read{Table: s.Table, Address: s.Address, Quantity: s.Quantity, Readings: []int{i}}
+		r := Read{Table: s.Table, Address: s.Address, Quantity: s.Quantity, Readings: []int{i}, alone: p.rest[holeOf(s)] != nil}
 		data, err := p.read(&r)
 		if isEnd(err) {
 			return
