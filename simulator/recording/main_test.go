@@ -12,6 +12,7 @@ import (
 
 	"modferry/configs"
 	"modferry/modbus"
+	"modferry/modbus/transport"
 	"modferry/simulator"
 	"modferry/simulator/recording"
 )
@@ -23,8 +24,21 @@ const patience = 10 * time.Second
 // bench is a virtual device whose time stands still unless it is stepped.
 type bench struct {
 	*simulator.Simulator
-	recording.Line
+	line  transport.Transporter
 	clock *simulator.Clock
+}
+
+// silence is how long is waited at the one address where a device is silent; all else
+// is answered some time.
+const silence = 100 * time.Millisecond
+
+// Ask asks the device.
+func (b *bench) Ask(ctx context.Context, unit byte, q modbus.PDU) (modbus.PDU, error) {
+	line := recording.Line{Transporter: b.line, Timeout: patience}
+	if s := modbus.Spans(q)[0]; s.Table == modbus.HoldingRegisters && s.Address <= silentAt && s.End() > silentAt {
+		line.Timeout = silence
+	}
+	return line.Ask(ctx, unit, q)
 }
 
 var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
@@ -59,12 +73,12 @@ func open(t testing.TB, file string, text []byte) *bench {
 			t.Error(err)
 		}
 	})
-	return &bench{s, recording.Line{Transporter: line, Timeout: 50 * time.Millisecond}, clock}
+	return &bench{s, line, clock}
 }
 
 // options record the device by its clock, which each wait steps.
 func (b *bench) options(o recording.Options) recording.Options {
-	o.Line, o.From = b.Line, "memory"
+	o.Line, o.From = b, "memory"
 	o.Now = b.clock.Now
 	o.Wait = func(ctx context.Context, until time.Time) error {
 		if err := b.clock.Step(until.Sub(b.clock.Now())); err != nil {

@@ -13,6 +13,7 @@ const MaxRows = 1_000_000
 
 const (
 	maxFile   = 60 << 20  // of the CSV file; a replay reads 64 MiB
+	maxWork   = 2 << 30   // that a simulator reads at its start, which is the file once for each column
 	maxMemory = 256 << 20 // of what is kept until the files are written
 	cellSize  = 12        // at most for each address that moves, about
 	rowSize   = 16        // of a row's time

@@ -111,8 +111,8 @@ func typed(b *block, p part, unit byte) (e entry, ok bool) {
 		return entry{}, false
 	}
 	e = entry{Register: *p.known, part: p}
-	e.Model, e.Corrects, e.Text, e.Each = nil, "", "", nil // what was read is corrected already
-	e.Decimals = register.Auto                             // nothing is rounded
+	e.Model, e.Corrects, e.Text, e.Each, e.Exact = nil, "", "", nil, nil // what was read is corrected already
+	e.Decimals = register.Auto                                           // nothing is rounded
 	empty := false
 	for i, c := range b.changes {
 		values := b.of(p, c)

@@ -73,7 +73,8 @@ func (r *Recorder) full() bool {
 		moving += b.moving
 	}
 	rows := len(r.times)
-	return rows >= MaxRows || rows*(rowSize+cellSize*moving) >= maxFile || r.memory >= maxMemory
+	file := int64(rows) * int64(rowSize+cellSize*moving)
+	return rows >= MaxRows || file >= maxFile || file*int64(moving) >= maxWork || r.memory >= maxMemory
 }
 
 // checkpoint saves what there is, if that was not done for some time.

@@ -205,10 +205,10 @@ func TestFull(t *testing.T) {
 		return p, nil
 	}}
 	c, err := record(t, recording.Options{Line: device, Spans: spans(modbus.Span{Table: modbus.InputRegisters, Quantity: 125})})
-	if err != nil || c.End != recording.Full || c.Rows < 30_000 {
-		t.Fatalf("%+v, %v", c, err)
+	if err != nil || c.End != recording.Full || c.Rows < 10_000 {
+		t.Fatalf("%d rows, %s, %v", c.Rows, c.End, err)
 	}
-	if size := recording.ValuesSize(c); size > 64<<20 || size < 20<<20 {
+	if size := recording.ValuesSize(c); size > 64<<20 || size < 5<<20 {
 		t.Errorf("the file has %d bytes", size)
 	}
 }
