@@ -133,13 +133,13 @@ func TestSetExpires(t *testing.T) {
 	t.Parallel()
 	d, broker := newPLC(t), gatewaytest.Mosquitto(t, gatewaytest.MosquittoOptions{NoDelay: true})
 	hold, held := make(chan struct{}), make(chan struct{}, 1)
-	d.twist = func(unit byte, _ modbus.PDU, honest func() modbus.PDU) (modbus.PDU, bool) {
+	d.begin(func(unit byte, _ modbus.PDU, honest func() modbus.PDU) (modbus.PDU, bool) {
 		if unit == 7 {
 			held <- struct{}{}
 			<-hold
 		}
 		return honest(), true
-	}
+	})
 	app := startAt(t, broker.URL(), fmt.Sprintf("mqtt: {url: %q, version: \"5\"}\n", broker.URL())+setYAML(d.addr))
 	in := results(app)
 	app.Publish("modferry/w/bus/b/request/slow", 1, false, `{"id":1,"unit":7,"function":3,"address":1,"quantity":1,"timeout_ms":5000}`)

@@ -30,9 +30,9 @@ func TestRow19KilledSetsAreMadeOnce(t *testing.T) {
 			broker := gatewaytest.Mosquitto(t, gatewaytest.MosquittoOptions{NoDelay: true})
 			d := newPLC(t)
 			var mute atomic.Bool
-			d.twist = func(_ byte, p modbus.PDU, honest func() modbus.PDU) (modbus.PDU, bool) {
+			d.begin(func(_ byte, p modbus.PDU, honest func() modbus.PDU) (modbus.PDU, bool) {
 				return honest(), !mute.Load() || !modbus.IsWrite(p.FunctionCode)
-			}
+			})
 			app := gatewaytest.Client(t, broker.URL(), gatewaytest.ClientOptions{})
 			in := results(app)
 			p := newProgram(t, app, fmt.Sprintf("data_dir: %q\nmqtt: {url: %q, version: %q}\n%s", t.TempDir(), broker.URL(), version,
@@ -133,7 +133,7 @@ func TestSetAfterAReload(t *testing.T) {
 func TestSetOfASilentUnit(t *testing.T) {
 	t.Parallel()
 	d := newPLC(t)
-	d.twist = func(unit byte, _ modbus.PDU, honest func() modbus.PDU) (modbus.PDU, bool) { return honest(), unit != 2 }
+	d.begin(func(unit byte, _ modbus.PDU, honest func() modbus.PDU) (modbus.PDU, bool) { return honest(), unit != 2 })
 	app := start(t, fmt.Sprintf(`gateway: w
 buses: {b: {tcp: %q, timeout: 100ms}}
 devices:

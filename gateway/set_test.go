@@ -1,69 +1,14 @@
 package gateway_test
 
 import (
-	"encoding/hex"
 	"fmt"
-	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 
 	"modferry/gateway/gatewaytest"
 	"modferry/modbus"
-	"modferry/modbus/server"
 )
-
-// plc is a device with coils and holding registers that keeps every write that reaches
-// it, and every read that belongs to one.
-type plc struct {
-	*server.Device
-	addr  string
-	twist func(unit byte, p modbus.PDU, honest func() modbus.PDU) (reply modbus.PDU, ok bool) // answers otherwise; nil = it does not
-
-	mu   sync.Mutex
-	seen []string // requests in hex digits: function and data
-}
-
-func newPLC(t *testing.T, functions ...byte) *plc {
-	t.Helper()
-	d, err := server.NewDevice(server.DeviceOptions{Functions: functions, Spans: []modbus.Span{
-		{Table: modbus.HoldingRegisters, Address: 0, Quantity: 200}, {Table: modbus.Coils, Address: 0, Quantity: 200},
-	}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &plc{Device: d}
-	p.addr = modbusServer(t, p.answer)
-	return p
-}
-
-func (p *plc) answer(unit byte, request modbus.PDU) (modbus.PDU, bool) {
-	p.mu.Lock()
-	p.seen = append(p.seen, strings.ToUpper(hex.EncodeToString(append([]byte{request.FunctionCode}, request.Data...))))
-	p.mu.Unlock()
-	honest := func() modbus.PDU {
-		reply, _ := p.Handle(unit, request)
-		return reply
-	}
-	if p.twist != nil {
-		return p.twist(unit, request, honest)
-	}
-	return honest(), true
-}
-
-// since returns what came after the first n requests, without the reads that a poll makes, too.
-func (p *plc) since(n int) []string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return slices.DeleteFunc(slices.Clone(p.seen[n:]), func(s string) bool { return s[:2] == "03" || s[:2] == "01" })
-}
-
-func (p *plc) requests() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return len(p.seen)
-}
 
 // setYAML is a bus that is read-only, and readings of each kind that can be set.
 func setYAML(addr string) string {
@@ -271,7 +216,7 @@ func TestSetVerify(t *testing.T) {
 	d := newPLC(t)
 	var now atomic.Value
 	now.Store("")
-	d.twist = func(_ byte, p modbus.PDU, honest func() modbus.PDU) (modbus.PDU, bool) {
+	d.begin(func(_ byte, p modbus.PDU, honest func() modbus.PDU) (modbus.PDU, bool) {
 		write, mode := modbus.IsWrite(p.FunctionCode), now.Load()
 		switch {
 		case mode == "ignores" && write:
@@ -288,7 +233,7 @@ func TestSetVerify(t *testing.T) {
 			return modbus.ExceptionPDU(p.FunctionCode, modbus.ServerDeviceFailure), true
 		}
 		return honest(), true
-	}
+	})
 	app := start(t, setYAML(d.addr))
 	in := results(app)
 	first := app.Subscribe("modferry/w/device/d/checked", 1)
