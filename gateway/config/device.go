@@ -42,6 +42,7 @@ func (d *decoder) device(e strictyaml.Entry, buses []Bus) Device {
 		m.Node().Problemf("the device has nothing to read: add a profile, or readings")
 	}
 	checkReadings(own, p)
+	checkClasses(m, v)
 	return v
 }
 

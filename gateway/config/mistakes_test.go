@@ -170,15 +170,26 @@ func TestOneMistake(t *testing.T) {
 }
 
 func TestWarnings(t *testing.T) {
+	device := func(keys string) string { return minimal("tcp: h", "devices: {d: {bus: b, "+keys+"}}") }
 	for text, want := range map[string]string{
-		minimal("tcp: h, allow: [{functions: read}]", ""):                                                    "reading is always allowed",
-		minimal("tcp: h, allow: []", ""):                                                                     "stays read-only",
-		minimal("tcp: h, request: abc, allow: [{clients: [a]}]", ""):                                         "cannot tell clients apart",
-		minimal("tcp: h", "  c: {tcp: 'h:502', framing: rtu}"):                                               "bus b reaches the same address with another framing or TLS",
-		minimal("tls: h", "  c: {tls: h, server_name: x}"):                                                   "bus b reaches the same address with another framing or TLS",
-		minimal("tcp: h", "mqtt: {reply_topics: apps/#}"):                                                    "only requests of MQTT 5 name a response topic",
-		"gateway: w\nbroker: {mqtt: '0.0.0.0:1883', users: {a: {password: x}}}\nbuses: {b: {tcp: h}}\n":      "passwords cross the network in the clear: add tls",
-		"gateway: w\nbroker: {users: {a: {password: x}}}\nhttp: {listen: '[::]:80'}\nbuses: {b: {tcp: h}}\n": "passwords cross the network in the clear: add tls",
+		minimal("tcp: h, allow: [{functions: read}]", ""):                                                          "reading is always allowed",
+		minimal("tcp: h, allow: []", ""):                                                                           "stays read-only",
+		minimal("tcp: h, request: abc, allow: [{clients: [a]}]", ""):                                               "cannot tell clients apart",
+		minimal("tcp: h", "  c: {tcp: 'h:502', framing: rtu}"):                                                     "bus b reaches the same address with another framing or TLS",
+		minimal("tls: h", "  c: {tls: h, server_name: x}"):                                                         "bus b reaches the same address with another framing or TLS",
+		minimal("tcp: h", "mqtt: {reply_topics: apps/#}"):                                                          "only requests of MQTT 5 name a response topic",
+		"gateway: w\nbroker: {mqtt: '0.0.0.0:1883', users: {a: {password: x}}}\nbuses: {b: {tcp: h}}\n":            "passwords cross the network in the clear: add tls",
+		"gateway: w\nbroker: {users: {a: {password: x}}}\nhttp: {listen: '[::]:80'}\nbuses: {b: {tcp: h}}\n":       "passwords cross the network in the clear: add tls",
+		device("unit: 1, readings: {r: {input: 1, type: int16, class: temprature}}"):                               "has no class temprature, so it is left out: did you mean temperature?",
+		device("unit: 1, readings: {r: {input: 1, type: int16, class: problem}}"):                                  "no class problem of numbers",
+		device("unit: 1, readings: {r: {coil: 1, class: temperature}}"):                                            "no class temperature of true and false",
+		device("unit: 1, readings: {r: {input: 1, type: string, count: 2, class: power}}"):                         "no class power of names and texts",
+		device("unit: 1, readings: {r: {input: 1, type: int16, class: energy, unit: kW}}"):                         "class energy does not go with the unit kW, and is left out for Home Assistant: its units are J, kJ",
+		device("unit: 1, readings: {r: {input: 1, type: int16, class: power}}"):                                    "class power needs a unit",
+		device("unit: 1, readings: {a: {input: 1, type: int16}, r: {compute: a, class: energy, unit: kW}}"):        "class energy does not go with the unit kW",
+		device("unit: 1, readings: {r: {holding: 1, type: int16, scale: 0.1, set: {min: 0, max: 9, step: 0.25}}}"): "the register holds multiples of 0.1, so not all values in steps of 0.25",
+		device("unit: 1, readings: {r: {holding: 1, type: int16, set: {min: 0, max: 9, step: 0.5}}}"):              "the register holds multiples of 1",
+		device("unit: 1, readings: {r: {holding: 1, type: int16, scale: 0.1, set: {min: 0, max: 9, step: 0.3}}, s: {holding: 2, type: float32, set: {min: 0, max: 9, step: 0.3}}, t: {coil: 1, class: battery}, u: {input: 1, type: int16, unit: W, class: power}, v: {input: 3, type: uint16, enum: {1: a}, class: enum}, w: {input: 3, type: uint16, class: pm}}"): "no class pm",
 	} {
 		c := parse(t, text)
 		if len(c.Warnings) != 1 || !strings.Contains(c.Warnings[0].String(), want) {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"modferry/gateway/config"
+	"modferry/gateway/homeassistant/class"
 	"modferry/modbus/profile"
 	"modferry/modbus/register"
 )
@@ -54,24 +55,20 @@ func boolean(r profile.Reading, payload string, e entity) (string, entity) {
 		on, off = "True", "False"
 	}
 	if r.Set == nil {
-		e.DeviceClass = oneOf(binaryClasses, r.Class)
+		e.DeviceClass = class.Binary(r.Class)
 		e.PayloadOn, e.PayloadOff = on, off
 		return binarySensor, e
 	}
-	e.DeviceClass = oneOf(switchClasses, r.Class)
+	e.DeviceClass = class.Switch(r.Class)
 	e.PayloadOn, e.PayloadOff, e.StateOn, e.StateOff = "true", "false", on, off
 	return switching, e
 }
 
 func numeric(r profile.Reading, e entity) (string, entity) {
-	component := sensor
-	if r.Set != nil {
-		component = number
-	}
 	e.Unit = r.Unit
-	e.DeviceClass = numericClass(component, r.Class, r.Unit)
+	e.DeviceClass = class.Numeric(r.Set != nil, r.Class, r.Unit)
 	if r.Set == nil {
-		e.StateClass = stateClass(r.Class)
+		e.StateClass = class.State(r.Class)
 		if r.Decimals >= 0 {
 			e.Precision = &r.Decimals
 		}
@@ -153,9 +150,9 @@ func textual(r profile.Reading, payload string, e entity) (string, entity) {
 // that only bools have are bools, and all others are shown as they are.
 func computed(r profile.Reading, payload string, e entity) (string, entity) {
 	switch {
-	case r.Unit != "" || numericClass(sensor, r.Class, "") != "":
+	case r.Unit != "" || class.Numeric(false, r.Class, "") != "":
 		return numeric(r, e)
-	case oneOf(binaryClasses, r.Class) != "":
+	case class.Binary(r.Class) != "":
 		return boolean(r, payload, e)
 	}
 	return sensor, e

@@ -1,6 +1,11 @@
-package homeassistant
+// Package class knows the device classes of Home Assistant: what is measured or
+// switched, and in which units. They are those of the documentation of its integrations
+// sensor, number, binary_sensor and switch; classes without meaning for readings, such
+// as date and monetary, are left out.
+package class
 
 import (
+	"maps"
 	"slices"
 	"strings"
 )
@@ -9,7 +14,7 @@ import (
 // the integrations sensor and number lists them. None stands for no unit.
 const none = "-"
 
-var units = map[string]string{
+var byClass = map[string]string{
 	"absolute_humidity":                "g/m³ mg/m³",
 	"apparent_power":                   "mVA VA kVA",
 	"aqi":                              none,
@@ -80,18 +85,25 @@ var switchClasses = strings.Fields("outlet switch")
 // totals are classes of what is counted; of what is measured there are averages.
 var totals = strings.Fields("energy reactive_energy gas water volume")
 
-// numericClass returns the class if values of this unit may have it, "" otherwise.
-func numericClass(component, class, unit string) string {
-	allowed, known := units[class]
+// Numeric returns the class if numbers of this unit may have it, "" otherwise. Those that
+// can be set do not have all.
+func Numeric(set bool, class, unit string) string {
+	allowed, known := byClass[class]
 	unit = strings.ReplaceAll(unit, "µ", "μ") // the micro sign for the Greek letter
 	if unit == "" {
 		unit = none
 	}
-	if !known || component == number && slices.Contains(onlySensor, class) || !slices.Contains(strings.Fields(allowed), unit) {
+	if !known || set && slices.Contains(onlySensor, class) || !slices.Contains(strings.Fields(allowed), unit) {
 		return ""
 	}
 	return class
 }
+
+// Binary returns the class if a bool may have it, "" otherwise.
+func Binary(class string) string { return oneOf(binaryClasses, class) }
+
+// Switch returns the class if a bool that can be set may have it, "" otherwise.
+func Switch(class string) string { return oneOf(switchClasses, class) }
 
 func oneOf(classes []string, class string) string {
 	if slices.Contains(classes, class) {
@@ -100,9 +112,9 @@ func oneOf(classes []string, class string) string {
 	return ""
 }
 
-// stateClass says how statistics are made of a number: a count goes on for ever and
+// State says how statistics are made of a number: a count goes on for ever and
 // begins again where it falls; a direction has no average.
-func stateClass(class string) string {
+func State(class string) string {
 	switch {
 	case slices.Contains(totals, class):
 		return "total_increasing"
@@ -111,3 +123,29 @@ func stateClass(class string) string {
 	}
 	return "measurement"
 }
+
+// Names returns all classes of readings, sorted.
+func Names() []string {
+	all := slices.Concat(slices.Collect(maps.Keys(byClass)), binaryClasses, switchClasses, texts)
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
+// texts are classes of names and times, which have them anyway.
+var texts = strings.Fields("enum timestamp")
+
+// Units returns the units in words of the numbers that a class is for; ok is false if
+// it is for none.
+func Units(class string) (units string, ok bool) {
+	allowed, ok := byClass[class]
+	words := strings.Fields(allowed)
+	for i, w := range words {
+		if w == none {
+			words[i] = "no unit"
+		}
+	}
+	return strings.Join(words, ", "), ok
+}
+
+// OfText reports whether names or times have the class.
+func OfText(class string) bool { return slices.Contains(texts, class) }
