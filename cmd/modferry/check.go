@@ -19,10 +19,11 @@ func checkCommand() *cobra.Command {
 		Use: "check -c FILE", Short: "Check a gateway's configuration and report every mistake at once",
 		Long: "Checks a gateway's configuration and reports every mistake at once.\n\n" +
 			"With --plan it also prints what the gateway will read of each device, and the load of each bus that comes\n" +
-			"of it, and warns of a bus that is busy for more than 80 % of the time; the exit code stays 0. Readings that\n" +
-			"are due at the same time are read together, so a device has a list for each combination of its intervals.\n" +
-			"The load counts the bytes of requests and replies, the silence of 3.5 characters around each, the delay of\n" +
-			"the bus, and a response time of the device that is assumed: 10 ms on serial lines, 5 ms on networks. What a\n" +
+			"of it, and warns of a bus that is busy for more than 80 % of the time; the exit code stays 0. A device has\n" +
+			"a list of requests for the readings of each interval, and after these others for intervals that are due at\n" +
+			"the same time, as their readings are read together. Computed readings cost no request, and are named. The\n" +
+			"load counts the bytes of requests and replies, the silence of 3.5 characters around each, the delay of the\n" +
+			"bus, and a response time of the device that is assumed: 10 ms on serial lines, 5 ms on networks. What a\n" +
 			"device refuses, and is therefore read in more requests, is found out when the gateway runs.",
 		Example: "  modferry check -c gateway.yaml\n  modferry check --plan -c gateway.yaml",
 		RunE: func(c *cobra.Command, _ []string) error {

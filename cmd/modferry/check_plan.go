@@ -1,9 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"math"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -30,9 +33,10 @@ type busPlan struct {
 }
 
 type devicePlan struct {
-	Device string      `json:"device"`
-	Unit   byte        `json:"unit"`
-	Rounds []roundPlan `json:"rounds"`
+	Device   string      `json:"device"`
+	Unit     byte        `json:"unit"`
+	Rounds   []roundPlan `json:"rounds"`             // the most frequent first
+	Computed []string    `json:"computed,omitempty"` // readings that are not read
 }
 
 // roundPlan is what is read when readings of these intervals are due together.
@@ -40,6 +44,8 @@ type roundPlan struct {
 	Every     []string   `json:"every"`
 	PerSecond float64    `json:"per_second"`
 	Reads     []readPlan `json:"reads"`
+
+	intervals []time.Duration // of Every
 }
 
 type readPlan struct {
@@ -75,7 +81,7 @@ func planOf(c *config.Config) []busPlan {
 func planOfDevice(d config.Device, rounds []poll.Round) devicePlan {
 	p := devicePlan{Device: d.Name, Unit: d.Unit, Rounds: []roundPlan{}}
 	for _, r := range rounds {
-		round := roundPlan{PerSecond: math.Round(r.PerSecond*1e6) / 1e6}
+		round := roundPlan{PerSecond: math.Round(r.PerSecond*1e6) / 1e6, intervals: r.Every}
 		for _, e := range r.Every {
 			round.Every = append(round.Every, interval(e))
 		}
@@ -88,11 +94,29 @@ func planOfDevice(d config.Device, rounds []poll.Round) devicePlan {
 		}
 		p.Rounds = append(p.Rounds, round)
 	}
+	for _, r := range d.Readings {
+		if r.Compute != "" {
+			p.Computed = append(p.Computed, r.Name)
+		}
+	}
 	return p
 }
 
-// rounded keeps one decimal.
-func rounded(v float64) float64 { return math.Round(v*10) / 10 }
+// rounded keeps one decimal, and of what is below 1 two digits.
+func rounded(v float64) float64 {
+	unit := 10.0
+	for ; v > 0 && v*unit < 10 && unit < 1e12; unit *= 10 {
+	}
+	return math.Round(v*unit) / unit
+}
+
+// decimal writes what is rounded.
+func decimal(v float64) string {
+	if v >= 1 {
+		return strconv.FormatFloat(v, 'f', 1, 64)
+	}
+	return strconv.FormatFloat(v, 'f', -1, 64)
+}
 
 // interval writes a duration as a configuration does: 1m, not 1m0s.
 func interval(d time.Duration) string {
@@ -130,30 +154,40 @@ func (p *busPlan) load() string {
 	if p.Requests == 0 {
 		return "nothing is read"
 	}
-	text := fmt.Sprintf("%.1f requests and %.1f bytes per second, ", p.Requests, p.Bytes)
+	text := fmt.Sprintf("%s requests and %s bytes per second, ", decimal(p.Requests), decimal(p.Bytes))
 	assumed := fmt.Sprintf("if devices take %g ms to answer", p.Response)
 	if p.Baud > 0 {
-		return fmt.Sprintf("%s%.1f %% of %d baud %s", text, p.Load, p.Baud, assumed)
+		return fmt.Sprintf("%s%s %% of %d baud %s", text, decimal(p.Load), p.Baud, assumed)
 	}
-	return fmt.Sprintf("%s%.1f %% of the time %s", text, p.Load, assumed)
+	return fmt.Sprintf("%s%s %% of the time %s", text, decimal(p.Load), assumed)
 }
 
+// print writes a list for each interval, and then those of intervals that are due together.
 func (d *devicePlan) print(b *strings.Builder) {
-	for i, round := range d.Rounds {
-		if i == shownRounds {
-			fmt.Fprintf(b, "  device %s, unit %d: %s that are rarer; --json has all\n", d.Device, d.Unit, count(len(d.Rounds)-i, "combination", "combinations"))
-			break
-		}
-		together := ""
-		if len(round.Every) > 1 {
-			together = " together"
-		}
-		fmt.Fprintf(b, "  device %s, unit %d: every %s%s, %s\n", d.Device, d.Unit, strings.Join(round.Every, " and "), together, count(len(round.Reads), "request", "requests"))
-		if i == 0 {
-			fmt.Fprintf(b, "    function address quantity every    readings\n")
-		}
-		for _, r := range round.Reads {
-			fmt.Fprintf(b, "    %8d %7d %8d %-8s %s\n", r.Function, r.Address, r.Quantity, r.Every, strings.Join(r.Readings, ", "))
-		}
+	name := fmt.Sprintf("  device %s, unit %d: ", d.Device, d.Unit)
+	shown := slices.Clone(d.Rounds[:min(shownRounds, len(d.Rounds))])
+	slices.SortStableFunc(shown, func(x, y roundPlan) int {
+		return cmp.Or(cmp.Compare(min(2, len(x.intervals)), min(2, len(y.intervals))), slices.Compare(x.intervals, y.intervals))
+	})
+	for _, round := range shown {
+		round.print(b, name)
+	}
+	if more := len(d.Rounds) - len(shown); more > 0 {
+		fmt.Fprintf(b, "%s%s of intervals that are due together more seldom; --json has all\n", name, count(more, "combination", "combinations"))
+	}
+	if len(d.Computed) > 0 {
+		fmt.Fprintf(b, "%scomputed: %s\n", name, strings.Join(d.Computed, ", "))
+	}
+}
+
+func (r *roundPlan) print(b *strings.Builder, name string) {
+	together := ""
+	if len(r.Every) > 1 {
+		together = " when due together"
+	}
+	fmt.Fprintf(b, "%sreadings every %s%s, %s\n", name, strings.Join(r.Every, " and every "), together, count(len(r.Reads), "request", "requests"))
+	fmt.Fprintf(b, "    function address quantity every    readings\n")
+	for _, read := range r.Reads {
+		fmt.Fprintf(b, "    %8d %7d %8d %-8s %s\n", read.Function, read.Address, read.Quantity, read.Every, strings.Join(read.Readings, ", "))
 	}
 }
