@@ -168,6 +168,37 @@ buses:
 	}
 }
 
+// While the broker is away there is a gap, and then the recording goes on.
+func TestRecordOutlivesTheBroker(t *testing.T) {
+	broker := gatewaytest.Mosquitto(t, gatewaytest.MosquittoOptions{})
+	proxy := gatewaytest.Toxiproxy(t, broker.Addr)
+	tcp, _ := sensor(t)
+	app := gatewaytest.Client(t, broker.URL(), gatewaytest.ClientOptions{})
+	gatewayAt(t, app, fmt.Sprintf("gateway: shed\ndata_dir: %q\nmqtt: {url: \"mqtt://%s\"}\nbuses: {plc: {tcp: %q}}\n", t.TempDir(), broker.Addr, tcp))
+	dir := filepath.Join(t.TempDir(), "copy")
+	p := gatewaytest.Start(t, "simulator", "record", "--broker", "mqtt://"+proxy.Addr, "--gateway", "shed", "--bus", "plc", "--client", "rec",
+		"--profile", "xy-md02", "--every", "20ms", "--timeout", "300ms", "--out", dir, "--json")
+	asked := app.Subscribe("modferry/shed/bus/plc/response/rec", 1)
+	for range 20 {
+		asked.Next(patience)
+	}
+	proxy.Disable()
+	<-time.After(time.Second) // is how long the outage lasts
+	proxy.Enable()
+	for range 60 { // more than what was on its way when the broker went
+		asked.Next(patience)
+	}
+	p.Signal(os.Interrupt)
+	var s summary
+	if err := json.Unmarshal([]byte(p.Line("{")), &s); err != nil || s.GapCount < 1 || s.Rows < 30 {
+		t.Fatalf("%v, %+v", err, s)
+	}
+	if g := s.Gaps[0]; g.To-g.From < 0.2 || g.To >= s.Seconds {
+		t.Errorf("%+v", s)
+	}
+	served(t, dir)
+}
+
 // Ctrl-C ends a recording, and its files are whole.
 func TestRecordInterrupted(t *testing.T) {
 	tcp, _ := sensor(t)

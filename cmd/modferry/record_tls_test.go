@@ -38,7 +38,9 @@ func ownAuthority(t *testing.T) (cert, key string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	block := func(kind string, b []byte) string { return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: b})) }
+	block := func(kind string, b []byte) string {
+		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: b}))
+	}
 	return write(t, "cert.pem", block("CERTIFICATE", public)), write(t, "key.pem", block("PRIVATE KEY", secret))
 }
 
