@@ -31,6 +31,8 @@ func play(role string) error {
 		return awake()
 	case "plant":
 		return plant()
+	case "crowd":
+		return crowd(os.Args[1])
 	case "floor":
 		return floor(os.Args[1])
 	}

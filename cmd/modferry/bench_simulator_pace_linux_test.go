@@ -1,0 +1,77 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"modferry/modbus"
+)
+
+// BenchmarkSimulatorPace reports by how much the time of a request, the silence after
+// it and the reply differs from that on a wire of this speed.
+func BenchmarkSimulatorPace(b *testing.B) {
+	for _, c := range []struct {
+		baud    int
+		silence float64 // between two frames, in seconds [Serial 2.5.1.1]
+		n       int
+	}{{9600, 35.0 / 9600, 20}, {19200, 35.0 / 19200, 40}, {115200, 0.00175, 200}} {
+		for _, registers := range []int{2, 125} {
+			b.Run(fmt.Sprintf("%dbaud/%dregisters", c.baud, registers), func(b *testing.B) {
+				link := filepath.Join(b.TempDir(), "line")
+				virtualLines(b, fmt.Sprintf("devices: [{serial: {baud: %d, parity: none, data_bits: 8, stop_bits: 1}, tables: {holding: 125}}]\npace: true\npty: %s\n", c.baud, link))
+				line := terminal(b, link)
+				bytes := 8 + 5 + 2*registers
+				want := float64(bytes*10)/float64(c.baud) + c.silence
+				var off []float64
+				for b.Loop() {
+					for range c.n {
+						took := exchanged(b, line, registers).Seconds()
+						off = append(off, 100*(took-want)/want)
+					}
+				}
+				slices.Sort(off)
+				b.ReportMetric(1e3*want, "ms")
+				b.ReportMetric(off[0], "least-%")
+				b.ReportMetric(middle(off), "median-%")
+				b.ReportMetric(off[len(off)*95/100], "p95-%")
+				b.ReportMetric(off[len(off)-1], "worst-%")
+				b.ReportMetric(0, "ns/op")
+			})
+		}
+	}
+}
+
+func terminal(b *testing.B, path string) *os.File {
+	b.Helper()
+	fd, err := unix.Open(path, unix.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		b.Fatal(err)
+	}
+	f := os.NewFile(uintptr(fd), path)
+	b.Cleanup(func() { f.Close() })
+	return f
+}
+
+func exchanged(b *testing.B, line *os.File, registers int) time.Duration {
+	b.Helper()
+	request := modbus.AppendRTU(nil, modbus.ADU{Unit: 1, PDU: modbus.ReadRequest(3, 0, uint16(registers))})
+	reply := make([]byte, 5+2*registers)
+	if err := line.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		b.Fatal(err)
+	}
+	start := time.Now()
+	if _, err := line.Write(request); err != nil {
+		b.Fatal(err)
+	}
+	if _, err := io.ReadFull(line, reply); err != nil {
+		b.Fatal(err)
+	}
+	return time.Since(start)
+}
