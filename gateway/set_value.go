@@ -1,11 +1,14 @@
 package gateway
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math"
 	"math/big"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"modferry/gateway/message"
@@ -99,14 +102,16 @@ func wordOf(set *message.Set) word {
 	return w
 }
 
-// String shows a value to people, not longer than they want to read.
-func (w word) String() string {
+// String shows a value to people in quotes, not longer than they want to read.
+func (w word) String() string { return strconv.Quote(w.shown()) }
+
+func (w word) shown() string {
 	const most = 40
 	text := []rune(w.text)
 	if len(text) > most {
 		text = append(text[:most], '…')
 	}
-	return fmt.Sprintf("%q", string(text))
+	return string(text)
 }
 
 func oneValue(w word, r *profile.Reading) (register.Value, *badValue) {
@@ -174,11 +179,14 @@ func namedValue(w word, r *profile.Reading) (register.Value, *badValue) {
 	if i >= 0 {
 		return register.Text(r.Names[i].Name), nil
 	}
-	v, err := register.Parse([]byte(w.text))
-	if err != nil || w.quoted || !v.IsNumber() || !slices.ContainsFunc(r.Names, func(n register.Name) bool { return v.String() == fmt.Sprint(n.Number) }) {
-		return register.Value{}, denied("%s cannot be set to %s: its values are %s", r.Name, w, names(r.Names))
+	if n, ok := exactly(w); ok && n.IsInt() && n.Num().IsInt64() {
+		number := n.Num().Int64()
+		named := slices.ContainsFunc(r.Names, func(n register.Name) bool { return n.Number == number })
+		if v, err := register.Parse([]byte(n.Num().String())); named && err == nil {
+			return v, nil
+		}
 	}
-	return v, nil
+	return register.Value{}, denied("%s cannot be set to %s: its values are %s", r.Name, w, names(r.Names))
 }
 
 func names(all []register.Name) string {
@@ -193,36 +201,57 @@ func names(all []register.Name) string {
 }
 
 func numberValue(w word, r *profile.Reading) (register.Value, *badValue) {
+	n, ok := exactly(w)
 	v, err := register.Parse([]byte(w.text))
-	if w.quoted || err != nil || !v.IsNumber() {
-		return v, invalid("%s takes a number such as %s, not %s", r.Name, register.Number(r.Set.Max), w)
+	if !ok || err != nil || !v.IsNumber() {
+		return v, invalid("%s takes a number, not %s: %s", r.Name, w, limits(r))
 	}
-	if !within(v, r.Set) {
-		return v, denied("%s cannot be set to %s: %s", r.Name, v, limits(r))
+	if !within(n, r.Set) {
+		return v, denied("%s cannot be set to %s: %s", r.Name, w.shown(), limits(r))
 	}
 	return v, nil
 }
 
+// number is a number of JSON, with its exponent.
+var number = regexp.MustCompile(`^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE]([+-]?[0-9]+))?$`)
+
+// exactly returns the number that w is, without rounding. It is not ok for one whose
+// exponent is beyond what any register holds.
+func exactly(w word) (*big.Rat, bool) {
+	const most = 500
+	m := number.FindStringSubmatch(strings.TrimSpace(w.text))
+	if w.quoted || m == nil {
+		return nil, false
+	}
+	if e, err := strconv.Atoi(cmp.Or(m[1], "0")); err != nil || e < -most || e > most {
+		return nil, false
+	}
+	return new(big.Rat).SetString(m[0])
+}
+
 // within reports whether a number keeps to the limits, exactly, as decimal numbers.
-func within(v register.Value, s *profile.Set) bool {
-	n, low, high := rational(v), rational(register.Number(s.Min)), rational(register.Number(s.Max))
+func within(n *big.Rat, s *profile.Set) bool {
+	low, high := rational(s.Min), rational(s.Max)
 	if n.Cmp(low) < 0 || n.Cmp(high) > 0 {
 		return false
 	}
 	if s.Step == 0 {
 		return true
 	}
-	steps := new(big.Rat).Quo(n.Sub(n, low), rational(register.Number(s.Step)))
-	return steps.IsInt()
+	steps := new(big.Rat).Sub(n, low)
+	return steps.Quo(steps, rational(s.Step)).IsInt()
 }
 
-// rational returns a number as it is written in decimals. Its exponent is that of a float64 at most.
-func rational(v register.Value) *big.Rat {
-	n, ok := new(big.Rat).SetString(v.String())
-	if !ok {
-		return new(big.Rat) // cannot be: numbers print as such
+// rational returns a number of the configuration as it is written there in decimals,
+// as far as a float64 tells.
+func rational(f float64) *big.Rat {
+	const whole = 1 << 53 // from here on a float64 has no fraction, and more digits than the shortest that mean it
+	n := new(big.Rat)
+	if math.Abs(f) < whole {
+		n.SetString(strconv.FormatFloat(f, 'g', -1, 64))
+		return n
 	}
-	return n
+	return n.SetFloat64(f)
 }
 
 func limits(r *profile.Reading) string {

@@ -64,6 +64,32 @@ func written(r *profile.Reading, payload string) (string, error) {
 	return strings.ToUpper(hex.EncodeToString(append([]byte{w.request.PDU.FunctionCode}, w.request.PDU.Data...))), nil
 }
 
+// Numbers are compared with the limits as they are written, not as a float64 has them.
+func TestLimitsAreExact(t *testing.T) {
+	long := settable("long", profile.Set{Min: math.MinInt64, Max: math.MaxInt64}, register.Int64, nil)
+	for _, c := range []struct {
+		reading *profile.Reading
+		payload string
+	}{
+		{long, "-9223372036854775809"},
+		{count, "-1e-500"},
+		{count, "65535.00000000000000000001"},
+		{setpoint, "1e-324"},
+		{setpoint, "29.9999999999999999999999999999999999"},
+		{setpoint, "0.10000000000000000000000000000001"},
+		{setpoint, "1e-99999999999"},
+		{mode, "1e-999"},
+		{mode, "5.00000000000000000000001"},
+	} {
+		if request, err := written(c.reading, c.payload); err == nil {
+			t.Errorf("%s is set to %s by %s", c.reading.Name, c.payload, request)
+		}
+	}
+	if request, err := written(long, "-9223372036854775808"); err != nil || request != "1000640004088000000000000000" {
+		t.Errorf("the least int64 is set by %s: %v", request, err)
+	}
+}
+
 func TestValuesBecomeWrites(t *testing.T) {
 	for _, c := range []struct {
 		reading *profile.Reading
@@ -139,7 +165,7 @@ func TestValuesThatAreRefused(t *testing.T) {
 		{setpoint, "-1e300", denied, "-10 to 30"},
 		{setpoint, "1e400", invalid, "number"},
 		{setpoint, "-1e999999999", invalid, "number"},
-		{setpoint, "1e-999999999", "", ""}, // nothing is 0
+		{setpoint, "1e-999999999", invalid, "takes a number"},
 		{setpoint, "NaN", invalid, "number"},
 		{setpoint, "nan", invalid, "number"},
 		{setpoint, "Infinity", invalid, "number"},
@@ -239,17 +265,17 @@ func TestStepsAreExact(t *testing.T) {
 		taken := 0
 		for i := 0; ; i++ {
 			text := fmt.Sprintf("%.2f", c.min+float64(i)*c.step)
-			v, err := register.Parse([]byte(text))
-			if err != nil {
-				t.Fatal(err)
+			n, ok := exactly(word{text: text})
+			if !ok {
+				t.Fatalf("%s is no number", text)
 			}
-			if v.Float() > c.max {
+			if n.Cmp(rational(c.max)) > 0 {
 				break
 			}
-			if taken++; !within(v, set) {
+			if taken++; !within(n, set) {
 				t.Errorf("%+v refuses %s", c, text)
 			}
-			if v, _ = register.Parse([]byte(text + "1")); within(v, set) {
+			if n, _ = exactly(word{text: text + "1"}); within(n, set) {
 				t.Errorf("%+v takes %s1", c, text)
 			}
 		}

@@ -124,13 +124,10 @@ func magnitude(v int64) uint64 {
 
 func multiply(a, b int64) (int64, bool) {
 	hi, lo := bits.Mul64(magnitude(a), magnitude(b))
-	if hi != 0 || lo > math.MaxInt64 {
-		return 0, false
-	}
 	if (a < 0) != (b < 0) {
-		return -int64(lo), true
+		return -int64(lo), hi == 0 && lo <= 1<<63
 	}
-	return int64(lo), true
+	return int64(lo), hi == 0 && lo <= math.MaxInt64
 }
 
 func add(a, b int64) (int64, bool) {
