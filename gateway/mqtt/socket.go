@@ -6,12 +6,14 @@ import (
 	"runtime"
 	"sync/atomic"
 	"time"
+
+	"modferry/modbus/quickconn"
 )
 
 // socket is the TCP connection below a wire. It takes note of when bytes come, and
 // acknowledges them at once: see quickAck.
 type socket struct {
-	*net.TCPConn
+	*quickconn.Conn
 	quick    quickAck
 	owing    bool // an acknowledgement; Read's
 	born     time.Time
@@ -25,7 +27,7 @@ func newSocket(c net.Conn) (*socket, error) {
 	if !ok {
 		return nil, errors.New("it is not a TCP connection")
 	}
-	s := &socket{TCPConn: tcp, born: time.Now()}
+	s := &socket{Conn: quickconn.New(tcp), born: time.Now()}
 	s.heard.Store(int64(sinceBoot()))
 	s.quick.use(tcp)
 	return s, nil
@@ -39,7 +41,7 @@ func (s *socket) Read(p []byte) (int, error) {
 		runtime.Gosched()
 		s.quick.acknowledge()
 	}
-	n, err := s.TCPConn.Read(p)
+	n, err := s.Conn.Read(p)
 	if n > 0 {
 		s.received.Store(int64(time.Since(s.born)))
 		now := int64(sinceBoot())

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"modferry/modbus"
+	"modferry/modbus/quickconn"
 )
 
 const (
@@ -196,4 +197,12 @@ func (c *tcpConn) flush() error {
 	_, err := c.conn.Write(c.out)
 	c.out = c.out[:0]
 	return err
+}
+
+// quick returns conn in a form that costs less, if there is one.
+func quick(conn net.Conn) net.Conn {
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		return quickconn.New(tcp)
+	}
+	return conn
 }

@@ -9,6 +9,8 @@ import (
 	"net"
 	"syscall"
 	"time"
+
+	"modferry/modbus/quickconn"
 )
 
 // Port is an open line that carries bytes. Close may be called while Read or Write
@@ -76,6 +78,9 @@ func dial(ctx context.Context, network, address string, secure Secure) (conn net
 		conn, err = dialTLS(ctx, dialer, network, address, secure)
 	} else {
 		conn, err = dialer.DialContext(ctx, network, address)
+		if tcp, ok := conn.(*net.TCPConn); ok {
+			conn = quickconn.New(tcp)
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot connect to %s: %w", address, reason(err))
