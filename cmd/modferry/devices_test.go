@@ -1,14 +1,16 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"modferry/configs"
-	"modferry/gateway/config"
 	"modferry/gateway/gatewaytest"
 	"modferry/modbus/profile"
 )
@@ -71,22 +73,101 @@ func TestDocsOwnProfileWorks(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	kiln, address := virtual(t, filepath.Join(dir, "profiles", "kiln.yaml"))
-	app := ownGateway(t, filepath.Join(dir, "gateway.yaml"), address)
+	kiln, err := profile.Parse("kiln.yaml", read(t, filepath.Join(dir, "profiles", "kiln.yaml")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	app := gatewaytest.Client(t, "tcp://"+runPage(t, dir, string(page)), gatewaytest.ClientOptions{})
 	waiting := map[string]bool{}
-	for _, r := range kiln.Profile().Readings {
+	for _, r := range kiln.Readings {
 		waiting["kiln/"+r.Name] = true
 	}
-	awaitGood(t, app, waiting)
+	awaitGood(t, app, "workshop", waiting)
+	app.Subscribe("modferry/workshop/device/kiln/alarms", 1).Await(profilePatience, func(m gatewaytest.Message) bool {
+		return strings.HasPrefix(string(m.Payload), `{"value":["sensor broken","too hot"],`)
+	})
 
-	results := app.Subscribe("modferry/w/device/kiln/setpoint/set/result", 1)
-	app.Publish("modferry/w/device/kiln/setpoint/set", 1, false, "950")
+	results := app.Subscribe("modferry/workshop/device/kiln/setpoint/set/result", 1)
+	app.Publish("modferry/workshop/device/kiln/setpoint/set", 1, false, "950")
 	if m := results.Next(profilePatience); !strings.Contains(string(m.Payload), `"ok":true`) {
 		t.Errorf("%s", m.Payload)
 	}
-	if v, err := kiln.Value("setpoint"); err != nil || v.Float() != 950 {
-		t.Errorf("the set-point is %v, %v", v, err)
+	app.Subscribe("modferry/workshop/device/kiln/setpoint", 1).Await(profilePatience, func(m gatewaytest.Message) bool {
+		return strings.HasPrefix(string(m.Payload), `{"value":950,`)
+	})
+}
+
+// runPage runs the commands of the page's last block of them in a folder, as they are
+// written but for their ports, and returns where the broker is.
+func runPage(t *testing.T, dir, page string) (broker string) {
+	t.Helper()
+	t.Chdir(dir)
+	t.Setenv("STATE_DIRECTORY", filepath.Join(dir, "state"))
+	server, broker := free(t), free(t)
+	file := filepath.Join(dir, "gateway.yaml")
+	text := strings.NewReplacer("127.0.0.1:5020", server, "broker: {}", "broker: {mqtt: '"+broker+"'}").Replace(string(read(t, file)))
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
 	}
+	all := blocks(page, "sh")
+	ran := 0
+	for line := range strings.Lines(all[len(all)-1]) {
+		line, _, _ = strings.Cut(line, " #")
+		args := strings.Fields(strings.ReplaceAll(line, "127.0.0.1:5020", server))[1:]
+		ran++
+		if args[0] == "check" {
+			if code, out, errs := modferry(t, args...); code != exitGood || errs != "" {
+				t.Errorf("%s: exit code %d\n%s%s", line, code, out, errs)
+			}
+			continue
+		}
+		alongside(t, func(ctx context.Context) error {
+			if code := run(ctx, args, strings.NewReader(""), t.Output(), t.Output()); code != exitGood {
+				return fmt.Errorf("%s: exit code %d", line, code)
+			}
+			return nil
+		})
+	}
+	if ran != 3 {
+		t.Errorf("%d commands", ran)
+	}
+	awaitPort(t, broker)
+	return broker
+}
+
+// free returns an address that nobody listens on.
+func free(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// awaitPort returns when somebody listens.
+func awaitPort(t *testing.T, address string) {
+	t.Helper()
+	for end := time.Now().Add(profilePatience); ; time.Sleep(10 * time.Millisecond) {
+		c, err := net.Dial("tcp", address)
+		if err == nil {
+			c.Close()
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatal(err)
+		}
+	}
+}
+
+func read(t *testing.T, file string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
 }
 
 // A profile of one's own with mistakes is refused with all of them, as a configuration is.
@@ -104,22 +185,4 @@ func TestOwnProfileWithMistakes(t *testing.T) {
 			t.Errorf("%s: exit code %d\n%s", name, code, errs)
 		}
 	}
-}
-
-// ownGateway runs the page's configuration with another address of its bus and its broker.
-func ownGateway(t *testing.T, file, address string) *gatewaytest.Peer {
-	t.Helper()
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for old, replacement := range map[string]string{
-		"gateway: workshop": "gateway: w", "127.0.0.1:5020": address, "mqtt: {url: mqtt://127.0.0.1:1883}": "broker: {mqtt: 127.0.0.1:0}\ndata_dir: data",
-	} {
-		if !strings.Contains(string(text), old) {
-			t.Fatalf("the configuration has no %q:\n%s", old, text)
-		}
-		text = []byte(strings.ReplaceAll(string(text), old, replacement))
-	}
-	return gatewayOf(t, file, string(text), config.Options{Profiles: configs.Files})
 }

@@ -81,7 +81,7 @@ func TestEveryProfileIsPolled(t *testing.T) {
 	app := gatewayOf(t, "test.yaml", "gateway: w\nhomeassistant: {}\ndata_dir: "+t.TempDir()+"\nbroker: {mqtt: 127.0.0.1:0}\nbuses:\n"+buses.String()+"devices:\n"+devices.String(),
 		config.Options{Profiles: configs.Files})
 	checkAnnounced(t, app, len(waiting), classes)
-	awaitGood(t, app, waiting)
+	awaitGood(t, app, "w", waiting)
 
 	results := app.Subscribe("modferry/w/device/+/+/set/result", 1)
 	for _, set := range []struct{ device, reading, value string }{
@@ -134,15 +134,15 @@ func checkAnnounced(t *testing.T, app *gatewaytest.Peer, n int, classes map[stri
 }
 
 // awaitGood waits until each of the readings was published with a value and good quality.
-func awaitGood(t *testing.T, app *gatewaytest.Peer, waiting map[string]bool) {
+func awaitGood(t *testing.T, app *gatewaytest.Peer, gateway string, waiting map[string]bool) {
 	t.Helper()
-	in := app.Subscribe("modferry/w/device/+/+", 1)
+	in := app.Subscribe("modferry/"+gateway+"/device/+/+", 1)
 	for end := time.Now().Add(profilePatience); len(waiting) > 0; {
 		if time.Now().After(end) {
 			t.Fatalf("not read: %v", waiting)
 		}
 		m := in.Next(profilePatience)
-		name := strings.TrimPrefix(m.Topic, "modferry/w/device/")
+		name := strings.TrimPrefix(m.Topic, "modferry/"+gateway+"/device/")
 		var r struct {
 			Value   any
 			Quality string
