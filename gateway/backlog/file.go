@@ -93,12 +93,13 @@ func (b *Backlog) attach(anew bool) error {
 		return nil // there is none
 	}
 	w.forget()
-	err := b.open(anew)
-	if err != nil {
+	if err := b.open(anew); err != nil {
 		w.failed = time.Now()
+		b.note(err)
+		return err
 	}
-	b.note(err)
-	return err
+	b.note(w.cause) // that it can be opened does not mean that it can be written: a transaction tells
+	return nil
 }
 
 // open opens the file and counts what is missing in it.

@@ -181,7 +181,7 @@ func (b *Backlog) oldest() []*item {
 // oldestInFile returns an error if there may be records in the file.
 func (b *Backlog) oldestInFile(most, bytes int) (items []*item, err error) {
 	w := &b.writer
-	for n := range attempts {
+	for range attempts {
 		if err = b.attach(false); err != nil || w.file == nil || w.file.Contents().Count == 0 {
 			return nil, err
 		}
@@ -190,9 +190,6 @@ func (b *Backlog) oldestInFile(most, bytes int) (items []*item, err error) {
 			b.reopen(err)
 			b.note(w.cause)
 			continue
-		}
-		if n > 0 {
-			b.note(nil)
 		}
 		if len(bad) > 0 && b.write(change{remove: bad}) == nil {
 			b.mu.Lock()
@@ -229,18 +226,42 @@ func (b *Backlog) delete(d *batch) error {
 	return nil
 }
 
-// remove deletes records from the file. If there is none any more they are gone anyway.
+// remove deletes records from the file. If there is none any more they are gone
+// anyway. The last attempt adds nothing: a full disk may still have room for that.
 func (b *Backlog) remove(keys []uint64) (err error) {
-	for range attempts {
+	for n := range attempts {
 		if err = b.attach(false); err != nil {
 			return err
 		}
 		if b.writer.file == nil {
 			return nil
 		}
-		if err = b.write(change{remove: keys, add: b.take()}); err == nil {
+		c := change{remove: keys}
+		if n < attempts-1 {
+			c.add = b.take()
+		}
+		if err = b.write(c); err == nil {
 			return nil
 		}
 	}
+	if b.discard(int64(len(keys))) {
+		return nil
+	}
 	return b.pause(err)
+}
+
+// discard removes the file, for which no disk is too full, if all that it has is
+// delivered.
+func (b *Backlog) discard(delivered int64) bool {
+	w := &b.writer
+	if w.file == nil || w.file.Contents().Count != delivered || w.held != delivered {
+		return false
+	}
+	w.forget()
+	if err := w.place.Remove(); err != nil {
+		b.reopen(err)
+		return false
+	}
+	b.note(w.cause)
+	return true
 }

@@ -89,9 +89,10 @@ func (b *Backlog) flush() error {
 	}
 	for failures := 0; ; {
 		add := b.take()
-		if len(add) == 0 {
+		if len(add) == 0 && b.writer.cause == nil {
 			return nil
 		}
+		// Without anything to add it finds out whether the disk that has failed works again.
 		if err := b.write(change{add: add}); err == nil {
 			failures = 0
 		} else if failures++; failures == attempts {
@@ -126,7 +127,7 @@ func (b *Backlog) write(c change) error {
 	}
 	if err != nil {
 		b.mu.Lock()
-		b.waiting.putBack(b.writing)
+		b.waiting.putBack(c.add)
 		b.writing, b.writingCost = nil, 0
 		b.mu.Unlock()
 		b.reopen(err)
@@ -137,6 +138,8 @@ func (b *Backlog) write(c change) error {
 	}
 	b.mu.Lock()
 	b.kept.Dropped.Full += uint64(dropped)
+	b.writing, b.writingCost = nil, 0
+	b.count()
 	b.mu.Unlock()
 	b.note(nil)
 	return nil
@@ -191,14 +194,21 @@ func (b *Backlog) note(err error) {
 		w.failing = time.Now()
 	}
 	w.cause = err
+	if err != nil {
+		wake(b.lazy) // another attempt is to be made, also if nothing comes
+	}
 	b.mu.Lock()
-	b.writing, b.writingCost = nil, 0
 	b.kept.Err = err
+	b.count()
+	b.mu.Unlock()
+	w.notice.Note(err)
+}
+
+// count keeps what is in the file. b.mu is held.
+func (b *Backlog) count() {
 	b.kept.Count, b.kept.Bytes, b.kept.File = 0, 0, 0
-	if w.file != nil {
+	if w := &b.writer; w.file != nil {
 		has := w.file.Contents()
 		b.kept.Count, b.kept.Bytes, b.kept.File = has.Count, has.Bytes, w.file.Size()
 	}
-	b.mu.Unlock()
-	w.notice.Note(err)
 }

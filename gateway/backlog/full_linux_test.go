@@ -1,0 +1,128 @@
+package backlog
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"modferry/gateway/store/storetest"
+)
+
+// smallDisk is a file system of 256 KiB.
+func smallDisk(t *testing.T) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=256k"); err != nil {
+		if os.Getuid() == 0 && os.Getenv("MODFERRY_REAL") == "1" {
+			t.Fatalf("cannot mount a small disk: %v", err)
+		}
+		t.Skipf("this user cannot mount a small disk: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, 0); err != nil {
+			t.Error(err)
+		}
+	})
+	return dir
+}
+
+// fillDisk leaves no place, until the file that it names is removed.
+func fillDisk(t *testing.T, dir string) (filler string) {
+	t.Helper()
+	filler = filepath.Join(dir, "filler")
+	f, err := os.Create(filler)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for err == nil {
+		_, err = f.Write(make([]byte, 4096))
+	}
+	if !errors.Is(err, syscall.ENOSPC) {
+		t.Fatal(err)
+	}
+	return filler
+}
+
+// lines is a log that may be read while it is written.
+type lines struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lines) has(text string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Count(l.text.String(), text)
+}
+
+// A disk that is full keeps nothing, and loses nothing: what came meanwhile waits in
+// memory through any number of attempts, is delivered from there, and is written when
+// there is a place.
+func TestFullDisk(t *testing.T) {
+	for name, kept := range map[string]int{"from the beginning": 0, "after some were written": 100} {
+		for what, space := range map[string]bool{"delivered while it is full": false, "written when there is a place": true} {
+			t.Run(name+", "+what, func(t *testing.T) {
+				dir := smallDisk(t)
+				var log lines
+				b := open(t, Options{Dir: dir, Logger: storetest.LogTo(&log)})
+				add(b, 0, kept)
+				synced(t, b)
+				filler := fillDisk(t, dir)
+				add(b, kept, 500)
+				storetest.Eventually(t, "the disk is found full", func() bool { return b.Stats().Err != nil })
+				for range 10 { // attempts are made meanwhile
+					time.Sleep(b.retry)
+					if s := b.Stats(); s.Err != nil && log.has("is written again") > 0 {
+						t.Fatal("it says that it is written again while the disk is full")
+					}
+				}
+				if s := b.Stats(); s.Dropped.Total() != 0 || int(s.Count)+s.Waiting != 500 {
+					t.Fatalf("of 500 records: %+v", s)
+				}
+				if space {
+					if err := os.Remove(filler); err != nil {
+						t.Fatal(err)
+					}
+					synced(t, b)
+					if log.has("is written again") != 1 {
+						t.Error("it does not say once that it is written again")
+					}
+				}
+				wantRange(t, drain(t, b, 500).received(), 0, 500)
+				if n := log.has("cannot be written"); n != 1 {
+					t.Errorf("the log says %d times that it cannot be written", n)
+				}
+			})
+		}
+	}
+}
+
+// While the disk is full the oldest give way in memory, which is counted as its fault.
+func TestFullDiskKeepsTheNewest(t *testing.T) {
+	dir := smallDisk(t)
+	fillDisk(t, dir)
+	b := open(t, Options{Dir: dir, Max: 4 * mib})
+	add(b, 0, 100)
+	storetest.Eventually(t, "the disk is found full", func() bool { return b.Stats().Err != nil })
+	for n := 100; n < 20_000; n += 100 {
+		add(b, n, n+100)
+		time.Sleep(time.Millisecond) // attempts are made meanwhile
+	}
+	s := b.Stats()
+	if s.Waiting+int(s.Dropped.Total()) != 20_000 || s.Dropped.Disk == 0 || s.Waiting < 3000 {
+		t.Errorf("of 20000 records: %+v", s)
+	}
+	wantRange(t, drain(t, b, s.Waiting).received(), 20_000-s.Waiting, 20_000)
+}
