@@ -296,6 +296,15 @@ func TestComputed(t *testing.T) {
 	}
 }
 
+// A bare text is the state as it is.
+func TestBareTextsNeedNoTemplate(t *testing.T) {
+	for _, reading := range []string{"input: 1, type: string, count: 4", "holding: 1, type: string, count: 4, set: {}", "input: 1, type: time-unix"} {
+		if _, e := one(t, "payload: value, ", reading); e["value_template"] != nil {
+			t.Errorf("%s: %v", reading, e["value_template"])
+		}
+	}
+}
+
 func TestIsOwn(t *testing.T) {
 	device := "  d: {bus: b, unit: 1, readings: {r: {coil: 1}}}\n"
 	c := plant(t, discovery, device)
