@@ -24,9 +24,12 @@ const (
 	FaceMQTT         = "mqtt"   // frames in messages, as a transparent DTU passes them on
 )
 
+// maxConnections is how many connections a face holds; more are closed at once.
+const maxConnections = 10_000
+
 // server returns what answers on a face of a kind.
 func (s *Simulator) server(kind string, o server.Options, answer server.HandlerFunc) *server.Server {
-	o.Responder, o.Logger = responder{s, kind, answer, o.ReplyDelay}, s.log.With("face", kind)
+	o.Responder, o.Logger, o.MaxConnections = responder{s, kind, answer, o.ReplyDelay}, s.log.With("face", kind), maxConnections
 	return server.New(o)
 }
 

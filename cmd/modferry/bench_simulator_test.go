@@ -143,6 +143,7 @@ func BenchmarkSimulatorTenThousandDevices(b *testing.B) {
 					askAll(b, place.TCP, c.function, min(247, devices-247*i))
 				}
 				most = max(most, rss(b, p.PID()))
+				p.Stop()
 			}
 			b.ReportMetric(most, "MiB")
 			b.ReportMetric(took.Seconds(), "start-s")
