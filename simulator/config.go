@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"modferry/configs/plainfile"
 	"modferry/configs/strictyaml"
 	"modferry/modbus"
 	"modferry/modbus/profile"
@@ -49,7 +50,7 @@ type TLSOptions struct {
 // profiles/<name>.yaml. Folders and files that it names are beside it. All mistakes
 // are reported at once, as [strictyaml.Problems].
 func LoadConfig(file string, profiles fs.FS) (Config, error) {
-	data, err := os.ReadFile(file)
+	data, err := plainfile.Read(file)
 	if err != nil {
 		return Config{}, fmt.Errorf("cannot read the configuration: %w", err)
 	}

@@ -2,10 +2,10 @@ package simulator
 
 import (
 	"net"
-	"os"
 	"path/filepath"
 	"strings"
 
+	"modferry/configs/plainfile"
 	"modferry/configs/strictyaml"
 )
 
@@ -53,7 +53,7 @@ const MinToken = 8
 
 // ReadToken reads a token from a file, without white space around it.
 func ReadToken(path string) (string, error) {
-	b, err := os.ReadFile(path)
+	b, err := plainfile.Read(path)
 	if err != nil {
 		return "", err
 	}

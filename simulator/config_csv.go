@@ -6,12 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
+	"modferry/configs/plainfile"
 	"modferry/configs/strictyaml"
 	"modferry/modbus/profile"
 )
@@ -25,7 +25,7 @@ const maxListed = 10_000
 // readRegisters reads the registers of a device from a CSV file, whose first line has
 // the names of the columns.
 func readRegisters(file string) ([]profile.Register, error) {
-	f, err := os.Open(file)
+	f, err := plainfile.Open(file)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the registers: %w", err)
 	}

@@ -7,8 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 
+	"modferry/configs/plainfile"
 	"modferry/modbus"
 	"modferry/modbus/server"
 )
@@ -48,7 +48,7 @@ type ServerTLS struct {
 }
 
 func (o ServerTLS) config() (*tls.Config, error) {
-	pair, err := tls.LoadX509KeyPair(o.Cert, o.Key)
+	pair, err := plainfile.KeyPair(o.Cert, o.Key)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the certificate %s and its key: %w", o.Cert, err)
 	}
@@ -56,7 +56,7 @@ func (o ServerTLS) config() (*tls.Config, error) {
 	if o.ClientCA == "" {
 		return c, nil
 	}
-	pem, err := os.ReadFile(o.ClientCA)
+	pem, err := plainfile.Read(o.ClientCA)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the certificates that sign clients': %w", err)
 	}

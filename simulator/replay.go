@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"modferry/configs/plainfile"
 	"modferry/modbus/profile"
 )
 
@@ -32,7 +32,7 @@ const (
 
 // readReplay reads the file of a replay.
 func readReplay(m *profile.Replay) (*replay, error) {
-	file, err := os.Open(m.File)
+	file, err := plainfile.Open(m.File)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the recorded values: %w", err)
 	}

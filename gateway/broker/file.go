@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"modferry/configs/plainfile"
 )
 
 // writeStore writes a file with these records to the disk.
@@ -92,7 +94,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // comes before the damage counts. That the last frame is cut off is no damage: the
 // power went while it was written, and nobody was told that it is there.
 func (s *store) load() (map[string][]byte, error) {
-	file, err := os.Open(s.path)
+	file, err := plainfile.Open(s.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil //nolint:nilnil // the first start
 	}

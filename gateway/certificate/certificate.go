@@ -12,6 +12,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"modferry/configs/plainfile"
 )
 
 // Files name PEM files.
@@ -85,7 +87,7 @@ func (f Files) stamps() (all [3]stamp) {
 }
 
 func (f Files) read() (*tls.Config, error) {
-	pair, err := tls.LoadX509KeyPair(f.Cert, f.Key)
+	pair, err := plainfile.KeyPair(f.Cert, f.Key)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the certificate %s and its key: %w", f.Cert, err)
 	}
@@ -93,7 +95,7 @@ func (f Files) read() (*tls.Config, error) {
 	if f.CA == "" {
 		return c, nil
 	}
-	pem, err := os.ReadFile(f.CA)
+	pem, err := plainfile.Read(f.CA)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the CA certificates of the clients: %w", err)
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"modferry/configs/plainfile"
 	"modferry/configs/strictyaml"
 	"modferry/gateway/message"
 )
@@ -67,7 +68,7 @@ func (o Options) complete() Options {
 
 // readFile reads no more than a configuration may have, and one byte to tell.
 func readFile(name string) ([]byte, error) {
-	f, err := os.Open(name)
+	f, err := plainfile.Open(name)
 	if err != nil {
 		return nil, err
 	}

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"io/fs"
 	"log/slog"
-	"os"
 	"time"
 
+	"modferry/configs/plainfile"
 	"modferry/gateway/wholefile"
 )
 
@@ -43,7 +43,7 @@ func newLifeline(o *Options) *lifeline {
 		l.path = ""
 		return l
 	}
-	data, err := os.ReadFile(l.path)
+	data, err := plainfile.Read(l.path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		l.log.Warn("cannot read when the broker was there last: requests that wait there are discarded", "file", l.path, "error", err)
 	}

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"modferry/configs/plainfile"
 )
 
 // credentials are the files of mqtt.tls.
@@ -122,7 +124,7 @@ func (c *credentials) current(config *tls.Config) error {
 
 // readFile reads the file that a key of the configuration names.
 func readFile(key, file string) ([]byte, error) {
-	content, err := os.ReadFile(file)
+	content, err := plainfile.Read(file)
 	if err == nil {
 		return content, nil
 	}

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"modferry/configs/plainfile"
 	"modferry/gateway/config"
 	"modferry/gateway/wholefile"
 )
@@ -68,7 +69,7 @@ func OpenMemory(folder string, log *slog.Logger) *Memory {
 }
 
 func readMemory(path string) (map[string]memory, error) {
-	f, err := os.Open(path)
+	f, err := plainfile.Open(path)
 	if err != nil {
 		return nil, err
 	}

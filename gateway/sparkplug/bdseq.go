@@ -3,10 +3,10 @@ package sparkplug
 import (
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"strconv"
 	"strings"
 
+	"modferry/configs/plainfile"
 	"modferry/gateway/wholefile"
 )
 
@@ -24,7 +24,7 @@ func newBDSeq(file string) bdSeq {
 	if file == "" {
 		return b
 	}
-	text, err := os.ReadFile(file)
+	text, err := plainfile.Read(file)
 	if err != nil {
 		return b
 	}

@@ -4,12 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path"
 	"path/filepath"
 	"regexp"
 	"strings"
 
+	"modferry/configs/plainfile"
 	"modferry/configs/strictyaml"
 )
 
@@ -39,7 +39,7 @@ func LoadFile(file string) (*Profile, error) {
 	if name := strings.TrimSuffix(filepath.Base(file), ".yaml"); !names.MatchString(name) {
 		return nil, fmt.Errorf("%q cannot name a profile: name its file by 1 to 64 letters, digits, _ or - and .yaml", name)
 	}
-	data, err := os.ReadFile(file)
+	data, err := plainfile.Read(file)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the profile: %w", err)
 	}

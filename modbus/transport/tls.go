@@ -6,7 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
+
+	"modferry/configs/plainfile"
 )
 
 // Secure returns the TLS configuration of one connection. It is asked at each.
@@ -24,7 +25,7 @@ type TLSFiles struct {
 func (f TLSFiles) Config() (*tls.Config, error) {
 	c := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: f.ServerName}
 	if f.CA != "" {
-		pem, err := os.ReadFile(f.CA)
+		pem, err := plainfile.Read(f.CA)
 		if err != nil {
 			return nil, fmt.Errorf("cannot read the CA certificates: %w", err)
 		}
@@ -34,7 +35,7 @@ func (f TLSFiles) Config() (*tls.Config, error) {
 		}
 	}
 	if f.Cert != "" {
-		pair, err := tls.LoadX509KeyPair(f.Cert, f.Key)
+		pair, err := plainfile.KeyPair(f.Cert, f.Key)
 		if err != nil {
 			return nil, fmt.Errorf("cannot read the client certificate %s and its key: %w", f.Cert, err)
 		}

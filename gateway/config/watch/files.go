@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+
+	"modferry/configs/plainfile"
 )
 
 // maxFile is how much of a file is read, more than a configuration may have.
@@ -64,7 +66,7 @@ func (f *Files) all() map[string]digest {
 }
 
 func read(file string) ([]byte, error) {
-	f, err := os.Open(file)
+	f, err := plainfile.Open(file)
 	if err != nil {
 		return nil, err
 	}
