@@ -185,8 +185,12 @@ func (t *Tables) read(q modbus.PDU) (data []byte, exception byte) {
 
 // counted returns a byte count and the registers.
 func counted(values []uint16) []byte {
-	data := append(make([]byte, 0, 1+2*len(values)), byte(2*len(values)))
-	return modbus.AppendRegisters(data, values...)
+	data := make([]byte, 1+2*len(values))
+	data[0] = byte(2 * len(values))
+	for i, v := range values {
+		binary.BigEndian.PutUint16(data[1+2*i:], v)
+	}
+	return data
 }
 
 // packed returns a byte count and the bits.
