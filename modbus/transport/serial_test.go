@@ -216,6 +216,9 @@ func TestRow01LateReplyOnPty(t *testing.T) {
 			<-said
 			continue
 		}
+		if errors.Is(err, errNeverQuiet) { // likewise, to read what came in time
+			continue
+		}
 		wantKind(t, err, Timeout, true)
 		reply, err := s.Send(readOne(modbus.RTU, 1, address+1))
 		if (<-said).Sub(givenUp) > short {
