@@ -103,8 +103,12 @@ func (g *Gateway) reconfigureEdge(c *config.Config) error {
 // setByHost has what a host writes done as if it came on the set topic of the reading:
 // within its limits, at most once, and told in the audit.
 func (g *Gateway) setByHost(device, reading string, c sparkplug.Command) {
-	payload := append(append([]byte(`{"value":`), c.Value...), '}')
-	g.set(device, reading, mqtt.Message{
-		Topic: g.topics.Device(device).Set(reading), Payload: payload, Retained: c.Retained, Ack: func() {},
-	})
+	m := mqtt.Message{Topic: g.topics.Device(device).Set(reading), Retained: c.Retained, Ack: func() {}}
+	if c.Refused != "" {
+		to, _ := g.resultTo(device, reading, m)
+		g.refuseSet((*g.plant.setters.Load())[device], device+"/"+reading, m, to, (&message.Set{}).Refused(message.Invalid, "%s", c.Refused))
+		return
+	}
+	m.Payload = append(append([]byte(`{"value":`), c.Value...), '}')
+	g.set(device, reading, m)
 }

@@ -255,6 +255,9 @@ func TestSparkplugHostSetsAReading(t *testing.T) {
 		name, value, result string
 		bits                uint64
 	}{
+		{"level", "NaN", `"code":"invalid","message":"the command has no value`, 0x7FF8000000000000},
+		{"level", "infinity", `"code":"invalid","message":"the command has no value`, 0x7FF0000000000000},
+		{"other", "2.5", `"code":"invalid","message":"there is no such metric`, 0x4004000000000000},
 		{"level", "2.5", `"ok":true`, 0x4004000000000000},
 		{"level", "11", `"code":"denied"`, 0x4026000000000000},
 		{"count", "2.5", `"code":"denied"`, 0x4004000000000000},

@@ -8,6 +8,7 @@ import (
 
 	"modferry/gateway/config"
 	"modferry/gateway/message"
+	"modferry/gateway/quietlog"
 )
 
 // Options describe a node.
@@ -26,6 +27,7 @@ const defaultRebirth = 2 * time.Second
 // methods may be called from any goroutine.
 type Node struct {
 	o      Options
+	quiet  *quietlog.Log // of what hosts send
 	topics topics
 
 	mu      sync.Mutex
@@ -48,7 +50,7 @@ func New(o Options) *Node {
 	if o.Rebirth == 0 {
 		o.Rebirth = defaultRebirth
 	}
-	return &Node{o: o, topics: topics{o.Group, o.Node}, bdSeq: newBDSeq(o.BDSeqFile), aliases: map[string]uint64{}}
+	return &Node{o: o, quiet: quietlog.New(o.Log), topics: topics{o.Group, o.Node}, bdSeq: newBDSeq(o.BDSeqFile), aliases: map[string]uint64{}}
 }
 
 // Close ends what the node would do by itself.

@@ -54,7 +54,11 @@ func wire(t testing.TB, file string) *wired {
 	w.Node = sparkplug.New(sparkplug.Options{
 		Group: "plant", Node: "w", Wake: func() { w.awake.Store(true) }, BDSeqFile: file, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 		Set: func(device, reading string, c sparkplug.Command) {
-			w.wrote = append(w.wrote, fmt.Sprintf("%s/%s %s %t", device, reading, c.Value, c.Retained))
+			what := string(c.Value)
+			if c.Refused != "" {
+				what += "not: " + c.Refused
+			}
+			w.wrote = append(w.wrote, fmt.Sprintf("%s/%s %s %t", device, reading, what, c.Retained))
 		},
 	})
 	return w
@@ -350,15 +354,21 @@ func TestCommandsToDevices(t *testing.T) {
 		{Name: "a", Type: sparkplug.DateTime, Value: value{Bits: 1795456800000}},
 		{Name: "a", Type: sparkplug.Double, Null: true},
 		{Name: "a", Type: sparkplug.Double, Value: value{Bits: 0x7FF0000000000000}}, // infinite
-		{Name: "unknown", Type: sparkplug.Double}, {Alias: 99, Type: sparkplug.Double}, {Name: "list/0", Type: sparkplug.Int16},
+		{Name: "a", Type: sparkplug.Float, Value: value{Bits: 0x7FC00000}},          // not a number
+		{Name: "unknown", Type: sparkplug.Double}, {Name: "no/name", Type: sparkplug.Double}, {Alias: 99, Type: sparkplug.Double}, {Name: "list/0", Type: sparkplug.Int16},
 	} {
 		w.Handle("spBv1.0/plant/DCMD/w/d", command(m), false)
 	}
 	w.Handle("spBv1.0/plant/DCMD/w/d", command(metric{Name: "a", Type: sparkplug.Int32, Value: value{Bits: 5}}), true)
 	w.Handle("spBv1.0/plant/DCMD/w/other", command(metric{Name: "a", Type: sparkplug.Int32, Value: value{Bits: 5}}), false)
+	const none = "the command has no value that can be written: send one number, truth value, text or time, no null, NaN or infinity"
 	want := []string{
 		"d/a 1.5 false", "d/a 0.1 false", "d/a -5 false", `d/a "x" false`, `d/s "ü\"" false`, "d/a 9223372036854775808 false", "d/a true false",
-		`d/a "2026-11-23T18:00:00.000Z" false`, "d/a 5 true",
+		`d/a "2026-11-23T18:00:00.000Z" false`,
+		"d/a not: " + none + " false", "d/a not: " + none + " false", "d/a not: " + none + " false",
+		"d/unknown not: there is no such metric: use the names of the device's birth false",
+		"d/list not: an item of a block cannot be written alone: set the whole block on its set topic false",
+		"d/a 5 true", "other/a not: there is no such metric: use the names of the device's birth false",
 	}
 	if !slices.Equal(w.wrote, want) {
 		t.Errorf("written\n%s\nwant\n%s", strings.Join(w.wrote, "\n"), strings.Join(want, "\n"))
@@ -477,4 +487,20 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+// What hosts send does not fill the log.
+func TestGarbageIsLoggedOnceAMinute(t *testing.T) {
+	var log strings.Builder
+	n := sparkplug.New(sparkplug.Options{Group: "plant", Node: "w", Wake: func() {}, Log: slog.New(slog.NewTextHandler(&log, nil)), Set: func(string, string, sparkplug.Command) {}})
+	defer n.Close()
+	for range 3000 {
+		n.Handle("spBv1.0/plant/NCMD/w", []byte("garbage"), false)
+		n.Handle("spBv1.0/plant/DCMD/w/d", []byte("garbage"), false)
+		n.Handle("spBv1.0/plant/NCMD/w", command(sparkplug.Metric{Name: "x", Type: sparkplug.Int32}), false)
+		n.Handle("spBv1.0/plant/DCMD/w/d", command(sparkplug.Metric{Alias: 99, Type: sparkplug.Int32}), false)
+	}
+	if lines := strings.Count(log.String(), "\n"); lines != 3 {
+		t.Errorf("%d lines, want one of each of three kinds:\n%.1000s", lines, log.String())
+	}
 }
