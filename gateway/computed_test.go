@@ -26,9 +26,10 @@ devices:
     readings:
       power: {input: 65, type: uint16}
       sum: {compute: power + pump.power, unit: kW, decimals: 2}
+      word: {compute: "plant.state == 'high' ? 'hot' : 'cold'"}
       state: {compute: "sum > 70 ? 1 : 0", enum: {0: low, 1: high}}
 `)
-	for topic, want := range map[string]string{"plant/sum": "80.00", "plant/state": "high", "plant/power": "65", "pump/power": `{"value":15,"quality":"good"`} {
+	for topic, want := range map[string]string{"plant/sum": "80.00", "plant/state": "high", "plant/word": "hot", "plant/power": "65", "pump/power": `{"value":15,"quality":"good"`} {
 		app.Subscribe("modferry/w/device/"+topic, 1).Await(patience, func(m gatewaytest.Message) bool {
 			return strings.HasPrefix(string(m.Payload), want)
 		})

@@ -48,6 +48,9 @@ func (d *decoder) profile(n strictyaml.Node) (p profile.Profile, usable bool) {
 	case err != nil:
 		n.Problemf("cannot read the profile: %v", reason(err))
 	default:
+		for _, w := range loaded.Warnings {
+			n.Warnf("the profile: %s", w.String())
+		}
 		return *loaded, true
 	}
 	return p, false

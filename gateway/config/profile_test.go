@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -90,6 +91,21 @@ func TestOwnProfilesAreReadAsTheConfigurationIs(t *testing.T) {
 	}
 	if got := strings.Join(asked, " "); got != "g.yaml xy-md02.yaml" {
 		t.Errorf("files read: %s", got)
+	}
+}
+
+// What can hardly be meant in a profile is a warning where a device names it.
+func TestWarningsOfAnOwnProfile(t *testing.T) {
+	const odd = "title: x\nreadings:\n  level: {holding: 1, type: int16, class: levle, set: {min: 0, max: 9, step: 0.5}}\n"
+	c, err := config.Load(folder(t, "profile: tank", map[string]string{"tank.yaml": odd}), config.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	warnings := fmt.Sprint(c.Warnings)
+	for _, want := range []string{"tank.yaml:3:78: readings.level.set.step: the register holds multiples of 1", "reading level: Home Assistant has no class levle"} {
+		if len(c.Warnings) != 2 || !strings.Contains(warnings, want) || !strings.Contains(warnings, "devices.d.profile: ") {
+			t.Errorf("%s: want two, one with %s", warnings, want)
+		}
 	}
 }
 

@@ -75,6 +75,7 @@ func Parse(file string, data []byte) (*Profile, error) {
 	if err := doc.Err(); err != nil {
 		return nil, err
 	}
+	p.Warnings = doc.Warnings()
 	p.Locate(filepath.Dir(file))
 	return p, nil
 }

@@ -3,6 +3,7 @@ package profile
 import (
 	"time"
 
+	"modferry/configs/strictyaml"
 	"modferry/modbus"
 	"modferry/modbus/register"
 )
@@ -15,10 +16,11 @@ type Profile struct {
 
 	Unit      byte // the unit id it is delivered with, 1 to 247
 	Serial    Serial
-	Every     time.Duration // between two samples of a reading
-	Heartbeat time.Duration // an unchanged reading is published again after this long
-	Readings  []Reading     // in the file's order
-	Limits    Limits        // of one read request
+	Every     time.Duration       // between two samples of a reading
+	Heartbeat time.Duration       // an unchanged reading is published again after this long
+	Readings  []Reading           // in the file's order
+	Warnings  strictyaml.Problems // what can hardly be meant
+	Limits    Limits              // of one read request
 
 	Functions []byte     // function codes it answers; any other gets exception 01. Nil: all
 	Registers []Register // its own side, in the file's order

@@ -44,6 +44,8 @@ var kinds = []struct {
 	{holding(register.BCD16, order(register.Little)), "3412", "1234"},
 	{holding(register.BCD16, scale(0.01)), "0005", "0.05"},
 	{holding(register.BCD16, scale(0.1), offset(-40)), "0005", "-39.5"},
+	{holding(register.Int16, scale(0.1)), "00C8", "20"}, // no zeros at the end
+	{holding(register.Int16, scale(0.1), func(f *register.Field) { f.Decimals = 1 }), "00C8", "20.0"},
 	{holding(register.BCD32), "12345678", "12345678"},
 	{holding(register.BCD32, order(register.LittleSwap)), "56781234", "12345678"},
 	{holding(register.BCD32, order(register.BigSwap)), "34127856", "12345678"},
