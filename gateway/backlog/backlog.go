@@ -141,11 +141,8 @@ func (b *Backlog) Add(record []byte) {
 	b.waiting.push(i)
 	b.trim()
 	wake(b.arrived)
-	if b.writer.place.Path == "" {
-		return
-	}
 	wake(b.lazy)
-	if b.waiting.cost > b.room()/2 {
+	if b.writer.place.Path != "" && b.waiting.cost > b.room()/2 {
 		wake(b.urgent)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -29,8 +30,19 @@ func TestUnusableDirectory(t *testing.T) {
 	if err := b.Close(); err == nil || !strings.Contains(err.Error(), "10 readings") {
 		t.Errorf("closing does not say what is lost: %v", err)
 	}
-	if n := strings.Count(log.String(), "\n"); n != 1 || !strings.Contains(log.String(), "cannot be written") {
-		t.Errorf("%d lines in the log, want one: %s", n, log.String())
+	if n := strings.Count(log.String(), "cannot be written"); n != 1 {
+		t.Errorf("%d lines in the log say that it fails, want one: %s", n, log.String())
+	}
+	told, lines := uint64(0), 0
+	for _, after := range strings.Split(log.String(), "dropped=")[1:] {
+		var n uint64
+		if _, err := fmt.Sscan(after, &n); err != nil {
+			t.Error(err)
+		}
+		told, lines = told+n, lines+1
+	}
+	if told != s.Dropped.Disk || lines > 2 {
+		t.Errorf("the log says in %d lines that %d are lost, want %d in at most two", lines, told, s.Dropped.Disk)
 	}
 }
 

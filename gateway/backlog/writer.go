@@ -7,6 +7,9 @@ import (
 	"modferry/gateway/store"
 )
 
+// tellEvery is the time between two lines of the log about records that were dropped.
+const tellEvery = time.Minute
+
 // attempts is how often a transaction is tried before the disk is left alone.
 const attempts = 2
 
@@ -23,6 +26,8 @@ type writer struct {
 	failed    time.Time   // when that was; zero = another attempt may be made
 	failing   time.Time   // since when no attempt was good
 	notice    store.Notice
+	told      uint64    // how many dropped records the log knows of
+	toldAt    time.Time // zero = of none
 }
 
 func (w *writer) begin(path string, log *slog.Logger) {
@@ -64,6 +69,9 @@ func (b *Backlog) run() {
 				timer.Reset(b.retry)
 				armed = true
 			}
+			if time.Since(b.writer.toldAt) >= tellEvery {
+				b.tell()
+			}
 		}
 	}
 }
@@ -74,8 +82,19 @@ func (b *Backlog) end() {
 	b.closed = true
 	b.mu.Unlock()
 	_ = b.flush() // it is noted
+	b.tell()
 	if b.writer.file != nil {
 		_ = b.writer.file.Close() // everything is synced
+	}
+}
+
+// tell tells the log how many records were dropped since it was told last.
+func (b *Backlog) tell() {
+	w := &b.writer
+	s := b.Stats()
+	if all := s.Dropped.Total(); all > w.told {
+		b.log.Warn("readings that could not be published are lost: the oldest gave way", "dropped", all-w.told, "waiting", s.Waiting, "kept", s.Count)
+		w.told, w.toldAt = all, time.Now()
 	}
 }
 
