@@ -76,7 +76,7 @@ func (r *reader) flowMapping(start *token.Token) *value {
 			r.failAt(t, message)
 		default:
 			m.entries = append(m.entries, r.flowEntry(t))
-			r.separator(token.MappingEndType, "expected , or } here: a comma is missing, the mapping in { } is not closed, or a value such as ${NAME} has no quotes")
+			r.separator(token.MappingEndType, "expected , or } here: a comma is missing, the mapping in { } is not closed, or a value such as ${NAME} or a[0] has no quotes")
 		}
 	}
 }
