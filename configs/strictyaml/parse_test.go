@@ -17,7 +17,7 @@ func TestSyntax(t *testing.T) {
 		{`a: "x\q"`, `1:7: unknown escape after \ in double quotes: use single quotes, or write \\ for a backslash`},
 		{"a: [1, 2\nb: 3", "2:1: expected , or ] here: a comma is missing or the list in [ ] is not closed"},
 		{"a: {b: 1\nc: 2", "2:1: expected , or } here: a comma is missing, the mapping in { } is not closed, or a value such as ${NAME} or a[0] has no quotes"},
-		{"a: {compute: coils[0] + 1}", "1:20: expected , or } here: a comma is missing, the mapping in { } is not closed, or a value such as ${NAME} or a[0] has no quotes"},
+		{"a: {compute: coils[0] + 1}", "1:19: expected , or } here: a comma is missing, the mapping in { } is not closed, or a value such as ${NAME} or a[0] has no quotes"},
 		{"a: [1, 2", "1:4: the list that begins here is not closed: add ]"},
 		{"a: {b: 1", "1:4: the mapping that begins here is not closed: add }"},
 		{"a: ]", "1:4: a ] without its [: remove it, or put the text in quotes"},
