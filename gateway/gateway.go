@@ -22,11 +22,13 @@ import (
 	"modferry/gateway/message"
 	"modferry/gateway/mqtt"
 	"modferry/gateway/poll"
+	"modferry/gateway/quietlog"
 )
 
 // Gateway is a configured gateway. New opens its listeners, Run does the work.
 type Gateway struct {
 	log     *slog.Logger
+	quiet   *quietlog.Log // of what clients cause
 	topics  message.Topics
 	broker  *broker.Broker  // nil = another server
 	own     broker.Own      // how the gateway connects to its embedded broker
@@ -51,7 +53,7 @@ type Gateway struct {
 // broker, console), and connects to nothing yet.
 func New(c *config.Config, log *slog.Logger) (*Gateway, error) {
 	g := &Gateway{
-		log: log, topics: message.Topics{Prefix: c.Prefix},
+		log: log, quiet: quietlog.New(log), topics: message.Topics{Prefix: c.Prefix},
 		changed: make(chan struct{}, 1), ready: make(chan struct{}),
 	}
 	g.config.Store(c)

@@ -12,6 +12,7 @@ import (
 	"modferry/gateway/message"
 	"modferry/gateway/mqtt"
 	"modferry/gateway/policy"
+	"modferry/gateway/quietlog"
 	"modferry/modbus"
 	"modferry/modbus/transport"
 )
@@ -31,6 +32,7 @@ type line struct {
 	allows  func(client, topic string) bool // whether a reply may be asked for there, by MQTT 5
 	publish func(mqtt.Event)
 	log     *slog.Logger
+	quiet   *quietlog.Log // of what each request may cause
 }
 
 // newLine puts a line in front of a bus. It takes over what the line before it, nil
@@ -38,7 +40,7 @@ type line struct {
 func (g *Gateway) newLine(b *bus.Bus, c config.Bus, all *config.Config, before *line) *line {
 	l := &line{
 		bus: b, topics: busTopics(g.topics, c), audit: g.audit, decode: decodeOptions(c), rules: c.Allow,
-		journal: g.journal, limit: newLimiter(all.Requests.Rate), within: all.Requests.ResumeWithin, publish: g.session.Publish, log: g.log.With("bus", c.Name),
+		journal: g.journal, limit: newLimiter(all.Requests.Rate), within: all.Requests.ResumeWithin, publish: g.session.Publish, log: g.log.With("bus", c.Name), quiet: g.quiet,
 	}
 	l.allows = func(client, topic string) bool { return g.mayAnswer(l.topics, client, topic) }
 	switch {

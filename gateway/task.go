@@ -83,7 +83,7 @@ func (t *task) leaving() {
 	ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
 	defer cancel()
 	if err := t.line.journal.Commit(ctx, t.key); err != nil {
-		t.line.log.Warn("a write goes out that a restart would not remember", "client", t.client, "unit", t.request.Unit, "error", err)
+		t.line.quiet.Warn("a write goes out that a restart would not remember", "bus", t.line.bus.Name(), "client", t.client, "unit", t.request.Unit, "error", err)
 	}
 }
 
