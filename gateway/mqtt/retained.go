@@ -60,7 +60,6 @@ func (o *outbox) retained(topic string) *Retained {
 // reports whether the broker is away, so that the payload may be missed.
 func (o *outbox) set(r *Retained, payload []byte, at time.Time, missed func()) (away bool) {
 	o.mu.Lock()
-	defer o.mu.Unlock()
 	if !r.known {
 		r.known = true
 		o.newest[r.topic] = r // it may have been forgotten meanwhile
@@ -68,7 +67,9 @@ func (o *outbox) set(r *Retained, payload []byte, at time.Time, missed func()) (
 	}
 	r.payload, r.at, r.missed, r.risked = append(r.payload[:0], payload...), at, missed, o.online
 	o.enqueue(r)
-	return !o.online
+	away = !o.online
+	o.mu.Unlock()
+	return away
 }
 
 // miss returns whom to tell that the present payload may be missed, nil if nobody

@@ -124,7 +124,7 @@ func (p *Poller) took(r *Read, data []byte, err error) {
 		if publish {
 			p.publish(state, now)
 		} else if state.held {
-			p.watchBy(state.next())
+			p.watchBy(now.Add(min(longestWatch, state.wait(now))))
 		}
 	}
 	p.flush(now, gather)
@@ -152,11 +152,11 @@ func (p *Poller) finish() {
 
 // publish is called with p.mu held, as are those below.
 func (p *Poller) publish(r *reading, now time.Time) {
-	again := now.Add(r.heartbeat)
+	again := r.heartbeat
 	if r.quality != r.shown { // and when it is good no more
-		again = earlier(again, r.next())
+		again = min(again, r.wait(now))
 	}
-	p.watchBy(again)
+	p.watchBy(now.Add(again))
 	p.scratch = r.show(p.scratch[:0], now, &p.clock)
 	p.changed = true
 	if len(p.scratch) > 0 {

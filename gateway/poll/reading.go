@@ -3,6 +3,7 @@ package poll
 import (
 	"bytes"
 	"cmp"
+	"math"
 	"reflect"
 	"time"
 
@@ -20,7 +21,7 @@ const staleAfter = 2
 // was published last.
 type reading struct {
 	quality     message.Quality // "" = nothing is known yet
-	time        time.Time       // when the device gave the last value
+	time        time.Time       // when the device gave the last value; while nothing is known, since when it is waited for
 	data        []byte          // of the last value, as the device sent it
 	small       [8]byte         // for it
 	shown       message.Quality // what was published last; "" = nothing yet
@@ -43,7 +44,6 @@ type reading struct {
 	// the processor's memory.
 	*profile.Reading
 	computed   *computed      // nil = the device has it
-	begun      time.Time      // since when it is waited for
 	text       []byte         // if isUndecoded and not isPlain: the last value as JSON
 	value      register.Value // the last value; null if it is only in data
 	shownValue register.Value
@@ -150,7 +150,7 @@ func (r *reading) failed(now time.Time) bool {
 // late does what is to be done when nothing came for too long, or it is time to
 // publish. It reports whether there is something to publish.
 func (r *reading) late(now time.Time) bool {
-	if end, ends := r.goodUntil(); ends && !now.Before(end) {
+	if left, ends := r.fresh(now); ends && left <= 0 {
 		return r.failed(now)
 	}
 	return r.isDue(now)
@@ -195,35 +195,26 @@ func (r *reading) changed() bool {
 	return isBeyond(r.Deadband, r.shownValue, r.value)
 }
 
-// next returns when [reading.late] has something to do; zero = not before a reply comes.
-func (r *reading) next() time.Time {
-	var next time.Time
+// wait returns how long [reading.late] has nothing to do; never = not before a reply comes.
+func (r *reading) wait(now time.Time) time.Duration {
+	wait := never
 	if r.shown != "" {
-		next = r.published.Add(r.heartbeat)
+		since := now.Sub(r.published)
+		wait = r.heartbeat - since
 		if r.held {
-			next = earlier(next, r.published.Add(r.minInterval))
+			wait = min(wait, r.minInterval-since)
 		}
 	}
-	if end, ends := r.goodUntil(); ends {
-		next = earlier(next, end)
+	if left, ends := r.fresh(now); ends {
+		wait = min(wait, left)
 	}
-	return next
+	return wait
 }
 
-// goodUntil returns when a value is no longer fresh. One that is computed is as fresh
-// as its inputs.
-func (r *reading) goodUntil() (end time.Time, ends bool) {
-	since := r.time
-	if r.quality == "" {
-		since = r.begun
-	}
-	return since.Add(staleAfter * r.every), r.computed == nil && (r.quality == "" || r.quality == message.Good)
-}
+const never = time.Duration(math.MaxInt64)
 
-// earlier returns the earlier of two times; zero is never.
-func earlier(a, b time.Time) time.Time {
-	if a.IsZero() || !b.IsZero() && b.Before(a) {
-		return b
-	}
-	return a
+// fresh returns how long a value is still fresh. One that is computed is as fresh as
+// its inputs.
+func (r *reading) fresh(now time.Time) (left time.Duration, ends bool) {
+	return staleAfter*r.every - now.Sub(r.time), r.computed == nil && (r.quality == "" || r.quality == message.Good)
 }

@@ -16,7 +16,9 @@ func (p *Poller) begin(ctx context.Context) (end func()) {
 	p.mu.Lock()
 	p.answered = now
 	for _, r := range p.readings {
-		r.begun = now
+		if r.quality == "" {
+			r.time = now
+		}
 	}
 	p.mu.Unlock()
 	if p.o.Board != nil {
@@ -53,16 +55,16 @@ func (p *Poller) look(now time.Time) time.Time {
 	foreign := p.foreign()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	first := now.Add(longestWatch)
+	wait := longestWatch
 	for _, r := range p.readings {
-		next := r.next()
-		if !next.IsZero() && !now.Before(next) {
+		next := r.wait(now)
+		if next <= 0 {
 			if r.late(now) {
 				p.publish(r, now)
 			}
-			next = r.next()
+			next = r.wait(now)
 		}
-		first = earlier(first, next)
+		wait = min(wait, next)
 	}
 	p.computeAll(foreign, now)
 	if !now.Before(p.silentFrom()) {
@@ -70,7 +72,7 @@ func (p *Poller) look(now time.Time) time.Time {
 	}
 	p.tellGroup()
 	p.flush(now, 0)
-	p.watched = p.next(first, now)
+	p.watched = p.next(now.Add(wait), now)
 	return p.watched
 }
 
@@ -80,7 +82,7 @@ const longestWatch = time.Hour
 // next returns when something is due, of the readings at the time that is given.
 func (p *Poller) next(next, now time.Time) time.Time {
 	for _, r := range p.computed {
-		next = earlier(next, r.next())
+		next = earlier(next, now.Add(min(longestWatch, r.wait(now))))
 	}
 	if silent := p.silentFrom(); p.online != message.Offline {
 		next = earlier(next, silent)
@@ -123,4 +125,12 @@ func (p *Poller) foreign() map[string]message.Sample {
 		samples[name] = p.o.Board.sample(name)
 	}
 	return samples
+}
+
+// earlier returns the earlier of two times; zero is never.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 
 	"modferry/modbus"
 )
@@ -51,6 +52,7 @@ type Decoder struct {
 	size   int  // bytes of one value
 	whole  int  // bytes of the field
 	direct bool // integers that are decimal numbers, without names: see appendDirect
+	same   bool // if direct: the number is shown as it was sent
 }
 
 // Decoder returns a decoder of the field, which must pass [Field.Check].
@@ -62,6 +64,7 @@ func (f Field) Decoder() *Decoder {
 func (f *Field) decoder() Decoder {
 	d := Decoder{field: *f, linear: f.linear(), size: f.size(), whole: f.DataSize()}
 	d.direct = f.Type.form() == integer && d.linear.exact && len(f.Names)+len(f.Flags)+f.Width == 0
+	d.same = d.direct && d.linear == linear{scale: 1, keep: f.Decimals, exact: true, factor: 1} && f.Decimals <= 0
 	return d
 }
 
@@ -250,6 +253,9 @@ func (d *Decoder) appendDirect(dst, data []byte) ([]byte, bool) {
 		n = d.field.extend(raw)
 	} else if n < 0 {
 		return dst, false
+	}
+	if d.same {
+		return strconv.AppendInt(dst, n, 10), true
 	}
 	number, ok := d.linear.apply(n)
 	if !ok {
