@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -104,7 +105,9 @@ func TestRenewedFilesAreUsedAtTheNextConnect(t *testing.T) {
 		Certificates: []tls.Certificate{a.sign("broker", nil).load(t)}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool,
 		VerifyConnection: func(s tls.ConnectionState) error { got <- s.PeerCertificates[0].Subject.CommonName; return nil },
 	}
-	config := &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return server, nil }}
+	var now atomic.Pointer[tls.Config]
+	now.Store(server)
+	config := &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return now.Load(), nil }}
 	address := "mqtts://" + serveTLS(t, config)
 	own := a.sign("first", nil)
 	secure, err := TLS(a.file, own.cert, own.key, "")
@@ -148,6 +151,7 @@ func TestRenewedFilesAreUsedAtTheNextConnect(t *testing.T) {
 
 	server = server.Clone()
 	server.Certificates = []tls.Certificate{next.sign("broker", nil).load(t)}
+	now.Store(server)
 	if err := connect(); err == nil || !strings.Contains(err.Error(), "set mqtt.tls.ca") {
 		t.Errorf("the broker has another authority: %v", err)
 	}
