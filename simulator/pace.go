@@ -73,9 +73,10 @@ func (l *pacedLine) Write(b []byte) (int, error) {
 	l.mu.Lock()
 	start := later(l.busy.Add(silence), time.Now())
 	l.mu.Unlock()
+	end := start.Add(time.Duration(len(b)) * char)
 	for sent := 0; sent < len(b); {
 		next := start.Add(time.Duration(sent+1) * char)
-		if sent == len(b)-1 {
+		if end.Sub(next) < coarse { // a late timer must not pass the end
 			next = l.exactly(next)
 		}
 		if !l.wait(next) {
@@ -89,7 +90,7 @@ func (l *pacedLine) Write(b []byte) (int, error) {
 		}
 	}
 	l.mu.Lock()
-	l.busy = later(l.busy, start.Add(time.Duration(len(b))*char)) // the next request may have come already
+	l.busy = later(l.busy, end) // the next request may have come already
 	l.mu.Unlock()
 	return len(b), nil
 }
