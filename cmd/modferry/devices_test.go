@@ -127,11 +127,11 @@ func runPage(t *testing.T, dir, page string) (broker string) {
 			}
 			return nil
 		})
+		awaitPort(t, map[string]string{"simulator": server, "gateway": broker}[args[0]])
 	}
 	if ran != 3 {
 		t.Errorf("%d commands", ran)
 	}
-	awaitPort(t, broker)
 	return broker
 }
 
