@@ -8,12 +8,16 @@ import (
 	"io"
 	"net"
 	"os"
+	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
 
+	"modferry/gateway/message"
 	"modferry/modbus"
+	"modferry/modbus/quickconn"
 )
 
 // plant is a Modbus TCP device all of whose registers are others at each read. It
@@ -73,6 +77,7 @@ type polling struct {
 	Every     time.Duration // of all registers; 0 = as fast as it goes
 	Single    bool          // one topic for each register instead of one array for each block
 	QoS       byte
+	Strict    bool // the floor makes 16 requests at a time, by calls that the scheduler does not hear of
 	For       time.Duration
 	Broker    string // host:port
 	Device    string // host:port
@@ -89,72 +94,124 @@ type spent struct {
 	Share  float64 // of the values, that the broker got: of older ones the newest only
 }
 
+// together is how many requests the gateway and the strict floor make at a time.
+const together = 16
+
 // floor is the least that polling takes: one goroutine that writes a request, reads
-// the reply, and publishes it over a bare MQTT connection.
+// the reply, and publishes it over a bare MQTT connection. It publishes every value, on
+// the topics and with the payloads that the gateway has, on as many cores. The strict
+// floor makes no more system calls than the gateway may.
 func floor(text string) error {
-	var p polling
-	if err := json.Unmarshal([]byte(text), &p); err != nil {
+	runtime.GOMAXPROCS(1)
+	f := &floorPoller{}
+	if err := json.Unmarshal([]byte(text), &f.polling); err != nil {
 		return err
 	}
-	device, err := net.Dial("tcp", p.Device)
+	device, err := f.dial(f.Device)
 	if err != nil {
 		return err
 	}
-	broker, err := bareMQTT(p.Broker)
-	if err != nil {
+	if f.broker, err = f.bareMQTT(); err != nil {
 		return err
 	}
+	f.device, f.replies = device, bufio.NewReader(device)
 	fmt.Println("ready")
-	s := spent{}
-	start, before := time.Now(), cpuOf(os.Getpid())
-	var reply [9 + 2*block]byte
-	var payload, packets []byte
-	due := start
-	for turn := uint16(1); time.Since(start) < p.For; turn++ {
-		for first := 0; first < p.Registers; first += block {
-			request := modbus.AppendTCP(payload[:0], modbus.ADU{Transaction: turn, Unit: 1, PDU: modbus.ReadRequest(3, uint16(first), block)})
-			if _, err := device.Write(request); err != nil {
-				return err
-			}
-			if _, err := io.ReadFull(device, reply[:]); err != nil {
-				return err
-			}
-			packets, payload = p.publish(packets[:0], payload[:0], first, reply[9:])
-			if _, err := broker.Write(packets); err != nil {
-				return err
-			}
-			s.Values += block
-		}
-		if p.Every > 0 {
-			due = due.Add(p.Every)
-			if wait := time.Until(due); wait > 0 {
-				time.Sleep(wait)
-			} else {
-				s.Missed++
-			}
-		}
+	if _, err := f.run(f.For / 4); err != nil { // until it is warm
+		return err
 	}
-	s.CPU = cpuOf(os.Getpid()) - before
+	s, err := f.run(f.For)
+	if err != nil {
+		return err
+	}
 	return json.NewEncoder(os.Stdout).Encode(s)
 }
 
-// publish appends the packets for the registers of one block; payload is scratch memory.
-func (p *polling) publish(dst, payload []byte, first int, data []byte) (packets, scratch []byte) {
-	if p.Single {
-		for i := range block {
-			payload = strconv.AppendUint(payload[:0], uint64(binary.BigEndian.Uint16(data[2*i:])), 10)
-			dst = appendPublish(dst, "floor/r", first+i, p.QoS, payload)
-		}
-		return dst, payload
-	}
-	for i := range block {
-		payload = append(payload, ',')
-		payload = strconv.AppendUint(payload, uint64(binary.BigEndian.Uint16(data[2*i:])), 10)
-	}
-	payload[0] = '['
-	payload = append(payload, ']')
-	return appendPublish(dst, "floor/b", first, p.QoS, payload), payload
+// floorPoller polls as floor says; the buffers are used again and again.
+type floorPoller struct {
+	polling
+	device, broker    net.Conn
+	replies           *bufio.Reader
+	requests, packets []byte
+	payload           []byte
+	reply             [9 + 2*block]byte
+	turn              uint16
 }
+
+// run polls for some time.
+func (f *floorPoller) run(length time.Duration) (s spent, err error) {
+	start, before := time.Now(), cpuOf(os.Getpid())
+	due := start
+	for time.Since(start) < length {
+		f.turn++
+		if err := f.round(); err != nil {
+			return s, err
+		}
+		s.Values += int64(f.Registers)
+		if f.Every == 0 {
+			continue
+		}
+		if due = due.Add(f.Every); time.Until(due) > 0 {
+			time.Sleep(time.Until(due))
+		} else {
+			s.Missed++
+		}
+	}
+	s.CPU = cpuOf(os.Getpid()) - before
+	return s, nil
+}
+
+// round reads and publishes all registers once.
+func (f *floorPoller) round() error {
+	each := block
+	if f.Strict {
+		each = together * block
+	}
+	for first := 0; first < f.Registers; first += each {
+		last := min(f.Registers, first+each)
+		f.requests, f.packets = f.requests[:0], f.packets[:0]
+		for at := first; at < last; at += block {
+			request := modbus.AppendTCP(nil, modbus.ADU{Transaction: f.turn, Unit: 1, PDU: modbus.ReadRequest(3, uint16(at), block)})
+			f.requests = append(f.requests, request...)
+		}
+		if _, err := f.device.Write(f.requests); err != nil {
+			return err
+		}
+		now := time.Now()
+		for at := first; at < last; at += block {
+			if _, err := io.ReadFull(f.replies, f.reply[:]); err != nil {
+				return err
+			}
+			f.publish(at, f.reply[9:], now)
+		}
+		if _, err := f.broker.Write(f.packets); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// publish appends the packets for the registers of one block.
+func (f *floorPoller) publish(first int, data []byte, now time.Time) {
+	if f.Single {
+		for i := range block {
+			f.payload = strconv.AppendUint(f.payload[:0], uint64(binary.BigEndian.Uint16(data[2*i:])), 10)
+			f.packets = appendPublish(f.packets, benchTopic+"r", first+i, f.QoS, f.payload)
+		}
+		return
+	}
+	f.payload = append(f.payload[:0], `{"value":`...)
+	for i := range block {
+		f.payload = append(f.payload, ',')
+		f.payload = strconv.AppendUint(f.payload, uint64(binary.BigEndian.Uint16(data[2*i:])), 10)
+	}
+	f.payload[len(`{"value":`)] = '['
+	f.payload = append(f.payload, `],"quality":"good","time":"`...)
+	f.payload = append(now.UTC().AppendFormat(f.payload, message.TimeFormat), `"}`...)
+	f.packets = appendPublish(f.packets, benchTopic+"b", first, f.QoS, f.payload)
+}
+
+// benchTopic is that of the readings of the measured device.
+const benchTopic = "modferry/bench/device/plant/"
 
 // appendPublish appends a retained PUBLISH packet [MQTT-3.3].
 func appendPublish(dst []byte, prefix string, number int, qos byte, payload []byte) []byte {
@@ -179,8 +236,8 @@ func appendPublish(dst []byte, prefix string, number int, qos byte, payload []by
 }
 
 // bareMQTT connects, and throws away what the broker says.
-func bareMQTT(addr string) (net.Conn, error) {
-	c, err := net.Dial("tcp", addr)
+func (p *polling) bareMQTT() (net.Conn, error) {
+	c, err := p.dial(p.Broker)
 	if err != nil {
 		return nil, err
 	}
@@ -194,19 +251,22 @@ func bareMQTT(addr string) (net.Conn, error) {
 	return c, nil
 }
 
-// cpuOf returns the CPU seconds that a process has taken, to a hundredth.
-func cpuOf(pid int) float64 {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0
+func (p *polling) dial(addr string) (net.Conn, error) {
+	c, err := net.Dial("tcp", addr)
+	if err != nil || !p.Strict {
+		return c, err
 	}
-	_, rest, _ := strings.Cut(string(text), ") ")
-	fields := strings.Fields(rest)
-	const ticks = 100 // per second, as Linux tells its users
-	var sum float64
-	for _, f := range fields[11:13] { // utime and stime
-		n, _ := strconv.ParseFloat(f, 64)
-		sum += n / ticks
+	return quickconn.New(c.(*net.TCPConn)), nil
+}
+
+// cpuOf returns the CPU seconds that a process has taken: of all threads that it has.
+func cpuOf(pid int) (sum float64) {
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
+	for _, file := range threads {
+		text, _ := os.ReadFile(file)
+		ran, _, _ := strings.Cut(string(text), " ")
+		ns, _ := strconv.ParseFloat(ran, 64)
+		sum += ns / 1e9
 	}
 	return sum
 }
