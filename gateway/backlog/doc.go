@@ -12,8 +12,10 @@
 // finds no room drives out the oldest; [Stats].Dropped says how many and why.
 //
 // What comes twice. A batch is deleted, in a synced transaction, when it was
-// delivered, and only then is the next one begun. A kill between those two repeats
-// that one batch. A batch whose delivery failed is tried again as it was. Within
+// delivered, and then the next one is begun. A kill between those two repeats that
+// one batch. A disk that is full or fails may not let it be deleted: the next ones are
+// delivered all the same, and a kill repeats those, too. When all in the file is
+// delivered the file is removed, which needs no room. A batch whose delivery failed is tried again as it was. Within
 // one process no record is delivered again once it was delivered.
 //
 // Limits. The file backlog.db grows to at most [Options].Max and 128 KiB; it is

@@ -105,6 +105,7 @@ func (b *Backlog) attach(anew bool) error {
 // open opens the file and counts what is missing in it.
 func (b *Backlog) open(anew bool) error {
 	w := &b.writer
+	w.absent = false
 	file, found, err := b.place().Open(anew)
 	if err != nil {
 		return err
@@ -118,7 +119,7 @@ func (b *Backlog) open(anew bool) error {
 		wake(b.arrived)
 	}
 	lost := max(int64(found.Unsound), w.known-left)
-	w.file, w.loaded, w.known = file, true, 0
+	w.file, w.loaded, w.absent, w.known = file, true, file == nil, 0
 	b.mu.Lock()
 	b.kept.Dropped.Disk += uint64(lost)
 	b.mu.Unlock()
@@ -156,6 +157,7 @@ func (b *Backlog) shrink() {
 	case err != nil:
 	case w.file.Contents().Count == 0 && info.Size() > min(limits.file, 256<<10):
 		w.forget()
+		w.absent = true
 		if err := w.place.Remove(); err != nil {
 			b.reopen(err)
 		}

@@ -1,7 +1,9 @@
 package backlog
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -72,7 +74,7 @@ func (l *lines) has(text string) int {
 // memory through any number of attempts, is delivered from there, and is written when
 // there is a place.
 func TestFullDisk(t *testing.T) {
-	for name, kept := range map[string]int{"from the beginning": 0, "after some were written": 100} {
+	for name, kept := range map[string]int{"from the beginning": 0, "after some were written": 300} {
 		for what, space := range map[string]bool{"delivered while it is full": false, "written when there is a place": true} {
 			t.Run(name+", "+what, func(t *testing.T) {
 				dir := smallDisk(t)
@@ -110,6 +112,38 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
+// However little room the disk has, what is in the file and what waits is all
+// delivered, once and in order, while the disk is full.
+func TestNearlyFullDisk(t *testing.T) {
+	for kept := 0; kept <= 900; kept += 300 {
+		for free := int64(0); free <= 96<<10; free += 12 << 10 {
+			t.Run(fmt.Sprintf("%d written, %d KiB free", kept, free>>10), func(t *testing.T) {
+				dir := smallDisk(t)
+				b := prepared(t, Options{Dir: dir})
+				b.retry, b.patience = time.Hour, time.Hour // nobody waits for the disk
+				go b.run()
+				defer b.Close()
+				add(b, 0, kept)
+				synced(t, b)
+				filler := fillDisk(t, dir)
+				info, err := os.Stat(filler)
+				if err == nil {
+					err = os.Truncate(filler, max(0, info.Size()-free))
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				add(b, kept, 1500)
+				r := drain(t, b, 1500)
+				wantRange(t, r.received(), 0, 1500)
+				if n := b.Stats().Dropped.Total(); n != 0 {
+					t.Errorf("%d are lost", n)
+				}
+			})
+		}
+	}
+}
+
 // While the disk is full the oldest that are not just being written give way in memory,
 // which is counted as its fault.
 func TestFullDiskKeepsTheNewest(t *testing.T) {
@@ -130,4 +164,35 @@ func TestFullDiskKeepsTheNewest(t *testing.T) {
 	if len(got) != s.Waiting || !slices.IsSorted(got) || got[0] < 10_000 || got[len(got)-1] != 19_999 {
 		t.Errorf("%d are delivered, from %d to %d: %+v", len(got), got[0], got[len(got)-1], s)
 	}
+}
+
+// What was delivered while the disk was too full to let it go is deleted when there is
+// room again, so that the next process does not deliver it a second time.
+func TestDeliveredOnAFullDisk(t *testing.T) {
+	dir := smallDisk(t)
+	b := open(t, Options{Dir: dir})
+	add(b, 0, 800)
+	synced(t, b)
+	filler := fillDisk(t, dir)
+	add(b, 800, 1500)
+	storetest.Eventually(t, "the disk is found full", func() bool { return b.Stats().Err != nil })
+	ctx, cancel := context.WithCancel(storetest.Within(t))
+	r := &receiver{}
+	r.after = func(total int) {
+		if total >= 500 {
+			cancel()
+		}
+	}
+	if err := b.Replay(ctx, r.deliver); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filler); err != nil {
+		t.Fatal(err)
+	}
+	synced(t, b)
+	closeBacklog(t, b)
+	b = open(t, Options{Dir: dir})
+	r.after = nil
+	drainTo(t, b, r, 1500)
+	wantRange(t, r.received(), 0, 1500)
 }

@@ -1,6 +1,10 @@
 package backlog
 
-import "modferry/gateway/store"
+import (
+	"errors"
+
+	"modferry/gateway/store"
+)
 
 // perItem is about what a record takes in memory, or in the file, besides its bytes.
 const perItem = 64
@@ -17,6 +21,7 @@ func (i *item) cost() int64 { return int64(len(i.record)) + perItem }
 // change is what one transaction does, in this order.
 type change struct {
 	remove []uint64 // keys
+	owed   []uint64 // keys that should have been removed before
 	drop   int64    // the oldest records, until they cost that much together
 	above  uint64   // but only those with keys above
 	add    []*item  // which get their keys: those grow, so that their order is that of time
@@ -26,7 +31,7 @@ type change struct {
 // apply makes the transaction.
 func (c change) apply(f *store.File) (dropped int, err error) {
 	err = f.Update(func(tx *store.Tx) error {
-		if err := tx.Delete(c.remove...); err != nil {
+		if err := errors.Join(tx.Delete(c.remove...), tx.Delete(c.owed...)); err != nil {
 			return err
 		}
 		oldest := c.oldest(tx)
@@ -68,10 +73,13 @@ func (c change) append(tx *store.Tx) error {
 }
 
 // oldestRecords returns copies of the first records, at most so many with so many
-// bytes, but at least one; and the keys of those that turned out to be damaged.
-func oldestRecords(f *store.File, most, bytes int) (items []*item, bad []uint64, err error) {
-	err = f.View(func(tx *store.Tx) error {
-		for r, sound := range tx.From(0) {
+// bytes, but at least one, of those that were not delivered; and the keys of those that turned out to be damaged.
+func oldestRecords(w *writer, most, bytes int) (items []*item, bad []uint64, err error) {
+	err = w.file.View(func(tx *store.Tx) error {
+		for r, sound := range tx.From(w.begins) {
+			if w.owed[r.Key] {
+				continue
+			}
 			if !sound {
 				bad = append(bad, r.Key)
 				continue

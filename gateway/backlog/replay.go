@@ -38,7 +38,7 @@ func (b *batch) keys() (keys []uint64) {
 // Replay delivers what is kept and what still comes, the oldest first, until ctx
 // ends or deliver fails, and returns that error. deliver gets a payload of
 // P/history and returns nil when the broker has acknowledged it: that batch is then
-// deleted, and only when that is safe on disk the next one is begun. A batch whose
+// deleted, and when that is safe on disk, or has failed, the next one is begun. A batch whose
 // delivery failed is the first of the next call, with the same payload. One call at
 // a time.
 func (b *Backlog) Replay(ctx context.Context, deliver func(ctx context.Context, payload []byte) error) error {
@@ -114,25 +114,10 @@ func (b *Backlog) limit() *rate.Limiter {
 	return b.limiter
 }
 
-// settle deletes the batch, once even if ctx has ended: it is delivered. While the
-// disk fails it tries again and again.
+// settle deletes the batch, once even if ctx has ended: it is delivered.
 func (b *Backlog) settle(ctx context.Context) error {
-	for delivered := b.batch; ; {
-		var failed error
-		if err := b.doNow(ctx, func() { failed = b.delete(delivered) }); err != nil {
-			return err
-		}
-		if failed == nil {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-b.owner.Done():
-			return errClosed
-		case <-time.After(b.retry):
-		}
-	}
+	delivered := b.batch
+	return b.doNow(ctx, func() { b.delete(delivered) })
 }
 
 // do has something done by the writer. After an error it may be done nevertheless.
@@ -167,7 +152,9 @@ func (b *Backlog) oldest() []*item {
 	most := b.limit().Burst()
 	items, err := b.oldestInFile(most, bytes)
 	if len(items) > 0 {
-		b.writer.protected, b.writer.held = items[len(items)-1].key, int64(len(items))
+		w := &b.writer
+		w.protected, w.held = items[len(items)-1].key, int64(len(items)+len(w.owed))
+		w.reached = w.protected + 1
 		return items
 	}
 	if err != nil && time.Since(b.writer.failing) < b.patience {
@@ -182,11 +169,14 @@ func (b *Backlog) oldest() []*item {
 func (b *Backlog) oldestInFile(most, bytes int) (items []*item, err error) {
 	w := &b.writer
 	for range attempts {
-		if err = b.attach(false); err != nil || w.file == nil || w.file.Contents().Count == 0 {
+		if err = b.attach(false); err != nil && w.absent {
+			return nil, nil
+		}
+		if err != nil || w.file == nil || w.file.Contents().Count == 0 {
 			return nil, err
 		}
 		var bad []uint64
-		if items, bad, err = oldestRecords(w.file, most, bytes); err != nil {
+		if items, bad, err = oldestRecords(w, most, bytes); err != nil {
 			b.reopen(err)
 			b.note(w.cause)
 			continue
@@ -203,65 +193,91 @@ func (b *Backlog) oldestInFile(most, bytes int) (items []*item, err error) {
 	return nil, err
 }
 
-// delete deletes a batch that was delivered, and writes what waits along with it.
-// It runs in the writer.
-func (b *Backlog) delete(d *batch) error {
+// delete deletes a batch that was delivered, and writes what waits along with it. What
+// the disk does not let it delete is not delivered again, and is deleted later. It
+// runs in the writer.
+func (b *Backlog) delete(d *batch) {
+	w := &b.writer
+	keys := d.keys()
 	b.mu.Lock()
 	b.waiting.remove(d.items)
-	b.mu.Unlock()
-	keys := d.keys()
-	if len(keys) > 0 {
-		if err := b.remove(keys); err != nil {
-			return err
-		}
+	for _, key := range keys {
+		w.owed[key] = true
 	}
-	b.writer.protected, b.writer.held = 0, 0
+	b.mu.Unlock()
+	w.begins = max(w.begins, w.reached)
+	b.pay()
+	w.protected, w.held = 0, int64(len(w.owed))
 	b.mu.Lock()
 	empty := len(b.waiting.items) == 0
 	b.mu.Unlock()
-	if empty && len(keys) > 0 && b.writer.file != nil && b.writer.file.Contents().Count == 0 {
+	if empty && len(keys) > 0 && w.file != nil && w.file.Contents().Count == 0 {
 		b.shrink()
-		b.note(b.writer.cause)
+		b.note(w.cause)
 	}
-	return nil
 }
 
-// remove deletes records from the file. If there is none any more they are gone
+// pay deletes from the file what was delivered. If there is none any more it is gone
 // anyway. The last attempt adds nothing: a full disk may still have room for that.
-func (b *Backlog) remove(keys []uint64) (err error) {
+func (b *Backlog) pay() {
+	w := &b.writer
+	if len(w.owed) == 0 {
+		return
+	}
+	var err error
 	for n := range attempts {
-		if err = b.attach(false); err != nil {
-			return err
+		if b.attach(false) != nil {
+			return // it is noted
 		}
-		if b.writer.file == nil {
-			return nil
+		if w.file == nil {
+			b.forgive()
+			return
 		}
-		c := change{remove: keys}
+		if w.cause != nil && time.Since(w.failed) < b.retry {
+			b.discard()
+			return
+		}
+		c := change{}
 		if n < attempts-1 {
 			c.add = b.take()
 		}
 		if err = b.write(c); err == nil {
-			return nil
+			return
 		}
 	}
-	if b.discard(int64(len(keys))) {
-		return nil
+	if !b.discard() {
+		_ = b.pause(err) // it is noted
 	}
-	return b.pause(err)
+}
+
+// forgive notes that nothing is left to be deleted.
+func (b *Backlog) forgive() {
+	w := &b.writer
+	b.mu.Lock()
+	clear(w.owed)
+	b.mu.Unlock()
+	w.begins, w.reached = 0, 0
 }
 
 // discard removes the file, for which no disk is too full, if all that it has is
 // delivered.
-func (b *Backlog) discard(delivered int64) bool {
+func (b *Backlog) discard() bool {
 	w := &b.writer
-	if w.file == nil || w.file.Contents().Count != delivered || w.held != delivered {
+	if w.file == nil {
 		return false
 	}
+	// Not by their number: a transaction that failed may have deleted some nevertheless.
+	if items, bad, err := oldestRecords(w, 1, 1); err != nil || len(items)+len(bad) > 0 {
+		return false
+	}
+	w.held = int64(len(w.owed))
 	w.forget()
 	if err := w.place.Remove(); err != nil {
 		b.reopen(err)
 		return false
 	}
+	w.absent = true
+	b.forgive()
 	b.note(w.cause)
 	return true
 }

@@ -2,8 +2,10 @@ package backlog
 
 import (
 	"log/slog"
+	"slices"
 	"time"
 
+	"modferry/gateway/message"
 	"modferry/gateway/store"
 )
 
@@ -15,22 +17,27 @@ const attempts = 2
 
 // writer is what belongs to the goroutine that writes.
 type writer struct {
-	place     store.Place // its path is "" for memory only
-	file      *store.File // nil while there is none
-	loaded    bool        // the file that lies there was looked at, so that a missing one may be made
-	known     int64       // records that the file had when it failed
-	last      uint64      // the highest key before this file: no key is used twice, not even in another file
-	protected uint64      // the highest key of the batch that is being delivered
-	held      int64       // records of that batch that are in the file: they are in memory too
-	cause     error       // of the last attempt; nil = it was good
-	failed    time.Time   // when that was; zero = another attempt may be made
-	failing   time.Time   // since when no attempt was good
+	place     store.Place     // its path is "" for memory only
+	file      *store.File     // nil while there is none
+	loaded    bool            // the file that lies there was looked at, so that a missing one may be made
+	absent    bool            // there is no file, as was found last: nothing older than what waits
+	known     int64           // records that the file had when it failed
+	last      uint64          // the highest key before this file: no key is used twice, not even in another file
+	protected uint64          // the highest key of the batch that is being delivered
+	held      int64           // records of that batch that are in the file: they are in memory too; and what is owed
+	owed      map[uint64]bool // keys of records that were delivered, and that the disk did not let go; b.mu is held for changes
+	begins    uint64          // all with keys below are owed
+	reached   uint64          // what begins is when the batch is delivered
+	cause     error           // of the last attempt; nil = it was good
+	failed    time.Time       // when that was; zero = another attempt may be made
+	failing   time.Time       // since when no attempt was good
 	notice    store.Notice
 	told      uint64    // how many dropped records the log knows of
 	toldAt    time.Time // zero = of none
 }
 
 func (w *writer) begin(path string, log *slog.Logger) {
+	w.owed = map[uint64]bool{}
 	w.place = store.Place{Path: path, Bucket: bucketName, Asides: 1} // it may be large
 	w.notice = store.Notice{
 		Log: log, Path: path,
@@ -108,7 +115,7 @@ func (b *Backlog) flush() error {
 	}
 	for failures := 0; ; {
 		add := b.take()
-		if len(add) == 0 && b.writer.cause == nil {
+		if len(add) == 0 && b.writer.cause == nil && len(b.writer.owed) == 0 {
 			return nil
 		}
 		// Without anything to add it finds out whether the disk that has failed works again.
@@ -142,6 +149,10 @@ func (b *Backlog) write(c change) error {
 	dropped := 0
 	if err == nil {
 		c.drop, c.above, c.last = b.excess(c.add), w.protected, w.last
+		c.owed = w.some()
+		if len(w.owed) > message.MaxHistory {
+			c.drop = 0 // that gives way first
+		}
 		dropped, err = c.apply(w.file)
 	}
 	if err != nil {
@@ -158,10 +169,25 @@ func (b *Backlog) write(c change) error {
 	b.mu.Lock()
 	b.kept.Dropped.Full += uint64(dropped)
 	b.writing, b.writingCost = nil, 0
+	for _, key := range c.owed {
+		delete(w.owed, key)
+	}
 	b.count()
 	b.mu.Unlock()
 	b.note(nil)
 	return nil
+}
+
+// some returns what is owed, as far as one transaction should delete it.
+func (w *writer) some() (keys []uint64) {
+	const most = 10_000
+	for key := range w.owed {
+		if keys = append(keys, key); len(keys) == most {
+			break
+		}
+	}
+	slices.Sort(keys)
+	return keys
 }
 
 // hold notes that a record that has come into the file is being delivered.
@@ -228,6 +254,6 @@ func (b *Backlog) count() {
 	b.kept.Count, b.kept.Bytes, b.kept.File = 0, 0, 0
 	if w := &b.writer; w.file != nil {
 		has := w.file.Contents()
-		b.kept.Count, b.kept.Bytes, b.kept.File = has.Count, has.Bytes, w.file.Size()
+		b.kept.Count, b.kept.Bytes, b.kept.File = max(has.Count-int64(len(w.owed)), 0), has.Bytes, w.file.Size()
 	}
 }
