@@ -4,6 +4,7 @@ import (
 	"context"
 	"reflect"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -137,15 +138,17 @@ func (p *plant) addBus(ctx context.Context, c config.Bus, all []config.Bus) *bus
 func (p *plant) addDevice(ctx context.Context, c config.Device, all *config.Config) {
 	g, b, topics := p.gateway, p.buses[c.Bus].bus, p.gateway.topics.Device(c.Name)
 	var poller *poll.Poller
+	lost := func(topic string, payload []byte, at time.Time) { // one for all readings, of which there may be thousands
+		reading := strings.TrimPrefix(topic, topics.Reading(""))
+		g.missed(c.Name, reading, poller.SampleJSON(reading, payload, at))
+	}
 	poller = poll.New(poll.Options{
 		Device: c, Log: g.log.With("device", c.Name, "bus", c.Bus, "unit", c.Unit), Board: &p.board, Foreign: foreign(all, c),
 		Bus: busOf(c, all.Buses), Position: position(c, all.Devices), Memory: g.taught,
 		Client:   func(ctx context.Context) modbus.Client { return b.Client(ctx, c.Unit, 0) },
 		Together: func(ctx context.Context) poll.Together { return b.Together(ctx, c.Unit) },
 		Publish: func(reading string) func([]byte, time.Time) {
-			return g.session.Retained(topics.Reading(reading), func(payload []byte, at time.Time) {
-				g.missed(c.Name, reading, poller.SampleJSON(reading, payload, at))
-			}).Set
+			return g.session.Retained(topics.Reading(reading), lost).Set
 		},
 		Flush:   g.session.Flush,
 		Changed: g.edge.sampler(c.Name),

@@ -10,7 +10,7 @@ import (
 type Retained struct {
 	outbox *outbox
 	topic  string
-	lost   func(payload []byte, at time.Time) // see [Session.Retained]
+	lost   func(topic string, payload []byte, at time.Time) // see [Session.Retained]
 
 	// Guarded by outbox.mu:
 	payload []byte
@@ -25,7 +25,7 @@ type Retained struct {
 // Retained returns the topic, to set its state often. lost is called, at most once for
 // each state, if the broker was away or the connection ended before it had that state;
 // it must not block nor keep the payload, and may be nil.
-func (s *Session) Retained(topic string, lost func(payload []byte, at time.Time)) *Retained {
+func (s *Session) Retained(topic string, lost func(topic string, payload []byte, at time.Time)) *Retained {
 	o := s.outbox
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -38,7 +38,7 @@ func (s *Session) Retained(topic string, lost func(payload []byte, at time.Time)
 // published after [Session.Flush], or earlier.
 func (r *Retained) Set(payload []byte, at time.Time) {
 	if away := r.outbox.set(r, payload, at, nil); away && r.lost != nil {
-		r.lost(payload, at)
+		r.lost(r.topic, payload, at)
 	}
 }
 
@@ -84,7 +84,7 @@ func (r *Retained) miss() func() {
 		return r.missed
 	case r.lost != nil:
 		lost, payload, at := r.lost, slices.Clone(r.payload), r.at
-		return func() { lost(payload, at) }
+		return func() { lost(r.topic, payload, at) }
 	}
 	return nil
 }

@@ -52,14 +52,16 @@ func newPlanner(d config.Device, l Line) *planner {
 	}
 	slices.Sort(p.rates)
 	p.rates = slices.Compact(p.rates)
+	indices := make([]int, len(d.Readings)) // side by side
+	var spans []span
 	for i, r := range d.Readings {
-		p.classes[i] = -1
+		p.classes[i], indices[i] = -1, i
 		if isRead(r) {
 			p.classes[i], _ = slices.BinarySearch(p.rates, d.EveryOf(&d.Readings[i]))
-			p.spans = append(p.spans, span{r.Span(), []int{i}})
+			spans = append(spans, span{r.Span(), indices[i : i+1 : i+1]})
 		}
 	}
-	p.spans = merged(p.spans)
+	p.spans = slices.Clip(slices.Clone(merged(spans)))
 	return p
 }
 
@@ -84,6 +86,9 @@ func merged(spans []span) []span {
 // plan returns the reads that fetch the readings of some classes, those with the
 // shortest interval first.
 func (p *planner) plan(classes []int) []Read {
+	if len(classes) == len(p.rates) {
+		return p.join(p.spans)
+	}
 	var due []span
 	for _, s := range p.spans {
 		s.readings = slices.DeleteFunc(slices.Clone(s.readings), func(i int) bool { return !slices.Contains(classes, p.classes[i]) })
@@ -97,14 +102,15 @@ func (p *planner) plan(classes []int) []Read {
 // join returns the reads that fetch spans, which are sorted, in the least time on the line.
 func (p *planner) join(spans []span) []Read {
 	var reads, alone []Read
-	var good []span
+	good := spans
+	if slices.ContainsFunc(spans, p.refuses) {
+		good = slices.DeleteFunc(slices.Clone(spans), p.refuses)
+	}
 	for _, s := range spans {
-		if p.lesson.refuses(s.Span) {
+		if len(good) < len(spans) && p.refuses(s) {
 			r := p.read([]span{s})
 			r.alone = true
 			alone = append(alone, r)
-		} else {
-			good = append(good, s)
 		}
 	}
 	for from := 0; from < len(good); {
@@ -121,6 +127,8 @@ func (p *planner) join(spans []span) []Read {
 	slices.SortStableFunc(reads, func(a, b Read) int { return cmp.Compare(a.Every, b.Every) })
 	return reads
 }
+
+func (p *planner) refuses(s span) bool { return p.lesson.refuses(s.Span) }
 
 // groups cuts the spans of one table into those that are read together. Of all ways
 // to do that it finds the one that takes the line least: a cheapest way from the first

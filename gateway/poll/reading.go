@@ -43,9 +43,14 @@ type reading struct {
 	// What is seldom needed is apart, so that thousands of readings find their place in
 	// the processor's memory.
 	*profile.Reading
-	computed   *computed      // nil = the device has it
-	text       []byte         // if isUndecoded and not isPlain: the last value as JSON
-	value      register.Value // the last value; null if it is only in data
+	computed *computed // nil = the device has it
+	*content           // nil if isPlain: then all is in data
+}
+
+// content is the last value.
+type content struct {
+	text       []byte         // if isUndecoded: as JSON
+	value      register.Value // null if it is only in data
 	shownValue register.Value
 }
 
@@ -62,6 +67,9 @@ func (r *reading) begin(c *profile.Reading, d config.Device) {
 		r.isUndecoded = (isBlock || r.IsNumber()) && r.Deadband == (profile.Deadband{}) && r.MinInterval == 0 && !r.isFrame()
 		r.isPlain = r.isUndecoded && isPlain(r.Field)
 	}
+	if !r.isPlain {
+		r.content = &content{}
+	}
 }
 
 // isPlain reports whether every content of a field is a value, and each another one.
@@ -74,6 +82,9 @@ func isPlain(f register.Field) bool {
 func (r *reading) share(other *reading) {
 	if other == nil || r.decoder == nil || other.decoder == nil {
 		return
+	}
+	if r.Unit == other.Unit {
+		r.tail = other.tail
 	}
 	a, b := r.Field, other.Field
 	if a.Address, b.Address = 0, 0; reflect.DeepEqual(a, b) {
@@ -111,11 +122,11 @@ func (r *reading) decode(data []byte) error {
 
 // write puts the value into text, and takes note of whether it is another one.
 func (r *reading) write(data []byte) error {
-	r.value = register.Value{}
 	if r.isPlain {
 		r.moved = true
 		return nil
 	}
+	r.value = register.Value{}
 	n := len(r.text)
 	text, err := r.decoder.AppendJSON(r.text, data) // behind the last one
 	if err != nil {
@@ -128,12 +139,22 @@ func (r *reading) write(data []byte) error {
 
 // sample returns what is known.
 func (r *reading) sample() message.Sample {
-	if r.isUndecoded && r.value.IsNull() && len(r.data) > 0 {
-		if err := r.decode(r.data); err != nil {
-			r.value = register.Value{} // cannot be: it was written as text
-		}
+	return message.Sample{Value: r.known(), Unit: r.Unit, Quality: r.quality, Time: r.time}
+}
+
+// known returns the last value.
+func (r *reading) known() (v register.Value) {
+	switch {
+	case r.isPlain && len(r.data) > 0:
+		v, _ = r.decoder.Decode(r.data) // every content is a value
+	case r.isPlain:
+	case r.isUndecoded && r.value.IsNull() && len(r.data) > 0:
+		_ = r.decode(r.data) // it was written as text
+		v = r.value
+	default:
+		v = r.value
 	}
-	return message.Sample{Value: r.value, Unit: r.Unit, Quality: r.quality, Time: r.time}
+	return v
 }
 
 // failed keeps the last value and marks it as no longer fresh.

@@ -12,7 +12,10 @@ import (
 // show takes note of the publication and appends its payload; nothing where the form
 // of the payload cannot say what is to be said.
 func (r *reading) show(dst []byte, now time.Time, c *message.Clock) []byte {
-	r.shown, r.shownValue, r.published, r.moved, r.held = r.quality, r.value, now, false, false
+	r.shown, r.published, r.moved, r.held = r.quality, now, false, false
+	if !r.isPlain {
+		r.shownValue = r.value
+	}
 	switch {
 	case r.payload == "json":
 		return r.tail.Append(r.appendValue(message.AppendSample(dst)), r.quality, r.time, c)
@@ -34,6 +37,8 @@ func (r *reading) appendValue(dst []byte) []byte {
 			return append(dst, "null"...) // cannot be: every content is a value
 		}
 		return text
+	case r.isPlain:
+		return append(dst, "null"...)
 	case r.isUndecoded && r.text != nil:
 		return append(dst, r.text...)
 	}
