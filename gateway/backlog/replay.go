@@ -160,6 +160,7 @@ func (b *Backlog) oldest() []*item {
 	if err != nil && time.Since(b.writer.failing) < b.patience {
 		return nil // there may be older ones
 	}
+	b.writer.reached = 0 // a batch from memory says nothing of the file
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.waiting.first(most, bytes)
