@@ -42,6 +42,7 @@ func (d *decoder) device(e strictyaml.Entry, buses []Bus) Device {
 		m.Node().Problemf("the device has nothing to read: add a profile, or readings")
 	}
 	checkReadings(own, p)
+	checkLimits(m, v)
 	checkClasses(m, v)
 	return v
 }
@@ -54,6 +55,19 @@ func limits(n, gap strictyaml.Node, def profile.Limits) profile.Limits {
 	}
 	l.Gap = gap.Int(l.Gap, 0, profile.MaxGap)
 	return l
+}
+
+// checkLimits reports readings that no request within the limits can read.
+func checkLimits(m *strictyaml.Map, d Device) {
+	for _, r := range d.Readings {
+		most, what := d.Limits.Registers, "registers"
+		if r.Table.IsBits() {
+			most, what = d.Limits.Bits, "bits"
+		}
+		if r.Compute == "" && r.Check() == nil && r.Quantity() > most {
+			m.Get("limits").Problemf("reading %s takes %d %s, and one request may have %d: raise limits.%s, or make the reading smaller", r.Name, r.Quantity(), what, most, what)
+		}
+	}
 }
 
 // deviceBus reads which bus a device is on, and its unit there.
