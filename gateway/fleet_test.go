@@ -250,7 +250,8 @@ func TestFleet(t *testing.T) {
 	x := measureFleet(t, gateways, every)
 	t.Logf("%d gateways with %d devices each, one reading every %v: all online after %v", gateways, fleetDevices, every, x.started.Round(time.Millisecond))
 	t.Logf("a device: %.2f goroutines, %.1f KiB of heap and stacks, %.1f KiB of the process; a reading: %.0f µs of CPU", x.goroutines, x.heap, x.resident, x.cpu)
-	if x.heap > 32 {
+	const most = 64 // KiB, with the race detector, which makes stacks larger; twice what was seen
+	if x.heap > most {
 		t.Errorf("a device takes %.0f KiB", x.heap)
 	}
 }
