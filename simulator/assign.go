@@ -3,7 +3,6 @@ package simulator
 import (
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 
 	"modferry/modbus/profile"
@@ -46,8 +45,11 @@ func (d *Device) assignment(name string, v register.Value) (func(), error) {
 		if !r.Moves() {
 			return d.placing(name, r.Field, v, false)
 		}
-		number, err := pinnable(r, v)
-		return func() { _ = d.Pin(name, number) }, err
+		number, err := d.pinnable(r, v)
+		return func() {
+			d.UnpinTable(r.Table, r.Address, r.Quantity()) // raw contents would stay in its place
+			_ = d.Pin(name, number)
+		}, err
 	}
 	for _, r := range d.profile.Readings {
 		if r.Name == name && r.Compute == "" {
@@ -55,25 +57,6 @@ func (d *Device) assignment(name string, v register.Value) (func(), error) {
 		}
 	}
 	return nil, fmt.Errorf("%s: profile %s has no register or reading of that name", name, d.profile.Name)
-}
-
-// pinnable returns the number that a register that moves can be pinned at.
-func pinnable(r profile.Register, v register.Value) (float64, error) {
-	if !v.IsNumber() && !v.IsNull() {
-		return 0, fmt.Errorf("%s: it measures a number, not %s", r.Name, v.JSON())
-	}
-	return v.Float(), checkPin(r, v.Float())
-}
-
-// checkPin returns nil if a register that moves can be pinned at a value.
-func checkPin(r profile.Register, value float64) error {
-	if math.IsNaN(value) && len(r.NoData) == 0 {
-		return fmt.Errorf("%s cannot be without a value: nothing means that there is none", r.Name)
-	}
-	if value < r.Min || value > r.Max {
-		return fmt.Errorf("%s cannot be %v: it is from %v to %v", r.Name, value, r.Min, r.Max)
-	}
-	return nil
 }
 
 // placing returns what puts a value into the tables, and pins it there if pin.

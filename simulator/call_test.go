@@ -306,7 +306,7 @@ registers:
 	for text, want := range map[string][]string{
 		`{"temperature": 1, "setpoint": 1, "none": 1}`:              {"none: profile"},
 		`{"temperature": 81, "relays": [true], "mode": 3}`:          {"temperature cannot be 81", "relays"},
-		`{"temperature": "warm", "mode": 70000, "relays": [1,1,1]}`: {"temperature: it measures a number", "mode"},
+		`{"temperature": "warm", "mode": 70000, "relays": [1,1,1]}`: {`temperature: "warm" where int16 needs a number`, "mode"},
 		`{"mode": null}`: {"mode"},
 	} {
 		err := d.Assign(values(text))

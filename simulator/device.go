@@ -126,35 +126,6 @@ func (d *Device) Handle(unit byte, request modbus.PDU) (modbus.PDU, bool) {
 
 func pduText(p modbus.PDU) string { return fmt.Sprintf("%02X % X", p.FunctionCode, p.Data) }
 
-// Pin holds what a register that moves measures at a value, before any correction,
-// until [Device.Unpin]. NaN is no value, such as of a sensor that is not connected.
-func (d *Device) Pin(name string, value float64) error {
-	r, err := d.measured(name)
-	if err != nil {
-		return err
-	}
-	if err := checkPin(r, value); err != nil {
-		return err
-	}
-	d.image.Update(func(*server.Tables) {
-		d.pinned[name] = value
-		d.fresh.Store(never)
-	})
-	return nil
-}
-
-// Unpin lets a register move again.
-func (d *Device) Unpin(name string) error {
-	if _, err := d.measured(name); err != nil {
-		return err
-	}
-	d.image.Update(func(*server.Tables) {
-		delete(d.pinned, name)
-		d.fresh.Store(never)
-	})
-	return nil
-}
-
 // Set puts a number into a register that does not move by itself, as the device does
 // when something happens to it: an input is switched, an alarm comes up. A block has
 // it everywhere. What a write would set off is not.
@@ -172,15 +143,6 @@ func (d *Device) Set(name string, number float64) error {
 		return err
 	}
 	return fmt.Errorf("profile %s has no register %q", d.profile.Name, name)
-}
-
-func (d *Device) measured(name string) (profile.Register, error) {
-	for _, r := range d.profile.Registers {
-		if r.Name == name && r.Moves() {
-			return r, nil
-		}
-	}
-	return profile.Register{}, fmt.Errorf("profile %s measures no %q", d.profile.Name, name)
 }
 
 // Value returns what a register holds now, as anyone would read it.

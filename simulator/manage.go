@@ -1,6 +1,8 @@
 package simulator
 
 import (
+	"fmt"
+
 	"modferry/modbus"
 	"modferry/modbus/register"
 )
@@ -33,11 +35,16 @@ func (d *Device) placeOf(name string) (register.Field, bool) {
 }
 
 // PutTable is [Device.WriteTable], or [Device.PinTable] if pin, that everyone who
-// listens is told of.
+// listens is told of. Error: as of them, or what moves by itself would take the
+// contents away at once.
 func (s *Simulator) PutTable(d *Device, table modbus.Table, address uint16, values []uint16, pin bool) error {
+	span := modbus.Span{Table: table, Address: address, Quantity: len(values)}
+	if name, moves := d.overwritten(span); moves && !pin {
+		return fmt.Errorf("%s moves by itself, and its next sample would take the place of these %s: pin them", name, table)
+	}
 	if err := d.putTable(table, address, values, pin); err != nil {
 		return err
 	}
-	s.tellValues(d, modbus.Span{Table: table, Address: address, Quantity: len(values)}, "control")
+	s.tellValues(d, span, "control")
 	return nil
 }

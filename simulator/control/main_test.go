@@ -66,7 +66,10 @@ func newBench(t testing.TB, o simulator.Options, token string) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.Profile, o.Unit = p, 1
+	if o.Profile == nil {
+		o.Profile = p
+	}
+	o.Unit = 1
 	s, err := simulator.New(o)
 	if err != nil {
 		t.Fatal(err)
