@@ -30,6 +30,10 @@ type Options struct {
 	InFlight int           // transactions at a time; 0 = 1
 	Breaker  Breaker       // when units that do not answer are left alone
 	Notify   func()        // called after the state changed; must not block; may be nil
+
+	// Observe is told of each transaction when it has ended, by the goroutine that made
+	// it: it must not block, and copies the frames that it keeps. nil = nobody looks.
+	Observe func(Transaction)
 }
 
 // Request is one transaction to be made.
@@ -176,13 +180,15 @@ func (b *Bus) one(o *owner, r *Request, pdu modbus.PDU, first bool) Reply {
 // transact deliberately does not end with Run's context: a frame that was begun is finished.
 func (b *Bus) transact(r *Request, pdu modbus.PDU, first bool) Reply {
 	start := time.Now()
+	sending := start
 	switch {
 	case r.late(first):
 		return Reply{Err: ErrExpired}
 	case r.Poll && !b.breakers.admit(r.Unit, start):
 		return Reply{Err: ErrResting}
 	}
-	packager := b.o.Line.Framing().Packager(r.Unit)
+	framing := b.o.Line.Framing()
+	packager := framing.Packager(r.Unit)
 	adu, err := packager.Encode(&pdu)
 	if err != nil {
 		return Reply{Err: fmt.Errorf("cannot make a frame of the request: %w", err)}
@@ -195,11 +201,26 @@ func (b *Bus) transact(r *Request, pdu modbus.PDU, first bool) Reply {
 		if r.Leaving(); r.late(first) {
 			return Reply{Err: ErrExpired}
 		}
+		sending = time.Now()
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
+	seen := Transaction{Client: r.Client, Poll: r.Poll, Unit: r.Unit, Framing: framing, Request: adu, Start: sending}
 	reply, err := b.o.Line.SendContext(ctx, adu)
-	done := Reply{Elapsed: time.Since(start), Err: err, Sent: sent(err)}
+	end := time.Now()
+	done := understood(packager, adu, reply, err)
+	done.Elapsed = end.Sub(start)
+	if b.o.Observe != nil {
+		seen.Reply, seen.Elapsed = reply, end.Sub(seen.Start)
+		seen.conclude(done)
+		b.o.Observe(seen)
+	}
+	return done
+}
+
+// understood returns what the line's reply to adu says.
+func understood(packager modbus.Packager, adu, reply []byte, err error) Reply {
+	done := Reply{Err: err, Sent: sent(err)}
 	if err != nil || reply == nil {
 		return done
 	}
