@@ -60,7 +60,7 @@ func LoadConfig(file string, profiles fs.FS) (Config, error) {
 // ParseConfig is [LoadConfig] for a text; file is its name for messages.
 func ParseConfig(file string, data []byte, profiles fs.FS) (Config, error) {
 	doc := strictyaml.Parse(file, data, strictyaml.Options{Env: os.LookupEnv})
-	d := decoder{beside: filepath.Dir(file)}
+	d := decoder{beside: filepath.Dir(file), recordings: newRecordings()}
 	c := d.decode(doc.Root(), profiles)
 	if doc.Err() == nil {
 		for _, check := range d.later {
@@ -75,6 +75,8 @@ type decoder struct {
 	beside string // the folder of its files
 	load   func(name string) (*profile.Profile, error)
 	later  []func() // what is checked once everything is as it should be written
+
+	recordings *recordings // that the devices replay
 }
 
 func (d *decoder) path(name string) string {

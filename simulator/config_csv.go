@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 
-	"modferry/configs/plainfile"
 	"modferry/configs/strictyaml"
 	"modferry/modbus/profile"
 )
@@ -19,18 +18,20 @@ import (
 // csvColumns are the columns of a list of registers; the first two are needed.
 var csvColumns = []string{"table", "address", "type", "value", "access", "name", "count", "order", "scale"}
 
-// maxListed bounds the rows of such a list, of which each is compared with all others.
-const maxListed = 10_000
+const (
+	maxListed    = 10_000 // rows of such a list, of which each is compared with all others
+	maxListBytes = 64 << 20
+)
 
 // readRegisters reads the registers of a device from a CSV file, whose first line has
 // the names of the columns.
 func readRegisters(file string) ([]profile.Register, error) {
-	f, err := plainfile.Open(file)
+	f, err := openBounded(file, maxListBytes)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the registers: %w", err)
 	}
 	defer f.Close()
-	registers, err := parseRegisters(io.LimitReader(f, maxReplayBytes))
+	registers, err := parseRegisters(f)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}

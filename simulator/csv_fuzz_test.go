@@ -53,13 +53,15 @@ func FuzzReplay(f *testing.F) {
 		if times == "" {
 			m.Every = time.Second
 		}
-		r, err := parseReplay(m, strings.NewReader(text))
-		if err != nil {
+		file := &recordingFile{columns: map[string]*columnReader{}, timelines: map[clockwork]*timelineReader{}}
+		c, at := file.want(m)
+		if file.read(strings.NewReader(text)) != nil || c.err != nil || at.err != nil {
 			return
 		}
-		for _, at := range []time.Duration{0, time.Duration(max(0, ms)%1e12) * time.Millisecond, math.MaxInt64} {
-			if v := r.at(at); math.IsInf(v, 0) {
-				t.Fatalf("%v after %v", v, at)
+		r := &replay{&c.column, &at.timeline, m.Speed, m.Loop}
+		for _, after := range []time.Duration{0, time.Duration(max(0, ms)%1e12) * time.Millisecond, math.MaxInt64} {
+			if v := r.at(after); math.IsInf(v, 0) {
+				t.Fatalf("%v after %v", v, after)
 			}
 		}
 	})

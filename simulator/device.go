@@ -22,6 +22,8 @@ type Device struct {
 	start   time.Time
 	log     *slog.Logger
 
+	recordings *recordings
+
 	image    *server.Device
 	moving   []*motion
 	computes bool          // some of them are computed
@@ -47,7 +49,7 @@ func newDevice(o DeviceOptions, now func() time.Time, log *slog.Logger) (*Device
 	if unit > modbus.MaxUnit {
 		return nil, fmt.Errorf("unit %d: a device has a unit id from 1 to %d", unit, modbus.MaxUnit)
 	}
-	d := &Device{profile: o.Profile, seed: o.Seed, now: now, start: now(), log: log, pinned: map[string]float64{}, held: map[place]uint16{}}
+	d := &Device{profile: o.Profile, seed: o.Seed, now: now, start: now(), log: log, recordings: o.recordings, pinned: map[string]float64{}, held: map[place]uint16{}}
 	d.fresh.Store(never)
 	d.unit.Store(uint32(unit))
 	d.baud.Store(int64(o.Profile.Serial.Baud))

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"modferry/modbus/profile"
+	"modferry/modbus/register"
 	"modferry/modbus/server"
 )
 
@@ -15,6 +16,7 @@ type motion struct {
 	*profile.Register
 	profile.Sensor
 	truth
+	recorded *replay // nil: it is not replayed
 }
 
 // truth returns what the n-th sample would be without the sensor; n never gets less.
@@ -34,7 +36,11 @@ func (d *Device) motions() ([]*motion, error) {
 		if err != nil {
 			return nil, fmt.Errorf("profile %s: register %s: %w", d.profile.Name, r.Name, err)
 		}
-		all = append(all, &motion{r, r.Model.Measured(), truth})
+		m := &motion{Register: r, Sensor: r.Model.Measured(), truth: truth}
+		if model, ok := r.Model.(*profile.Replay); ok {
+			m.recorded, _ = d.recordings.replay(model) // its truth was made of it
+		}
+		all = append(all, m)
 	}
 	return d.ordered(all)
 }
@@ -63,7 +69,7 @@ func (d *Device) newTruth(r *profile.Register) (truth, error) {
 	case *profile.Formula:
 		return d.newFormula(r, m)
 	case *profile.Replay:
-		rows, err := readReplay(m)
+		rows, err := d.recordings.replay(m)
 		if err != nil {
 			return nil, err
 		}
@@ -120,7 +126,7 @@ func (d *Device) measure() {
 			n := elapsed / m.Sample
 			next = min(next, int64((n+1)*m.Sample))
 			// A sum that the register cannot hold leaves the last value standing.
-			_ = store(t, m.Field, clamp(d.sample(t, m, int64(n))+d.correction(t, m.Name), m.Register))
+			_ = put(t, m.Field, m.value(int64(n), clamp(d.sample(t, m, int64(n))+d.correction(t, m.Name), m.Register)))
 		}
 		d.fresh.Store(next)
 	})
@@ -139,6 +145,17 @@ func (d *Device) sample(t *server.Tables, m *motion, n int64) float64 {
 		truth = math.Round(truth/m.Resolution) * m.Resolution
 	}
 	return clamp(truth, m.Register)
+}
+
+// value returns a number that is measured at the n-th sample, with all the digits that
+// a recording has of it.
+func (m *motion) value(n int64, number float64) register.Value {
+	if m.recorded != nil {
+		if v, ok := m.recorded.exactly(time.Duration(n)*m.Sample, number); ok {
+			return v
+		}
+	}
+	return register.Number(number)
 }
 
 // correction returns what is added to a measured register.

@@ -37,6 +37,8 @@ type DeviceOptions struct {
 	Profile *profile.Profile
 	Unit    byte // 0: the profile's
 	Seed    uint64
+
+	recordings *recordings // shared by the devices of a configuration; nil: of the simulator
 }
 
 // Simulator is a line of virtual devices and the faces it is reached by.
@@ -92,8 +94,9 @@ func New(o Options) (*Simulator, error) {
 	}
 	all := o.Devices
 	if o.Profile != nil || len(all) == 0 {
-		all = append([]DeviceOptions{{o.Profile, o.Unit, o.Seed}}, all...)
+		all = append([]DeviceOptions{{Profile: o.Profile, Unit: o.Unit, Seed: o.Seed}}, all...)
 	}
+	all = sharing(all)
 	s := &Simulator{log: o.Logger, framing: o.Framing, paced: o.Pace, anyUnit: o.AnyUnit, now: o.Now, clock: o.Clock, calls: newCallLog(o.Calls)}
 	for _, one := range all {
 		d, err := newDevice(one, o.Now, o.Logger)
@@ -106,6 +109,19 @@ func New(o Options) (*Simulator, error) {
 		s.devices = append(s.devices, d)
 	}
 	return s, nil
+}
+
+// sharing lets devices that replay files read each of them once.
+func sharing(devices []DeviceOptions) []DeviceOptions {
+	own := newRecordings()
+	all := slices.Clone(devices)
+	for i := range all {
+		if all[i].recordings == nil {
+			all[i].recordings = own
+		}
+		all[i].recordings.want(all[i].Profile)
+	}
+	return all
 }
 
 // Devices returns all devices in their order.

@@ -1,0 +1,382 @@
+package simulator
+
+import (
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"modferry/configs/plainfile"
+	"modferry/modbus/profile"
+	"modferry/modbus/register"
+)
+
+const (
+	maxReplayBytes = 256 << 20
+	maxReplayRows  = 1_000_000
+)
+
+// recordings are the files that devices replay. Each is read once, for all columns
+// that were wanted before; the devices of a configuration share them.
+type recordings struct {
+	mu    sync.Mutex
+	files map[string]*recordingFile
+}
+
+func newRecordings() *recordings { return &recordings{files: map[string]*recordingFile{}} }
+
+// want notes what a device will replay.
+func (all *recordings) want(p *profile.Profile) {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	if p == nil {
+		return // it is refused elsewhere
+	}
+	for _, r := range p.Registers {
+		if m, ok := r.Model.(*profile.Replay); ok {
+			all.file(m.File).want(m)
+		}
+	}
+}
+
+func (all *recordings) file(name string) *recordingFile {
+	f := all.files[name]
+	if f == nil {
+		f = &recordingFile{columns: map[string]*columnReader{}, timelines: map[clockwork]*timelineReader{}}
+		all.files[name] = f
+	}
+	return f
+}
+
+// replay returns a column of a file, which it reads if nobody has done so.
+func (all *recordings) replay(m *profile.Replay) (*replay, error) {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	f := all.file(m.File)
+	column, times := f.want(m)
+	if f.missing() {
+		if err := f.open(m.File); err != nil {
+			return nil, err
+		}
+	}
+	for _, err := range []error{column.err, times.err} {
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", m.File, err)
+		}
+	}
+	return &replay{&column.column, &times.timeline, m.Speed, m.Loop}, nil
+}
+
+// recordingFile is a CSV file, and what is wanted of it.
+type recordingFile struct {
+	columns   map[string]*columnReader // by the names that profiles have for them
+	timelines map[clockwork]*timelineReader
+	rows      int
+	failed    error // the file is none that could be read
+}
+
+// clockwork tells when rows are valid.
+type clockwork struct {
+	column string // "": every
+	every  time.Duration
+}
+
+func (f *recordingFile) want(m *profile.Replay) (*columnReader, *timelineReader) {
+	c := f.columns[m.Column]
+	if c == nil {
+		c = &columnReader{}
+		f.columns[m.Column] = c
+	}
+	k := clockwork{m.Time, m.Every}
+	t := f.timelines[k]
+	if t == nil {
+		t = &timelineReader{}
+		f.timelines[k] = t
+	}
+	return c, t
+}
+
+// missing reports whether something that is wanted was not read.
+func (f *recordingFile) missing() bool {
+	for _, c := range f.columns {
+		if !c.done {
+			return true
+		}
+	}
+	for _, t := range f.timelines {
+		if !t.done {
+			return true
+		}
+	}
+	return false
+}
+
+// open reads the file.
+func (f *recordingFile) open(name string) error {
+	if f.failed != nil {
+		return f.failed
+	}
+	file, err := openBounded(name, maxReplayBytes)
+	if err != nil {
+		f.failed = fmt.Errorf("cannot read the recorded values: %w", err)
+		return f.failed
+	}
+	defer file.Close()
+	if err := f.read(file); err != nil {
+		f.failed = fmt.Errorf("%s: %w", name, err)
+	}
+	return f.failed
+}
+
+// openBounded opens a file of so many bytes at most.
+func openBounded(name string, most int64) (io.ReadCloser, error) {
+	file, err := plainfile.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	info, err := file.Stat()
+	if err == nil && info.Size() > most {
+		err = fmt.Errorf("%s has %d MiB, at most %d MiB can be read: cut it into parts, or leave out columns", name, (info.Size()+1<<20-1)>>20, most>>20)
+	}
+	if err != nil {
+		file.Close()
+		return nil, err
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{io.LimitReader(file, info.Size()), file}, nil // what is added meanwhile is not a part of it
+}
+
+// read reads what is wanted and was not read.
+func (f *recordingFile) read(text io.Reader) error {
+	rows := csv.NewReader(text)
+	rows.Comment, rows.TrimLeadingSpace, rows.ReuseRecord = '#', true, true
+	head, err := rows.Read()
+	if errors.Is(err, io.EOF) {
+		return errors.New("it is empty: the first line must have the names of the columns")
+	}
+	if err != nil {
+		return fmt.Errorf("the first line must have the names of the columns: %w", err)
+	}
+	columns, times := f.begin(slices.Clone(head))
+	n := 0
+	for ; ; n++ {
+		row, err := rows.Read()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err // it names the line
+		}
+		if n == maxReplayRows {
+			return fmt.Errorf("it has more than %d rows: cut it into parts", maxReplayRows)
+		}
+		line, _ := rows.FieldPos(0)
+		for _, c := range columns {
+			c.read(row, n, line)
+		}
+		for _, t := range times {
+			t.read(row, line)
+		}
+	}
+	switch {
+	case n == 0:
+		return errors.New("there are no values after the first line")
+	case f.rows > 0 && f.rows != n:
+		return errors.New("it was changed since it was read first: start again")
+	}
+	f.rows = n
+	for _, t := range times {
+		t.finish(n)
+	}
+	return nil
+}
+
+// begin finds the columns in the first line.
+func (f *recordingFile) begin(head []string) (columns []*columnReader, times []*timelineReader) {
+	for name, c := range f.columns {
+		if c.done {
+			continue
+		}
+		c.done = true
+		if c.index, c.err = columnIndex(head, name); c.err == nil {
+			columns = append(columns, c)
+		}
+	}
+	for k, t := range f.timelines {
+		if t.done {
+			continue
+		}
+		t.done, t.every, t.index = true, k.every, -1
+		if k.column != "" {
+			t.index, t.err = columnIndex(head, k.column)
+		}
+		if t.err == nil {
+			times = append(times, t)
+		}
+	}
+	return columns, times
+}
+
+// columnIndex returns the index of a column, by its name in the first line or its number.
+func columnIndex(head []string, name string) (int, error) {
+	found := -1
+	for i, h := range head {
+		if strings.TrimSpace(strings.TrimPrefix(h, "\ufeff")) != name {
+			continue
+		}
+		if found >= 0 {
+			return 0, fmt.Errorf("there are two columns %q, the %d. and the %d.: give one of them another name, or name it by its number", name, found+1, i+1)
+		}
+		found = i
+	}
+	if found >= 0 {
+		return found, nil
+	}
+	if n, err := strconv.Atoi(name); err == nil && n >= 1 && n <= len(head) {
+		return n - 1, nil
+	}
+	return 0, fmt.Errorf("there is no column %q: the first line has %s", name, listed(head))
+}
+
+// maxNamed is how many columns an error names.
+const maxNamed = 20
+
+func listed(head []string) string {
+	if len(head) > maxNamed {
+		return fmt.Sprintf("%s and %d more", strings.Join(head[:maxNamed], ", "), len(head)-maxNamed)
+	}
+	return strings.Join(head, ", ")
+}
+
+// columnReader reads a column.
+type columnReader struct {
+	column
+	done  bool
+	index int
+	err   error
+}
+
+func (c *columnReader) read(row []string, n, line int) {
+	if c.err != nil {
+		return
+	}
+	text := strings.TrimSpace(row[c.index])
+	number, err := recorded(text)
+	if err != nil {
+		c.err = fmt.Errorf("line %d: %w", line, err)
+		c.column = column{}
+		return
+	}
+	c.values = append(c.values, number)
+	if v, ok := beyondFloat(text, number); ok {
+		c.exact = append(c.exact, exactCell{n, v})
+	}
+}
+
+// recorded reads a value; an empty one is none, as is NaN.
+func recorded(text string) (float64, error) {
+	if text == "" {
+		return math.NaN(), nil
+	}
+	v, err := strconv.ParseFloat(text, 64)
+	if err != nil || math.IsInf(v, 0) {
+		return 0, fmt.Errorf("expected a number such as 21.5, got %q", shortened(text))
+	}
+	return v, nil
+}
+
+// shortened returns the beginning of what should have been a number.
+func shortened(text string) string {
+	const most = 40
+	if len(text) > most {
+		return text[:most] + "..."
+	}
+	return text
+}
+
+// floatDigits is how many digits every float64 has.
+const floatDigits = 15
+
+// beyondFloat returns the number that a text is, if it has digits that its float64 has not.
+func beyondFloat(text string, number float64) (register.Value, bool) {
+	if len(text) <= floatDigits {
+		return register.Value{}, false
+	}
+	v, err := register.Parse([]byte(text))
+	return v, err == nil && v.IsNumber() && !v.Equal(register.Number(number))
+}
+
+// timelineReader reads when rows are valid.
+type timelineReader struct {
+	timeline
+	done  bool
+	index int           // -1: all rows are valid for every
+	first time.Duration // the time in the first row
+	err   error
+}
+
+func (t *timelineReader) read(row []string, line int) {
+	if t.err != nil || t.index < 0 {
+		return
+	}
+	when, err := recordedTime(row[t.index])
+	n := len(t.times)
+	if n == 0 {
+		t.first = when
+	}
+	when -= t.first
+	if err == nil && n > 0 && when < t.times[n-1] {
+		err = errors.New("its time is before that of the line above")
+	}
+	if err != nil {
+		t.err = fmt.Errorf("line %d: %w", line, err)
+		return
+	}
+	t.times = append(t.times, when)
+}
+
+// finish decides when the first row follows the last: as long after it as that came
+// after the one before.
+func (t *timelineReader) finish(rows int) {
+	t.rows = rows
+	if t.err != nil {
+		return
+	}
+	if t.index < 0 {
+		t.every = max(t.every, time.Millisecond)
+		t.over = bounded(float64(rows) * float64(t.every))
+		return
+	}
+	last := time.Duration(0)
+	if rows > 1 {
+		last = t.times[rows-1] - t.times[rows-2]
+	}
+	t.over = bounded(float64(t.times[rows-1]) + float64(max(last, time.Millisecond)))
+}
+
+// bounded returns a duration, the greatest one if there is none so long.
+func bounded(d float64) time.Duration { return time.Duration(min(d, 2*farthest-1e9)) }
+
+// farthest bounds times, so that differences of them are durations.
+const farthest = float64(math.MaxInt64 / 2)
+
+// recordedTime reads a time: seconds, or a date and time with its zone. Only
+// differences of them matter.
+func recordedTime(text string) (time.Duration, error) {
+	text = strings.TrimSpace(text)
+	if seconds, err := strconv.ParseFloat(text, 64); err == nil && math.Abs(seconds*1e9) < farthest {
+		return time.Duration(math.Round(seconds * 1e9)), nil
+	}
+	if t, err := time.Parse(time.RFC3339, text); err == nil && math.Abs(float64(t.Unix())*1e9) < farthest {
+		return time.Duration(t.UnixNano()), nil
+	}
+	return 0, fmt.Errorf("expected seconds such as 12.5, or a time such as 2026-11-24T12:00:00Z, got %q", shortened(text))
+}
