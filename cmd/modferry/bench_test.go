@@ -66,11 +66,11 @@ type bench struct {
 
 const benchRequest = "010400010001600A"
 
-func newBench(b *testing.B, qos byte, o gatewaytest.MosquittoOptions, device string) *bench {
+func newBench(b *testing.B, qos byte, o gatewaytest.MosquittoOptions, device string, inFlight int) *bench {
 	b.Helper()
 	broker := gatewaytest.Mosquitto(b, o)
 	x := &bench{qos: qos, app: gatewaytest.Client(b, broker.URL(), gatewaytest.ClientOptions{})}
-	x.gateway = gatewaytest.Start(b, "gateway", "-c", benchConfig(b, qos, broker.URL(), device))
+	x.gateway = gatewaytest.Start(b, "gateway", "-c", benchConfig(b, qos, broker.URL(), device, inFlight))
 	startRole(b, "echo", broker.URL())
 	var err error
 	if x.device, err = net.Dial("tcp", device); err != nil {
@@ -83,11 +83,11 @@ func newBench(b *testing.B, qos byte, o gatewaytest.MosquittoOptions, device str
 	return x
 }
 
-func benchConfig(b *testing.B, qos byte, broker, device string) string {
+func benchConfig(b *testing.B, qos byte, broker, device string, inFlight int) string {
 	dir := b.TempDir()
 	file := filepath.Join(dir, "gateway.yaml")
-	text := fmt.Sprintf("gateway: bench\ndata_dir: %q\nmqtt: {url: %q, qos: %d}\nbuses:\n  line: {tcp: %q, in_flight: 16, queue: 128}\n",
-		dir, strings.Replace(broker, "tcp:", "mqtt:", 1), qos, device)
+	text := fmt.Sprintf("gateway: bench\ndata_dir: %q\nmqtt: {url: %q, qos: %d}\nbuses:\n  line: {tcp: %q, in_flight: %d, queue: 128}\n",
+		dir, strings.Replace(broker, "tcp:", "mqtt:", 1), qos, device, inFlight)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		b.Fatal(err)
 	}
@@ -209,7 +209,7 @@ func median(times []time.Duration) float64 {
 // same broker + one raw TCP read) / (request and reply through the gateway). The
 // three are measured in turns, so that noise meets all of them.
 func BenchmarkShare(b *testing.B) {
-	x := newBench(b, 0, gatewaytest.MosquittoOptions{NoDelay: true}, simulated(b))
+	x := newBench(b, 0, gatewaytest.MosquittoOptions{NoDelay: true}, simulated(b), 16)
 	const turns, n = 20, 200
 	for b.Loop() {
 		var bare, raw, through []time.Duration
@@ -250,7 +250,7 @@ func BenchmarkQoS1(b *testing.B) {
 		{"defaults", gatewaytest.MosquittoOptions{}, 5, 10},
 	} {
 		b.Run(c.name, func(b *testing.B) {
-			x := newBench(b, 1, c.broker, startRole(b, "device"))
+			x := newBench(b, 1, c.broker, startRole(b, "device"), 1)
 			for b.Loop() {
 				var bare, through, raw []time.Duration
 				for range c.turns {
@@ -274,7 +274,7 @@ func BenchmarkQoS1(b *testing.B) {
 func BenchmarkInFlight(b *testing.B) {
 	for qos := range byte(2) {
 		b.Run(fmt.Sprintf("QoS%d", qos), func(b *testing.B) {
-			x := newBench(b, qos, gatewaytest.MosquittoOptions{NoDelay: true}, simulated(b))
+			x := newBench(b, qos, gatewaytest.MosquittoOptions{NoDelay: true}, simulated(b), 16)
 			const turns, n = 10, 5000
 			for b.Loop() {
 				var bare, through []float64
@@ -298,7 +298,7 @@ func BenchmarkInFlight(b *testing.B) {
 // devices polled, and how soon after its start a gateway answers.
 func BenchmarkFootprint(b *testing.B) {
 	broker := gatewaytest.Mosquitto(b, gatewaytest.MosquittoOptions{NoDelay: true})
-	file := benchConfig(b, 0, broker.URL(), simulated(b))
+	file := benchConfig(b, 0, broker.URL(), simulated(b), 16)
 	info, err := os.Stat(gatewaytest.Binary(b))
 	if err != nil {
 		b.Fatal(err)
