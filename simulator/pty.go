@@ -12,7 +12,8 @@ import (
 // OpenPTY adds a new pseudo terminal as a face and returns its path, which other
 // programs open as a serial port of any speed. With a link, a symbolic link with
 // that path leads to it until the simulator ends; a link that an earlier run left
-// behind is replaced, anything else in its place is an error. Linux and macOS only.
+// behind is replaced, anything else in its place is an error, such as the link of a
+// simulator that runs. Linux and macOS only.
 func (s *Simulator) OpenPTY(link string) (path string, err error) {
 	err = s.add(func() (face, error) {
 		master, terminal, err := openPTY()
@@ -21,6 +22,7 @@ func (s *Simulator) OpenPTY(link string) (path string, err error) {
 		}
 		f := &ptyFace{Simulator: s, master: master, terminal: terminal}
 		path = terminal.Name()
+		mark(terminal)
 		if err := f.setLink(link); err != nil {
 			return nil, errors.Join(err, f.close())
 		}
@@ -43,6 +45,8 @@ func (f *ptyFace) setLink(link string) error {
 	}
 	old, err := os.Readlink(link)
 	switch {
+	case err == nil && isTerminal(old) && old != f.terminal.Name() && isMarked(old):
+		return fmt.Errorf("cannot link the pseudo terminal at %s: another simulator has its own there; end it, or choose another path", link)
 	case err == nil && isTerminal(old):
 		if err := os.Remove(link); err != nil {
 			return fmt.Errorf("cannot replace the link %s: %w", link, err)

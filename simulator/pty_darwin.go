@@ -3,3 +3,5 @@ package simulator
 import "golang.org/x/sys/unix"
 
 const getTermios, setTermios = unix.TIOCGETA, unix.TIOCSETA
+
+const setLock = unix.F_SETLK

@@ -201,6 +201,53 @@ func TestPTYLink(t *testing.T) {
 	}
 }
 
+// A link stays with the simulator that runs, and is taken over once that is gone, even
+// if another program has the terminal of that name meanwhile.
+func TestPTYLinkOfAnother(t *testing.T) {
+	link := filepath.Join(t.TempDir(), "line")
+	first := newSimulator(t, simulator.Options{Profile: xymd02(t), Unit: 1})
+	path, err := first.OpenPTY(link)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := newSimulator(t, simulator.Options{Profile: xymd02(t)})
+	if _, err := second.OpenPTY(link); err == nil || !strings.Contains(err.Error(), "another simulator has its own there") {
+		t.Errorf("the link of a simulator that runs: %v", err)
+	}
+	if err := second.Close(); err != nil {
+		t.Error(err)
+	}
+	if target, err := os.Readlink(link); err != nil || target != path {
+		t.Errorf("the link leads to %q, %v; want %q", target, err, path)
+	}
+	line := openLine(t, link)
+	if err := unix.Flock(int(line.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		t.Errorf("a client cannot have the terminal for itself: %v", err)
+	}
+	if err := first.Close(); err != nil {
+		t.Error(err)
+	}
+	master, other, err := pty.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer master.Close()
+	defer other.Close()
+	if err := os.Symlink(other.Name(), link); err != nil {
+		t.Fatal(err)
+	}
+	third := newSimulator(t, simulator.Options{Profile: xymd02(t)})
+	if path, err = third.OpenPTY(link); err != nil {
+		t.Fatalf("a link that was left behind: %v", err)
+	}
+	if target, err := os.Readlink(link); err != nil || target != path {
+		t.Errorf("the link leads to %q, %v; want %q", target, err, path)
+	}
+	if err := third.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 // A serial port as a face: the other end of a pseudo terminal is the client. The
 // port follows the device's speed after a power cycle.
 func TestSerialPort(t *testing.T) {

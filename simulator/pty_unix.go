@@ -53,3 +53,25 @@ func makeRaw(f *os.File) error {
 	t.Cc[unix.VMIN], t.Cc[unix.VTIME] = 1, 0
 	return unix.IoctlSetTermios(int(f.Fd()), setTermios, t)
 }
+
+// marks returns the lock of a byte that nobody else would lock: while it is locked,
+// the terminal is a simulator's.
+func marks() *unix.Flock_t { return &unix.Flock_t{Type: unix.F_WRLCK, Start: 0x6D6F64, Len: 1} }
+
+// mark lets other simulators know that a terminal is in use. Clients may lock the
+// terminal as they do, with flock or TIOCEXCL.
+func mark(f *os.File) {
+	_ = unix.FcntlFlock(f.Fd(), setLock, marks()) // without it, another simulator may take the link
+}
+
+// isMarked reports whether the terminal at a path is in use by a simulator. One that
+// may not be opened is someone's, too.
+func isMarked(path string) bool {
+	fd, err := unix.Open(path, unix.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) || errors.Is(err, unix.EBUSY)
+	}
+	defer unix.Close(fd)
+	err = unix.FcntlFlock(uintptr(fd), setLock, marks())
+	return errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EACCES)
+}
