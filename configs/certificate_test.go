@@ -13,14 +13,18 @@ import (
 	"time"
 )
 
-// selfSigned writes a certificate and its key and returns their files.
-func selfSigned(t *testing.T, dir string) (certificate, key string) {
+// selfSigned writes a certificate of gateway.example and more names, and its key, and
+// returns their files. Clients that are told to trust it do.
+func selfSigned(t *testing.T, dir string, more ...string) (certificate, key string) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"gateway.example"}, NotAfter: time.Now().Add(time.Hour)}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), DNSNames: append([]string{"gateway.example"}, more...),
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
+	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
 	if err != nil {
 		t.Fatal(err)
