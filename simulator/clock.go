@@ -9,12 +9,19 @@ import (
 // MaxSpeed is the greatest speed of a Clock.
 const MaxSpeed = 1_000_000
 
+// MaxYears is how far a Clock goes from its beginning; then it stands.
+const MaxYears = 100
+
+// lastYear is the last one that times as text can have [RFC 3339, 1].
+const lastYear = 9999
+
 // Clock is the time that virtual devices live in: real time at first, which can be
-// stopped, stepped and made to run faster or slower, but never goes back. It is safe
-// for concurrent use.
+// stopped, stepped and made to run faster or slower, but never goes back, nor beyond
+// [MaxYears]. It is safe for concurrent use.
 type Clock struct {
 	mu     sync.Mutex
 	real   func() time.Time
+	last   time.Time // it does not go beyond
 	at     time.Time // the clock's time ...
 	since  time.Time // ... at this real time
 	speed  float64   // seconds of the clock in a second, while it runs
@@ -29,6 +36,13 @@ func NewClock(at time.Time) *Clock {
 	c.at = at
 	if at.IsZero() {
 		c.at = c.since
+	}
+	c.last = c.at.AddDate(MaxYears, 0, 0)
+	if end := time.Date(lastYear, time.December, 31, 23, 59, 59, 0, time.UTC); c.last.After(end) {
+		c.last = end
+	}
+	if c.at.After(c.last) {
+		c.last = c.at
 	}
 	return c
 }
@@ -53,10 +67,11 @@ func (c *Clock) now() time.Time {
 		return c.at
 	}
 	passed := c.real().Sub(c.since)
+	left := c.last.Sub(c.at)
 	if c.speed != 1 {
-		passed = time.Duration(float64(passed) * c.speed)
+		passed = time.Duration(min(float64(passed)*c.speed, float64(left)))
 	}
-	return c.at.Add(max(0, passed))
+	return c.at.Add(min(max(0, passed), left))
 }
 
 // settle lets a change count from now on.
@@ -81,7 +96,8 @@ func (c *Clock) Resume() {
 	c.paused = false
 }
 
-// Step puts the clock forward, whether it runs or not. Error: a step back.
+// Step puts the clock forward, whether it runs or not. Error: a step back, or beyond
+// [MaxYears].
 func (c *Clock) Step(by time.Duration) error {
 	if by < 0 {
 		return fmt.Errorf("the clock cannot go back by %v: step it forward", -by)
@@ -89,6 +105,9 @@ func (c *Clock) Step(by time.Duration) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.settle()
+	if by > c.last.Sub(c.at) {
+		return fmt.Errorf("the clock cannot go %v forward: it ends at %s, %d years from its beginning", by, c.last.Format(time.RFC3339), MaxYears)
+	}
 	c.at = c.at.Add(by)
 	return nil
 }

@@ -1,7 +1,9 @@
 package simulator_test
 
 import (
+	"encoding/json"
 	"math"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -58,6 +60,45 @@ func TestClock(t *testing.T) {
 		}
 		if got := simulator.NewClock(time.Time{}).Now(); !got.Equal(time.Now()) {
 			t.Errorf("a clock of the present shows %v", got)
+		}
+	})
+}
+
+// A clock that comes to its end stands there, however it came, and its time can
+// always be written.
+func TestClockEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for start, last := range map[string]string{
+			"2026-01-01T00:00:00Z": "2126-01-01T00:00:00Z", "9990-06-01T00:00:00Z": "9999-12-31T23:59:59Z", "9999-12-31T23:59:59-10:00": "9999-12-31T23:59:59-10:00",
+		} {
+			begin, err := time.Parse(time.RFC3339, start)
+			if err != nil {
+				t.Fatal(err)
+			}
+			end, err := time.Parse(time.RFC3339, last)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c := simulator.NewClock(begin)
+			if err := c.Speed(simulator.MaxSpeed); err != nil {
+				t.Error(err)
+			}
+			time.Sleep(24 * time.Hour)
+			if now := c.Now(); !now.Equal(end) {
+				t.Errorf("from %s it runs to %v", start, now)
+			}
+			if b, err := json.Marshal(c.State()); err != nil {
+				t.Errorf("from %s: %s, %v", start, b, err)
+			}
+			c = simulator.NewPausedClock(begin)
+			for c.Step(290*365*24*time.Hour) == nil || c.Step(24*time.Hour) == nil {
+			}
+			if left := end.Sub(c.Now()); left < 0 || left > 24*time.Hour {
+				t.Errorf("from %s it was stepped to %v", start, c.Now())
+			}
+			if err := c.Step(24 * time.Hour); err == nil || !strings.Contains(err.Error(), "it ends at") {
+				t.Errorf("a step beyond: %v", err)
+			}
 		}
 	})
 }
