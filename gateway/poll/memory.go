@@ -1,32 +1,22 @@
 package poll
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
-	"modferry/configs/plainfile"
 	"modferry/gateway/config"
-	"modferry/gateway/wholefile"
 )
 
-// Memory keeps over restarts what devices taught about the reads they take, in a
-// small file. A file that is damaged, or cannot be written, costs what was learned
-// and nothing else: the devices teach it again.
+// Memory keeps over restarts what devices taught about the reads they take. What of
+// it is lost they teach again.
 type Memory struct {
-	path string // "" = nothing is kept
-	log  *slog.Logger
-	news chan struct{} // one token: there is something to write
+	*notebook
 
 	mu    sync.Mutex
 	known map[string]memory // by device
@@ -40,49 +30,24 @@ type memory struct {
 	lesson
 }
 
-// Limits of the file.
 const (
-	memoryName    = "plans.json"
-	maxMemory     = 16 << 20
-	memoryPause   = time.Second         // between two writes
-	memoryAgain   = time.Minute         // after one that failed
-	memoryUnknown = 30 * 24 * time.Hour // what is older and of no device that is configured goes
+	memoryName  = "plans.json"
+	memoryPause = time.Second // between two writes
 )
 
 // OpenMemory returns the memory in a folder, "" = one that a restart empties. Nothing
 // is written before [Memory.Run].
 func OpenMemory(folder string, log *slog.Logger) *Memory {
-	m := &Memory{log: log, news: make(chan struct{}, 1), known: map[string]memory{}, used: map[string]bool{}}
-	if folder == "" {
-		return m
-	}
-	m.path = filepath.Join(folder, memoryName)
-	known, err := readMemory(m.path)
-	switch {
-	case err == nil:
-		m.known = known
-	case !errors.Is(err, fs.ErrNotExist):
-		log.Warn("what was learned about the devices is lost and is learned again; the file is set aside", "error", err)
-		_ = os.Rename(m.path, m.path+".broken") // if not, it is replaced
-	}
+	m := &Memory{known: map[string]memory{}, used: map[string]bool{}}
+	m.notebook = openNotebook(notebook{what: "what was learned about the devices", pause: memoryPause, text: m.content, log: log}, folder, memoryName,
+		func(text []byte) (err error) {
+			known, err := parseMemory(text)
+			if err == nil {
+				m.known = known
+			}
+			return err
+		})
 	return m
-}
-
-func readMemory(path string) (map[string]memory, error) {
-	f, err := plainfile.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxMemory))
-	if err != nil {
-		return nil, err
-	}
-	known, err := parseMemory(text)
-	if err != nil {
-		return nil, fmt.Errorf("%s is damaged: %w", path, err)
-	}
-	return known, nil
 }
 
 // parseMemory takes only what a device can have taught.
@@ -129,61 +94,16 @@ func (m *Memory) keep(device, key string, l lesson) {
 	m.tell()
 }
 
-// Run writes what is learned until ctx ends, and what is left then.
-func (m *Memory) Run(ctx context.Context) {
-	failed := false
-	for ctx.Err() == nil {
-		select {
-		case <-ctx.Done():
-			continue
-		case <-m.news:
-		}
-		pause, err := memoryPause, m.write()
-		if err != nil {
-			pause = memoryAgain
-			m.tell()
-			if !failed {
-				m.log.Warn("what was learned about the devices is not kept over a restart; trying again", "error", err)
-			}
-		}
-		failed = err != nil
-		select {
-		case <-ctx.Done():
-		case <-time.After(pause):
-		}
-	}
-	select {
-	case <-m.news:
-		_ = m.write() // the next run learns it again
-	default:
-	}
-}
-
-// tell says that there is something to write.
-func (m *Memory) tell() {
-	select {
-	case m.news <- struct{}{}:
-	default:
-	}
-}
-
-// write makes the file anew, in one step.
-func (m *Memory) write() error {
-	if m.path == "" {
-		return nil
-	}
+// content is what the file has.
+func (m *Memory) content() ([]byte, error) {
 	m.mu.Lock()
+	defer m.mu.Unlock()
 	for device, k := range m.known {
-		if !m.used[device] && time.Since(k.Time) > memoryUnknown {
+		if !m.used[device] && time.Since(k.Time) > forgotten {
 			delete(m.known, device)
 		}
 	}
-	text, err := json.MarshalIndent(m.known, "", " ")
-	m.mu.Unlock()
-	if err != nil {
-		return err
-	}
-	return wholefile.WriteSynced(m.path, text)
+	return json.MarshalIndent(m.known, "", " ")
 }
 
 // keyOf names a device as it is configured: how it is reached, what may be asked of

@@ -18,11 +18,13 @@ var quiet = slog.New(slog.DiscardHandler)
 var someHole = lesson{Holes: []hole{{modbus.InputRegisters, 40, 5}}, Registers: 60}
 
 // remembering has a memory written until the returned function is called.
-func remembering(t *testing.T, m *Memory) (end func()) {
+func remembering(t *testing.T, m *Memory) (end func()) { return following(t, m.Run) }
+
+func following(t *testing.T, run func(context.Context)) (end func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
-	go func() { defer close(done); m.Run(ctx) }()
+	go func() { defer close(done); run(ctx) }()
 	return func() { cancel(); <-done }
 }
 
@@ -57,7 +59,7 @@ func TestDamagedMemory(t *testing.T) {
 		"beyond 65535":  strings.Replace(good, `"address":40`, `"address":65533`, 1),
 		"no such place": strings.Replace(good, `"quantity":5`, `"quantity":-5`, 1),
 		"no limit":      strings.Replace(good, `"holes"`, `"registers":-1,"holes"`, 1),
-		"too long":      `{"a":"` + strings.Repeat("x", maxMemory),
+		"too long":      `{"a":"` + strings.Repeat("x", maxNotebook),
 	} {
 		folder := t.TempDir()
 		path := filepath.Join(folder, memoryName)
@@ -106,7 +108,7 @@ func TestMemoryOnADiskThatTakesNothing(t *testing.T) {
 		if err := os.RemoveAll(filepath.Dir(obstacle)); err != nil {
 			t.Fatal(err)
 		}
-		pass(memoryAgain)
+		pass(notebookAgain)
 		if l, _ := OpenMemory(folder, quiet).recall("meter", "k"); !l.equal(someHole) {
 			t.Errorf("now that the disk takes it, there is %+v", l)
 		}
@@ -121,7 +123,7 @@ func TestMemoryForgetsWhatIsGone(t *testing.T) {
 		m.keep("gone", "k", someHole)
 		m.keep("meter", "k", someHole)
 		remembering(t, m)()
-		pass(memoryUnknown + time.Hour)
+		pass(forgotten + time.Hour)
 		m = OpenMemory(folder, quiet)
 		m.recall("meter", "k")
 		m.keep("new", "k", someHole)

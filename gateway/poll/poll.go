@@ -42,6 +42,7 @@ type Options struct {
 	Bus      config.Bus                                              // that the device is on: what its transactions cost, and how it is reached
 	Position int                                                     // of the device among those of its bus; their ticks are spread by it
 	Memory   *Memory                                                 // of what devices taught; nil = none
+	Totals   *Totals                                                 // of what computed readings counted; nil = none
 	Board    *Board                                                  // of the pollers whose readings this one's may be computed from; nil = none
 	Foreign  []string                                                // those readings, each as device.reading
 	Log      *slog.Logger

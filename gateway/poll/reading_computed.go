@@ -16,6 +16,7 @@ import (
 type computed struct {
 	expression *compute.Expression
 	field      register.Field // what its result is written as
+	counts     bool           // it has totals
 	trouble    string         // that was logged last
 }
 
@@ -39,7 +40,10 @@ func (p *Poller) compile() (inOrder []*reading, foreign []string) {
 			p.o.Log.Error("a reading cannot be computed", "reading", r.Name, "error", err)
 			continue
 		}
-		r.computed = &computed{expression: expression, field: resultField(r.Field)}
+		r.computed = &computed{expression: expression, field: resultField(r.Field), counts: len(expression.Totals()) > 0}
+		if r.computed.counts && p.o.Totals != nil {
+			p.o.Totals.resume(p.o.Device.Name, r.Name, r.Compute, expression)
+		}
 	}
 	order, err := compute.Order(names, p.uses)
 	if err != nil {
@@ -132,6 +136,9 @@ func (p *Poller) computeAll(foreign map[string]message.Sample, now time.Time) {
 			return foreign[name]
 		}, now)
 		r.computed.log(p, r.Name, err)
+		if r.computed.counts && p.o.Totals != nil {
+			p.o.Totals.keep(p.o.Device.Name, r.Name, r.Compute, r.computed.expression)
+		}
 		if publish {
 			p.publish(r, now)
 		}
