@@ -735,3 +735,736 @@ function kindOf(pdu, question) {
   if (pdu[0] > 4 || pdu.length < 2 || pdu[1] === 0) return 'request'
   return Math.abs(2 + pdu[1] - pdu.length) < Math.abs(5 - pdu.length) ? 'reply' : 'request'
 }
+
+// ---- MQTT clients
+//
+// What is needed of an MQTT client: publish(topic, payload, qos) and subscribe(topic, qos),
+// which may return promises, and which throw if nothing was sent; connected();
+// onMessage(f), where f takes (topic, payload, retained); onConnection(f), where f takes
+// true after each connect and false after each loss; unsubscribe(topic) and close() if it can.
+
+const notConnected = () => fail('offline', 'the MQTT client is not connected')
+
+// mqttjs adapts a client of MQTT.js, 4.1.0 or 5.
+export function mqttjs(client) {
+  const listeners = []
+  const on = (event, f) => {
+    client.on(event, f)
+    listeners.push([event, f])
+  }
+  return {
+    connected: () => client.connected === true,
+    publish(topic, payload, qos) {
+      if (!client.connected) throw notConnected() // it would be kept, and sent at any later time
+      return new Promise((resolve, reject) => client.publish(topic, payload, { qos }, (error) => error ? reject(error) : resolve()))
+    },
+    subscribe(topic, qos) {
+      return new Promise((resolve, reject) => client.subscribe(topic, { qos }, (error, granted) => {
+        if (error) reject(error)
+        else if ((granted || []).some((one) => one.qos > 2)) reject(new Error('not granted'))
+        else resolve()
+      }))
+    },
+    unsubscribe: (topic) => { client.unsubscribe(topic, () => {}) },
+    onMessage: (f) => on('message', (topic, payload, packet) => f(topic, payload, !!(packet && packet.retain))),
+    onConnection(f) {
+      on('connect', () => f(true))
+      for (const event of ['close', 'offline', 'end']) on(event, () => f(false))
+    },
+    close: () => listeners.forEach((one) => client.removeListener(one[0], one[1]))
+  }
+}
+
+// paho adapts a client of paho-mqtt 1.1.0. It takes over onMessageArrived, onConnected and
+// onConnectionLost and calls what was there before.
+export function paho(client) {
+  let closed = false
+  const hook = (name, f) => {
+    const before = client[name]
+    client[name] = (...args) => {
+      if (!closed) f(...args)
+      if (before) before.apply(client, args)
+    }
+  }
+  const settled = (start) => new Promise((resolve, reject) => start({
+    onSuccess: () => resolve(),
+    onFailure: (failure) => reject(new Error(failure.errorMessage || 'not granted'))
+  }))
+  return {
+    connected: () => client.isConnected(),
+    publish(topic, payload, qos) {
+      if (!client.isConnected()) throw notConnected()
+      client.send(topic, payload, qos, false)
+    },
+    subscribe: (topic, qos) => settled((callbacks) => client.subscribe(topic, Object.assign({ qos, timeout: 10 }, callbacks))),
+    unsubscribe: (topic) => client.unsubscribe(topic),
+    onMessage: (f) => hook('onMessageArrived', (message) => f(message.destinationName, message.payloadBytes, message.retained)),
+    onConnection(f) {
+      hook('onConnected', () => f(true))
+      hook('onConnectionLost', () => f(false))
+    },
+    close: () => { closed = true }
+  }
+}
+
+function adapt(client) {
+  if (client && typeof client.onMessage === 'function' && typeof client.onConnection === 'function') return client
+  if (client && typeof client.send === 'function' && typeof client.isConnected === 'function') return paho(client)
+  if (client && typeof client.on === 'function' && typeof client.publish === 'function') return mqttjs(client)
+  throw invalid('this is no client of MQTT.js or paho-mqtt, and no object with publish, subscribe, connected, onMessage and onConnection')
+}
+
+// ---- the gateway
+
+const checkName = (what, name) => {
+  if (typeof name !== 'string' || !/^[A-Za-z0-9_-]{1,64}$/.test(name)) throw invalid(what + ' "' + name + '": a name has 1 to 64 letters, digits, "_" and "-"')
+  return name
+}
+const random = () => Math.random().toString(36).slice(2, 8)
+const seconds = (ms) => ms / 1000 + ' s'
+
+// guarded calls what an app gave. What it throws is the app's, and must not end the connection.
+function guarded(f, value) {
+  try {
+    f(value)
+  } catch (error) {
+    setTimeout(() => { throw error }, 0)
+  }
+}
+
+function parsed(payload) {
+  try {
+    const value = JSON.parse(text(payload))
+    return value && typeof value === 'object' ? value : null
+  } catch (error) {
+    return null
+  }
+}
+
+// matches tells whether an MQTT topic filter matches a topic.
+function matches(filter, topic) {
+  if (filter === topic) return true
+  const want = filter.split('/')
+  const have = topic.split('/')
+  for (let i = 0; i < want.length; i++) {
+    if (want[i] === '#') return true
+    if (i >= have.length || want[i] !== '+' && want[i] !== have[i]) return i === have.length && want[i] === '#'
+  }
+  return want.length === have.length
+}
+
+// connect returns the gateway that a connected or connecting MQTT client reaches: a client
+// of MQTT.js or paho-mqtt, or an object as above. Options: gateway, its name, or prefix, the
+// beginning of its topics; client, the name of this app (its own, and kept); timeout in ms;
+// retries of reads; qos; queue, how many requests may wait for each bus.
+export function connect(client, options) {
+  return new Gateway(adapt(client), options || {})
+}
+
+class Gateway {
+  constructor(adapter, options) {
+    this.adapter = adapter
+    this.prefix = options.prefix || 'modferry/' + checkName('gateway', options.gateway)
+    this.client = checkName('client', options.client === undefined ? 'app-' + random() : options.client)
+    this.defaults = Object.assign({ timeout: 10000, retries: 1, qos: 1, queue: 64, inFlight: 8, settle: 10000, form: 'json' }, options)
+    this.connected = false
+    this.online = undefined // what the gateway's status topic says
+    this.closed = false
+    this.epoch = 0 // connections so far
+    this.subscriptions = new Map()
+    this.channels = new Map()
+    this.states = new Set()
+    this.ids = this.client.slice(0, 40) + '-' + Date.now().toString(36) + random() + '-'
+    this.id = 0
+    adapter.onMessage((topic, payload, retained) => this.arrived(topic, payload, retained))
+    adapter.onConnection((up) => up ? this.up() : this.down())
+    this.listen(this.prefix + '/status', (message) => {
+      this.online = message.text === 'online'
+      this.changed()
+    })
+    if (adapter.connected()) this.up()
+  }
+
+  // bus returns a bus of the gateway. Options beside those of connect: form (json, hex or
+  // binary), and the request and response topics of a bus that has fixed ones.
+  bus(name, options) {
+    return new Bus(this, checkName('bus', name), Object.assign({}, this.defaults, { client: this.client }, options))
+  }
+
+  // reading returns the values of a device's reading, to be subscribed to. Options for a
+  // device that publishes reply frames: form hex or binary, and type, order, scale as decode has.
+  reading(device, name, options) {
+    return reading(this, this.prefix + '/device/' + checkName('device', device), checkName('reading', name), options)
+  }
+
+  // status returns whether the broker and the gateway are there, to be subscribed to.
+  status() {
+    return new Observable((emit) => {
+      const tell = () => emit({ connected: this.connected, gateway: this.online === undefined ? 'unknown' : this.online ? 'online' : 'offline' })
+      tell()
+      this.states.add(tell)
+      return () => this.states.delete(tell)
+    })
+  }
+
+  // set writes a value to a reading that can be set: a promise of {ok, value, outcome}.
+  set(device, name, value, options) {
+    try {
+      const topic = this.prefix + '/device/' + checkName('device', device) + '/' + checkName('reading', name) + '/set'
+      const o = Object.assign({}, this.defaults, options)
+      const channel = this.channel(topic, topic + '/result', '', Object.assign(o, { form: 'json' }))
+      return channel.ask({ write: true, fields: { value } }, o)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  // watch calls f with {topic, payload, text, retained} for each message on a topic below the
+  // prefix; the wildcards + and # may be used. It returns a function that ends it.
+  watch(topic, f) {
+    return this.listen(this.prefix + '/' + topic, f).stop
+  }
+
+  // close ends everything here; the MQTT client stays connected.
+  close() {
+    if (this.closed) return
+    this.closed = true
+    for (const channel of this.channels.values()) channel.close()
+    for (const filter of Array.from(this.subscriptions.keys())) this.unlisten(filter)
+    this.states.clear()
+    if (this.adapter.close) this.adapter.close()
+  }
+
+  nextId() {
+    return this.ids + (++this.id)
+  }
+
+  channel(topic, response, error, options) {
+    const key = [topic, response, options.form].join(' ')
+    if (!this.channels.has(key)) this.channels.set(key, options.form === 'json' ? new Channel(this, topic, response, options) : new FrameChannel(this, topic, response, error, options))
+    return this.channels.get(key)
+  }
+
+  // listen subscribes once more if others listen already: the broker repeats what is retained.
+  listen(filter, f) {
+    let subscription = this.subscriptions.get(filter)
+    if (!subscription) this.subscriptions.set(filter, subscription = { filter, handlers: new Set(), granted: false, error: null })
+    const handler = (message) => guarded(f, message)
+    subscription.handlers.add(handler)
+    this.subscribe(subscription)
+    return {
+      subscription,
+      stop: () => {
+        if (subscription.handlers.delete(handler) && subscription.handlers.size === 0) this.unlisten(filter)
+      }
+    }
+  }
+
+  unlisten(filter) {
+    this.subscriptions.delete(filter)
+    if (!this.connected || !this.adapter.unsubscribe) return
+    try {
+      const done = this.adapter.unsubscribe(filter)
+      if (done && done.then) done.then(null, () => {})
+    } catch (error) {
+      // the connection has just gone, and the subscription with it
+    }
+  }
+
+  subscribe(subscription) {
+    if (!this.connected || this.closed) return
+    const epoch = this.epoch
+    const end = (error) => {
+      if (epoch !== this.epoch || this.closed) return
+      subscription.granted = !error
+      subscription.error = error
+      this.changed()
+    }
+    try {
+      subscription.error = null
+      Promise.resolve(this.adapter.subscribe(subscription.filter, this.defaults.qos)).then(() => end(null), end)
+    } catch (error) {
+      end(error)
+    }
+  }
+
+  up() {
+    if (this.closed) return
+    this.down()
+    this.connected = true
+    this.epoch++
+    for (const subscription of this.subscriptions.values()) this.subscribe(subscription)
+    this.changed()
+  }
+
+  down() {
+    if (!this.connected) return
+    this.connected = false
+    for (const subscription of this.subscriptions.values()) subscription.granted = false
+    for (const channel of this.channels.values()) channel.lost()
+    this.changed()
+  }
+
+  changed() {
+    for (const channel of this.channels.values()) channel.pump()
+    for (const tell of Array.from(this.states)) tell()
+  }
+
+  arrived(topic, payload, retained) {
+    if (this.closed) return
+    const raw = typeof payload === 'string' ? payload : view(payload || [])
+    const message = { topic, payload: raw, text: text(raw), retained: !!retained }
+    for (const subscription of Array.from(this.subscriptions.values())) {
+      if (matches(subscription.filter, topic)) Array.from(subscription.handlers).forEach((handler) => handler(message))
+    }
+  }
+}
+
+class Bus {
+  constructor(gateway, name, options) {
+    this.gateway = gateway
+    this.name = name
+    this.options = options
+    if (!['json', 'hex', 'binary'].includes(options.form)) throw invalid('form "' + options.form + '" is not known: the forms are json, hex, binary')
+    const base = gateway.prefix + '/bus/' + name
+    const client = '/' + checkName('client', options.client)
+    this.topics = {
+      request: options.request || base + '/request' + client,
+      response: options.response || base + '/response' + client,
+      error: base + '/error' + (options.request ? '' : client),
+      status: base + '/status'
+    }
+  }
+
+  // request asks a device: with the fields of request(), or a frame as hex text or bytes
+  // whose CRC may be missing. Options: timeout in ms, after which the promise is settled
+  // whatever happens, and retries, how often a read without an answer is asked again; a
+  // write is sent once. It resolves with {ok, unit, function, values, frame, outcome,
+  // elapsed} and rejects with a ModferryError.
+  request(what, options) {
+    try {
+      const o = Object.assign({}, this.options, options)
+      const job = this.options.form === 'json' ? jsonJob(what) : frameJob(what)
+      return this.gateway.channel(this.topics.request, this.topics.response, this.topics.error, this.options).ask(job, o)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  // status returns what the gateway says of the bus: its state, counters and queue.
+  status() {
+    return new Observable((emit) => this.gateway.listen(this.topics.status, (message) => {
+      const value = parsed(message.payload)
+      if (value) emit(value)
+    }).stop)
+  }
+}
+
+// sendable checks a frame that an app made itself: its check code and its length.
+function sendable(what) {
+  const frame = frameOf(what)
+  const pdu = pduOf(frame)
+  if (!isRequest(pdu)) throw invalid(notAllowed(pdu))
+  return frame
+}
+
+function jsonJob(what) {
+  const fields = what && typeof what === 'object' && what.function !== undefined ? what : null
+  const frame = fields ? request(fields) : sendable(what)
+  const out = {}
+  if (!fields || fields.data !== undefined) out.frame = hex(frame)
+  else {
+    Object.assign(out, { unit: frame[0], function: frame[1], address: fields.address })
+    if (fields.quantity !== undefined) out.quantity = fields.quantity
+    const values = fields.values === undefined ? fields.value : fields.values
+    if (values !== undefined) out.values = values.buffer ? Array.from(values) : values
+    if (fields.write_address !== undefined) out.write_address = fields.write_address
+  }
+  for (const key of ['timeout_ms', 'expires']) if (fields && fields[key] !== undefined) out[key] = fields[key]
+  return { write: isWrite(frame[1]), fields: out }
+}
+
+function frameJob(what) {
+  const frame = what && typeof what === 'object' && what.function !== undefined ? request(what) : sendable(what)
+  if (frame[0] === 0) throw invalid('a broadcast as a frame has no reply: use the form json')
+  return { write: isWrite(frame[1]), frame }
+}
+
+// ---- requests under way
+
+const RETRY = ['busy', 'timeout'] // what a read is asked again after
+const PAUSE = 100 // ms before that, doubled each time
+
+// Channel is a pair of topics for requests in JSON, which their id tells apart.
+class Channel {
+  constructor(gateway, topic, response, options) {
+    this.gateway = gateway
+    this.topic = topic
+    this.response = response
+    this.queue = options.queue
+    this.limit = options.inFlight
+    this.qos = options.qos
+    this.jobs = new Set() // all that are not settled
+    this.waiting = [] // those of them that are to be sent
+    this.flying = new Set() // those of them that are sent
+    this.listening = []
+    this.timer = 0
+  }
+
+  open() {
+    if (this.listening.length === 0) this.listening = this.topics().map((one) => this.gateway.listen(one[0], one[1]))
+    else for (const one of this.listening) if (one.subscription.error) this.gateway.subscribe(one.subscription)
+  }
+
+  topics() {
+    return [[this.response, (message) => { if (!message.retained) this.reply(message.payload) }]]
+  }
+
+  // ask sends a job in its turn and returns a promise that is settled within its timeout.
+  ask(job, options) {
+    const timeout = options.timeout
+    if (!(timeout > 0 && timeout <= 0x7fffffff)) return Promise.reject(invalid('"timeout" is ' + timeout + ': it is a number of milliseconds above 0'))
+    if (this.gateway.closed) return Promise.reject(fail('closed', 'the gateway object is closed'))
+    if (this.waiting.length >= this.queue) return Promise.reject(fail('queue_full', this.queue + ' requests wait already: nothing was sent', outcome(job, 'refused')))
+    return new Promise((resolve, reject) => {
+      Object.assign(job, { resolve, reject, timeout, id: this.gateway.nextId(), sent: 0, pause: PAUSE, trouble: '', end: Date.now() + timeout })
+      job.tries = job.write ? 1 : 1 + Math.max(0, Math.floor(options.retries) || 0)
+      job.slice = timeout / job.tries
+      job.deadline = setTimeout(() => this.expired(job), timeout)
+      this.jobs.add(job)
+      this.waiting.push(job)
+      this.open()
+      this.pump()
+    })
+  }
+
+  ready() {
+    const g = this.gateway
+    return g.connected && g.online !== false && this.listening.every((one) => one.subscription.granted)
+  }
+
+  pump() {
+    const refused = this.listening.find((one) => one.subscription.error)
+    if (refused) {
+      for (const job of Array.from(this.waiting)) {
+        this.fail(job, fail('subscription', 'the broker does not let this client subscribe to ' + refused.subscription.filter + ': ' + refused.subscription.error.message, outcome(job, job.sent ? 'unknown' : 'refused')))
+      }
+    }
+    while (this.ready() && this.flying.size < this.limit) {
+      const i = this.waiting.findIndex((job) => this.maySend(job))
+      if (i < 0 || !this.send(this.waiting.splice(i, 1)[0])) return
+    }
+  }
+
+  maySend() {
+    return true
+  }
+
+  payload(job) {
+    return JSON.stringify(Object.assign({ id: job.id }, job.fields))
+  }
+
+  // send publishes a job; false: nothing was sent, and it waits again.
+  send(job) {
+    const trouble = (error) => { job.trouble = error && error.message || String(error) }
+    clearTimeout(job.retry)
+    this.flying.add(job)
+    job.sent++
+    try {
+      const done = this.gateway.adapter.publish(this.topic, this.payload(job), this.qos)
+      if (done && done.then) done.then(null, trouble)
+    } catch (error) {
+      trouble(error)
+      this.unsent(job)
+      this.again(job)
+      this.later(250)
+      return false
+    }
+    job.tries--
+    if (job.tries > 0) job.retry = setTimeout(() => this.again(job), job.slice)
+    return true
+  }
+
+  unsent(job) {
+    job.sent--
+  }
+
+  // again puts a job back to be sent as soon as possible.
+  again(job) {
+    clearTimeout(job.retry)
+    if (!this.jobs.has(job) || this.waiting.includes(job)) return
+    this.flying.delete(job)
+    this.waiting.unshift(job)
+    this.later(0)
+  }
+
+  later(ms) {
+    clearTimeout(this.timer)
+    this.timer = setTimeout(() => this.pump(), ms)
+  }
+
+  // lost: the replies to what is under way may be lost, too. A read is asked again with the
+  // same id; a write stays as it is, because its reply may still come.
+  lost() {
+    for (const job of Array.from(this.flying)) {
+      job.trouble = 'the connection to the broker was lost meanwhile'
+      if (job.write) continue
+      job.tries = Math.max(1, job.tries)
+      this.again(job)
+    }
+  }
+
+  expired(job) {
+    const g = this.gateway
+    const within = 'within ' + seconds(job.timeout)
+    const more = job.trouble ? ' (' + job.trouble + ')' : ''
+    if (job.sent > 0) {
+      const unheard = g.online === undefined ? '; ' + g.prefix + '/status has told nothing yet: check the prefix, and what the broker allows' : ''
+      const read = job.write ? '; the write may have been executed: read before you write again' : ''
+      this.fail(job, fail('timeout', 'no reply on ' + this.response + ' ' + within + more + unheard + read, outcome(job, 'unknown')))
+    } else if (!g.connected) this.fail(job, fail('offline', 'no connection to the broker ' + within + ': nothing was sent', outcome(job, 'refused')))
+    else if (g.online === false) this.fail(job, fail('offline', 'the gateway ' + g.prefix + ' was offline for ' + seconds(job.timeout) + ': nothing was sent', outcome(job, 'refused')))
+    else this.fail(job, fail('timeout', 'the request could not be sent ' + within + (more || ': others were before it') + ': nothing was sent', outcome(job, 'refused')))
+  }
+
+  remove(job) {
+    clearTimeout(job.deadline)
+    clearTimeout(job.retry)
+    this.jobs.delete(job)
+    this.flying.delete(job)
+    this.waiting = this.waiting.filter((other) => other !== job)
+    this.later(0)
+  }
+
+  done(job, value) {
+    this.remove(job)
+    job.resolve(value)
+  }
+
+  fail(job, error) {
+    this.remove(job)
+    job.reject(error)
+  }
+
+  // refused: the gateway's or the device's own no. A read may be asked again, under a new
+  // id: the old one would be answered from the gateway's memory.
+  refused(job, error) {
+    clearTimeout(job.retry)
+    if (job.tries < 1 || !RETRY.includes(error.code) || Date.now() + job.pause >= job.end) return this.fail(job, error)
+    job.id = this.gateway.nextId()
+    job.retry = setTimeout(() => this.again(job), job.pause)
+    job.pause *= 2
+  }
+
+  // reply takes what arrives on the response topic. What answers nothing that is under way
+  // is somebody else's, or late.
+  reply(payload) {
+    const value = parsed(payload)
+    if (!value || typeof value.ok !== 'boolean') return
+    const job = Array.from(this.jobs).find((one) => one.id === value.id && one.sent > 0)
+    if (!job) return
+    const out = { ok: value.ok }
+    for (const key of ['unit', 'function', 'values', 'value', 'outcome']) if (value[key] !== undefined) out[key] = value[key]
+    if (value.elapsed_ms !== undefined) out.elapsed = value.elapsed_ms
+    try {
+      if (value.frame !== undefined) out.frame = bytes(value.frame)
+    } catch (error) {
+      // a frame that is no hex text tells an app nothing
+    }
+    if (value.ok) return this.done(job, out)
+    const error = value.error || {}
+    delete out.ok
+    if (error.exception !== undefined) out.exception = exception(error.exception)
+    this.refused(job, fail(error.code || 'error', error.message || 'the request failed', out))
+  }
+
+  close() {
+    clearTimeout(this.timer)
+    for (const job of Array.from(this.jobs)) this.fail(job, fail('closed', 'closed while the request was under way', outcome(job, job.sent ? 'unknown' : 'refused')))
+    clearTimeout(this.timer)
+  }
+}
+
+const outcome = (job, word) => job.write ? { outcome: word } : {}
+
+// FrameChannel is a pair of topics for frames. Nothing in a frame says which request it
+// answers, so one is under way at a time; and while a reply is owed to a request that was
+// given up, the next one to the same unit and function waits until it came or settle is over.
+class FrameChannel extends Channel {
+  constructor(gateway, topic, response, error, options) {
+    super(gateway, topic, response, options)
+    this.error = error
+    this.form = options.form
+    this.limit = 1
+    this.settle = options.settle
+    this.owed = []
+  }
+
+  topics() {
+    return super.topics().concat([[this.error, (message) => this.report(message.payload)]])
+  }
+
+  payload(job) {
+    this.owed.push({ job, unit: job.frame[0], code: job.frame[1], until: Date.now() + this.settle })
+    job.echoes = (job.echoes || 0) + (this.topic === this.response ? 1 : 0)
+    return this.form === 'hex' ? hex(job.frame) : job.frame
+  }
+
+  unsent(job) {
+    super.unsent(job)
+    this.owed.pop()
+    if (job.echoes > 0) job.echoes--
+  }
+
+  maySend(job) {
+    const now = Date.now()
+    this.owed = this.owed.filter((one) => one.until > now || this.jobs.has(one.job))
+    const late = this.owed.filter((one) => one.job !== job && one.unit === job.frame[0] && one.code === job.frame[1])
+    if (late.length) this.later(Math.max(10, Math.min(...late.map((one) => one.until)) - now))
+    return late.length === 0
+  }
+
+  // paid takes the oldest reply owed by unit and function off the list.
+  paid(unit, code) {
+    const i = this.owed.findIndex((one) => one.unit === unit && one.code === code)
+    if (i >= 0) this.owed.splice(i, 1)
+    this.later(0)
+  }
+
+  reply(payload) {
+    let raw
+    try {
+      raw = this.form === 'hex' ? bytes(text(payload)) : view(payload)
+    } catch (error) {
+      return
+    }
+    if (!hasCRC(raw)) return
+    for (const job of this.jobs) {
+      if (!job.sent) continue
+      if (job.echoes > 0 && hex(job.frame) === hex(raw)) { // the request itself, on a shared topic
+        job.echoes--
+        return
+      }
+      let answer
+      try {
+        answer = parseReply(job.frame, raw)
+      } catch (error) {
+        continue
+      }
+      this.paid(answer.unit, answer.function)
+      return this.answered(job, answer)
+    }
+    this.paid(raw[0], raw[1] & 0x7f)
+  }
+
+  answered(job, answer) {
+    if (answer.ok) return this.done(job, Object.assign(answer, outcome(job, 'done')))
+    const code = { 6: 'busy', 10: 'unavailable', 11: 'timeout' }[answer.exception.code] || 'exception'
+    const more = outcome(job, [4, 5, 11].includes(answer.exception.code) ? 'unknown' : 'refused')
+    const message = 'unit ' + answer.unit + ' answers exception ' + answer.exception.code + ', ' + answer.exception.name + ': ' + answer.exception.hint
+    this.refused(job, fail(code, message, Object.assign(more, { unit: answer.unit, function: answer.function, frame: answer.frame, exception: answer.exception })))
+  }
+
+  // report takes what the gateway says of payloads that are no request for it.
+  report(payload) {
+    const value = parsed(payload)
+    if (!value || typeof value.payload !== 'string' || typeof value.code !== 'string') return
+    const job = Array.from(this.jobs).find((one) => one.sent > 0 && hex(one.frame).startsWith(value.payload.replace(/…$/, '')) && value.payload !== '')
+    if (!job) return
+    this.paid(job.frame[0], job.frame[1])
+    this.fail(job, fail(value.code, value.message, outcome(job, 'refused')))
+  }
+}
+
+// ---- readings
+
+// Observable has values to be subscribed to: subscribe(f) calls f with the latest one, if
+// there is one, and with each that follows; it returns a function that ends it.
+class Observable {
+  constructor(start) {
+    this.start = start
+    this.listeners = new Set()
+    this.last = []
+  }
+
+  subscribe(f) {
+    const listener = (value) => guarded(f, value)
+    this.listeners.add(listener)
+    if (this.listeners.size > 1) this.last.forEach(listener)
+    else {
+      this.stop = this.start((value) => {
+        this.last = [value]
+        Array.from(this.listeners).forEach((one) => one(value))
+      })
+    }
+    return () => {
+      if (!this.listeners.delete(listener) || this.listeners.size) return
+      this.last = []
+      this.stop()
+    }
+  }
+}
+
+function reading(gateway, base, name, options) {
+  const how = Object.assign({ form: 'json' }, options)
+  if (!['json', 'value', 'hex', 'binary'].includes(how.form)) throw invalid('form "' + how.form + '" is not known: the forms are json, value, hex, binary')
+  return new Observable((emit) => {
+    let latest = null
+    let device // undefined = its status has not come yet
+    let shown = ''
+    const away = () => !gateway.connected ? 'connection' : gateway.online === false ? 'gateway' : device === false ? 'device' : ''
+    const tell = () => {
+      if (!latest) return
+      shown = away()
+      const out = Object.assign({ offline: shown }, latest)
+      if (shown && out.quality === 'good') out.quality = 'stale'
+      out.age = out.time ? Math.max(0, Date.now() - out.time.getTime()) : null
+      emit(out)
+    }
+    const changed = () => { if (shown !== away()) tell() }
+    gateway.states.add(changed)
+    const status = gateway.listen(base + '/status', (message) => {
+      device = message.text === 'online'
+      changed()
+    })
+    const values = gateway.listen(base + '/' + name, (message) => {
+      const value = sample(message, how)
+      if (!value) return
+      latest = value
+      tell()
+    })
+    return () => {
+      gateway.states.delete(changed)
+      status.stop()
+      values.stop()
+    }
+  })
+}
+
+// sample reads the payload of a reading, null if it is none.
+function sample(message, how) {
+  const now = message.retained ? null : new Date()
+  const plain = (value) => ({ value, quality: 'good', time: now })
+  if (how.form === 'json') {
+    const value = parsed(message.payload)
+    if (value && value.value !== undefined) {
+      const time = new Date(value.time)
+      return { value: value.value, unit: value.unit, quality: value.quality || 'good', time: isNaN(time.getTime()) ? now : time }
+    }
+  }
+  if (how.form === 'hex' || how.form === 'binary') {
+    try {
+      const raw = how.form === 'hex' ? bytes(message.text) : view(message.payload)
+      const data = pduOf(raw).subarray(2)
+      const value = plain(raw[1] <= 2 ? bitsOf(data, 8 * data.length)[how.at || 0] : decode(registersOf(data), how))
+      return raw[1] & 0x80 ? null : Object.assign(value, { unit: how.unit, frame: raw })
+    } catch (error) {
+      return null
+    }
+  }
+  try {
+    return plain(JSON.parse(message.text))
+  } catch (error) {
+    return message.text === '' ? null : plain(message.text)
+  }
+}
