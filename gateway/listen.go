@@ -15,7 +15,6 @@ import (
 	"modferry/gateway/config"
 	"modferry/gateway/console"
 	"modferry/gateway/journal"
-	"modferry/gateway/message"
 	"modferry/gateway/mqtt"
 	"modferry/gateway/poll"
 )
@@ -53,8 +52,11 @@ func (g *Gateway) listenHTTP(c *config.Config) error {
 		return nil
 	}
 	o := console.Options{
-		Listen: c.HTTP.Listen, Gateway: c.Gateway, Prefix: c.Prefix, View: g.view,
+		Listen: c.HTTP.Listen, Gateway: c.Gateway, View: g.view, Users: map[string]string{},
 		Live: g.Live, Ready: g.Connected, Logger: g.log,
+	}
+	for name, password := range c.HTTP.Users {
+		o.Users[name] = password.Reveal()
 	}
 	if g.broker != nil {
 		o.MQTT = g.broker.WebSocket()
@@ -79,31 +81,11 @@ func (g *Gateway) secure(files *config.ServerTLS, to *func() (*tls.Config, error
 	return err
 }
 
-// view is what the console shows of the present configuration.
-func (g *Gateway) view() (v console.View) {
-	c := g.config.Load()
-	for _, b := range c.Buses {
-		v.Buses = append(v.Buses, consoleBus(g.topics, b))
-	}
-	for _, d := range c.Devices {
-		v.Devices = append(v.Devices, d.Name)
-	}
-	return v
-}
-
-func consoleBus(t message.Topics, b config.Bus) console.Bus {
-	topics, client := busTopics(t, b), "<your name>"
-	if b.Request != "" { // fixed topics have no endings
-		client = ""
-	}
-	return console.Bus{Name: b.Name, Request: topics.Request(client), Response: topics.Response(client), Error: topics.Error(client)}
-}
-
-// remember opens the journal, the backlog and what devices taught, in memory unless
+// remember opens the journal, the backlog, what devices taught and readings counted, in memory unless
 // there is a folder for them. A journal that another process has open means that a
 // second gateway was started by mistake.
 func (g *Gateway) remember(c *config.Config) error {
-	g.taught = poll.OpenMemory(c.DataDir, g.log)
+	g.taught, g.counted = poll.OpenMemory(c.DataDir, g.log), poll.OpenTotals(c.DataDir, g.log)
 	var err error
 	if g.journal, err = journal.Open(journal.Options{Dir: c.DataDir, Logger: g.log}); err != nil {
 		return err

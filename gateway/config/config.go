@@ -90,12 +90,6 @@ type User struct {
 	Topics   []string
 }
 
-// HTTP is the console's listener.
-type HTTP struct {
-	Listen string
-	TLS    *ServerTLS // nil = plain; its CA is always empty
-}
-
 // Bus is one line with its rules. Exactly one of Serial and TCP is set.
 type Bus struct {
 	Name       string

@@ -16,7 +16,6 @@ const (
 	soon = 7 * 24 * time.Hour // before the end of a certificate
 
 	defaultBroker = "127.0.0.1:1883"
-	defaultHTTP   = "127.0.0.1:8080"
 
 	// ownUser is the name under which the gateway itself is known at its embedded broker.
 	ownUser = "modferry-gateway"
@@ -31,8 +30,8 @@ func (d *decoder) broker(n strictyaml.Node) *Broker {
 	listen := m.Get("mqtt")
 	b := &Broker{MQTT: listenAddress(listen, defaultBroker), Users: d.brokerUsers(m.Get("users"))}
 	b.TLS = d.serverTLS(m.Get("tls"), true)
-	d.users = len(b.Users) > 0
-	d.checkListener(m, listen, b.MQTT)
+	d.open = len(b.Users) == 0
+	d.checkListener(m, listen, b.MQTT, "broker", d.open)
 	return b
 }
 
@@ -58,10 +57,7 @@ func (d *decoder) brokerUsers(n strictyaml.Node) map[string]User {
 func (d *decoder) user(n strictyaml.Node) User {
 	m := n.Map()
 	defer m.Done()
-	password, ok := d.password(m)
-	if !ok && m.Node().Present() && !m.Get("password").Present() && !m.Get("password_file").Present() {
-		m.Node().Problemf("the user has no password: add password_file, or password: ${NAME}")
-	}
+	password := d.userPassword(m)
 	topics := filters(m.Get("topics"), nil)
 	if !m.Get("topics").Present() {
 		topics = []string{d.prefix + "/#"}
@@ -69,17 +65,12 @@ func (d *decoder) user(n strictyaml.Node) User {
 	return User{Password: password, Topics: topics}
 }
 
-func (d *decoder) http(n strictyaml.Node) *HTTP {
-	if !n.Present() {
-		return nil
+func (d *decoder) userPassword(m *strictyaml.Map) Secret {
+	password, ok := d.password(m)
+	if !ok && m.Node().Present() && !m.Get("password").Present() && !m.Get("password_file").Present() {
+		m.Node().Problemf("the user has no password: add password_file, or password: ${NAME}")
 	}
-	m := n.Map()
-	defer m.Done()
-	listen := m.Get("listen")
-	h := &HTTP{Listen: listenAddress(listen, defaultHTTP)}
-	h.TLS = d.serverTLS(m.Get("tls"), false)
-	d.checkListener(m, listen, h.Listen)
-	return h
+	return password
 }
 
 // isEmbedded reports whether a URL is that of the embedded broker, which the gateway
@@ -112,11 +103,11 @@ func listenAddress(n strictyaml.Node, def string) string {
 }
 
 // checkListener: nothing beyond this machine without a password, which TLS hides.
-func (d *decoder) checkListener(m *strictyaml.Map, n strictyaml.Node, address string) {
+func (d *decoder) checkListener(m *strictyaml.Map, n strictyaml.Node, address, section string, open bool) {
 	switch {
 	case isLoopback(address):
-	case !d.users:
-		n.Problemf("a listener beyond 127.0.0.1 needs credentials: add users to broker, or listen on 127.0.0.1")
+	case open:
+		n.Problemf("a listener beyond 127.0.0.1 needs credentials: add users to %s, or listen on 127.0.0.1", section)
 	case !m.Get("tls").Present():
 		n.Warnf("passwords cross the network in the clear: add tls with cert and key, or listen on 127.0.0.1")
 	}

@@ -91,7 +91,7 @@ type decoder struct {
 	folder  string // of the configuration file
 	own     string // folder of the user's own profiles; "" = none
 	prefix  string // of the topics
-	users   bool   // the embedded broker asks for a password
+	open    bool   // the embedded broker has no users
 }
 
 func (d *decoder) config(n strictyaml.Node) *Config {

@@ -106,12 +106,11 @@ func (d *decoder) read(n strictyaml.Node) ([]byte, bool) {
 // isSecret reports whether a secret is, or by mistake may be, at a path: a password,
 // or what somebody wrote in place of the settings that have one.
 func isSecret(path string) bool {
-	user, isUser := strings.CutPrefix(path, "broker.users.")
-	switch {
-	case strings.HasSuffix(path, ".password"), strings.HasPrefix(path, "broker.users["):
-		return true
-	case isUser && !strings.Contains(user, "."):
-		return true
+	for _, users := range []string{"broker.users", "http.users"} {
+		user, isUser := strings.CutPrefix(path, users+".")
+		if path == users || strings.HasPrefix(path, users+"[") || isUser && !strings.Contains(user, ".") {
+			return true
+		}
 	}
-	return path == "mqtt" || path == "broker" || path == "broker.users"
+	return strings.HasSuffix(path, ".password") || path == "mqtt" || path == "broker" || path == "http"
 }

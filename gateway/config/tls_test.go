@@ -49,7 +49,7 @@ func TestListenersWithTLS(t *testing.T) {
 		},
 	}
 	text := "gateway: w\nbroker: {mqtt: '0.0.0.0:8883', users: {a: {password: x}}, tls: {cert: c.pem, key: k.pem, ca: c.pem}}\n" +
-		"http: {listen: '0.0.0.0:443', tls: {cert: c.pem, key: k.pem}}\nbuses: {b: {tcp: h}}\n"
+		"http: {listen: '0.0.0.0:443', users: {b: {password: y}}, tls: {cert: c.pem, key: k.pem}}\nbuses: {b: {tcp: h}}\n"
 	c, err := config.Parse("conf/g.yaml", []byte(text), o)
 	if err != nil || len(c.Warnings) > 0 {
 		t.Fatalf("%v %v", err, c)

@@ -1,46 +1,39 @@
-// Package console is the gateway's HTTP side: a page that says what is here and how
-// to reach it, MQTT over WebSocket at /mqtt where the broker is embedded, and for
-// those who watch /healthz (does the process work?) and /readyz (does it serve?).
+// Package console is the gateway's HTTP side: a page to see and try everything with a
+// browser, MQTT over WebSocket at /mqtt where the broker is embedded, and for those
+// who watch /healthz (does the process work?) and /readyz (does it serve?).
+//
+// The page itself (page/) is the same for everybody and holds no secrets. What it
+// shows comes from /api/view and, as for any app, over MQTT: the broker decides what
+// somebody may do. /api/view and what [Server.Handle] adds are behind a guard: only
+// pages of this server may ask a browser for them, and where the configuration has
+// users only those who logged in. /mqtt has the broker's own users.
 package console
 
 import (
 	"context"
 	"crypto/tls"
-	_ "embed"
 	"errors"
 	"fmt"
-	"html/template"
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 )
 
 // Options describe the server.
 type Options struct {
-	Listen  string       // host:port
-	Gateway string       // name
-	Prefix  string       // of the topics
-	View    func() View  // what is there now; nil = nothing
-	MQTT    http.Handler // of the embedded broker's WebSocket; nil = no /mqtt here
+	Listen  string            // host:port
+	Gateway string            // name
+	View    func() View       // what is there now; nil = nothing
+	MQTT    http.Handler      // of the embedded broker's WebSocket; nil = no /mqtt here
+	Users   map[string]string // passwords by name; empty = nobody logs in, which is for loopback addresses only
 
 	TLS    func() (*tls.Config, error) // asked at each connection; nil = plain HTTP
 	Live   func() error                // why the process is stuck, a line for each reason; nil = it never is
 	Ready  func() error                // why it cannot serve now, likewise
 	Logger *slog.Logger                // what clients do wrong, at debug level; nil = silent
-}
-
-// View is what the page shows.
-type View struct {
-	Buses   []Bus
-	Devices []string // names
-}
-
-// Bus is how a bus is reached.
-type Bus struct {
-	Name                     string
-	Request, Response, Error string // topics, <your name> where a client puts its own
 }
 
 // What one client may take. They end where a WebSocket begins, which has limits of its own.
@@ -60,19 +53,23 @@ const (
 type Server struct {
 	listener net.Listener
 	server   *http.Server
+	mux      *http.ServeMux
+	guard    *guard
+	view     func() View
+
+	mu        sync.Mutex
+	simulator string // path of its control
 }
 
-//go:embed page.html
-var page string
+// SimulatorPath is where the control of a simulator in the same process is served,
+// with [Server.Handle]; the page then shows the device.
+const SimulatorPath = "/simulator/"
 
 // New listens; requests are answered from [Server.Run] on.
 func New(o Options) (*Server, error) {
-	if o.View == nil {
-		o.View = func() View { return View{} }
-	}
-	view, err := template.New("page").Parse(page)
+	files, err := newPage()
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the page: %w", err)
+		return nil, err
 	}
 	listener, err := net.Listen("tcp", o.Listen)
 	if err != nil {
@@ -84,11 +81,44 @@ func New(o Options) (*Server, error) {
 			GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return o.TLS() },
 		})
 	}
-	return &Server{listener, &http.Server{
-		Handler: http.MaxBytesHandler(o.pages(view), maxBody), MaxHeaderBytes: maxHeader,
+	s := &Server{listener: listener, mux: http.NewServeMux(), guard: &guard{}, view: o.View}
+	if s.view == nil {
+		s.view = func() View { return View{Gateway: o.Gateway} }
+	}
+	if len(o.Users) > 0 {
+		s.guard.logins = newLogins(o.Gateway, o.Users)
+	}
+	s.routes(o, files)
+	s.server = &http.Server{
+		Handler: http.MaxBytesHandler(hardened(s.mux), maxBody), MaxHeaderBytes: maxHeader,
 		ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
 		ErrorLog: slog.NewLogLogger(o.logHandler(), slog.LevelDebug), ConnState: bounded(maxOpen),
-	}}, nil
+	}
+	return s, nil
+}
+
+func (s *Server) routes(o Options, files page) {
+	s.mux.Handle("/", s.guard.atHome(files))
+	s.mux.Handle("GET /api/view", s.guard.protect(http.HandlerFunc(s.serveView)))
+	s.mux.Handle("POST /api/login", s.guard.atHome(http.HandlerFunc(s.guard.login)))
+	s.mux.Handle("POST /api/logout", s.guard.protect(http.HandlerFunc(s.guard.logout)))
+	s.mux.HandleFunc("GET /healthz", health(o.Live))
+	s.mux.HandleFunc("GET /readyz", health(o.Ready))
+	if o.MQTT != nil {
+		s.mux.Handle("/mqtt", o.MQTT)
+	}
+}
+
+// Handle serves h at a pattern of [http.ServeMux], behind the guard: h gets requests of
+// those who may use the gateway only, and finds who that is with [User]. The limits on
+// sizes and times hold for h too, unless it sets deadlines of its own.
+func (s *Server) Handle(pattern string, h http.Handler) {
+	s.mux.Handle(pattern, s.guard.protect(h))
+	if pattern == SimulatorPath {
+		s.mu.Lock()
+		s.simulator = pattern
+		s.mu.Unlock()
+	}
 }
 
 // bounded closes connections beyond a number. Those that became a WebSocket do not
@@ -113,23 +143,6 @@ func (o Options) logHandler() slog.Handler {
 		return slog.DiscardHandler
 	}
 	return o.Logger.Handler()
-}
-
-func (o Options) pages(view *template.Template) http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
-		w.Header().Set("X-Content-Type-Options", "nosniff")
-		if err := view.Execute(w, map[string]any{"O": o, "View": o.View(), "Host": r.Host, "Secure": r.TLS != nil}); err != nil {
-			http.Error(w, "cannot show the page", http.StatusInternalServerError)
-		}
-	})
-	mux.HandleFunc("GET /healthz", health(o.Live))
-	mux.HandleFunc("GET /readyz", health(o.Ready))
-	if o.MQTT != nil {
-		mux.Handle("/mqtt", o.MQTT)
-	}
-	return mux
 }
 
 // Addr returns the address, with the port that was chosen for port 0.

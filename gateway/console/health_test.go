@@ -126,7 +126,7 @@ func TestTLS(t *testing.T) {
 		}
 		body, err := io.ReadAll(r.Body)
 		r.Body.Close()
-		if err != nil || !strings.Contains(string(body), "wss://") {
+		if err != nil || !strings.Contains(string(body), "modferry") {
 			t.Errorf("%v:\n%s", err, body)
 		}
 	}

@@ -1,0 +1,48 @@
+// The dialog with which a person says how to reach the broker. What is typed stays in
+// this browser.
+
+import { field, h } from './dom.js'
+import { t } from './words.js'
+import { brokerURL } from './mqtt.js'
+
+// connectionDialog shows the settings and, if they are changed, calls save(settings,
+// name, remember) once.
+export function connectionDialog({ view, connection, name, kept, save }) {
+  const now = connection.settings || kept || { url: '' }
+  const url = h('input', { name: 'url', value: now.url, required: true, inputmode: 'url', spellcheck: 'false', placeholder: 'wss://broker.example/mqtt' })
+  const user = h('input', { name: 'mqtt-user', value: now.user || '', autocomplete: 'off', spellcheck: 'false' })
+  const password = h('input', { name: 'mqtt-password', type: 'password', value: now.password || '', autocomplete: 'off' })
+  const client = h('input', { name: 'client', value: name, required: true, pattern: '[A-Za-z0-9_\\-]{1,64}', spellcheck: 'false' })
+  const remember = h('input', { type: 'checkbox', name: 'remember' })
+  remember.checked = Boolean(kept)
+  const problem = h('p', { class: 'problem', role: 'alert' })
+  const state = h('p', { class: 'soft' })
+  const unwatch = connection.watch(() => {
+    state.textContent = t('state.' + connection.phase) + (connection.reason ? ': ' + t('connection.' + connection.reason) : '')
+  })
+  const submit = (event) => {
+    event.preventDefault()
+    let address
+    try {
+      address = brokerURL(url.value)
+    } catch {
+      problem.textContent = t('connection.bad_url')
+      return url.focus()
+    }
+    dialog.close()
+    save({ url: address, user: user.value, password: password.value }, client.value, remember.checked)
+  }
+  const dialog = h('dialog', { 'aria-labelledby': 'connection-title', onclose: () => { unwatch(); dialog.remove() } },
+    h('form', { onsubmit: submit },
+      h('h2', { id: 'connection-title' }, t('connection.title')), state,
+      field(t('connection.url'), url, view.broker.websocket ? t('connection.url_own') : t('connection.url_other', { url: view.broker.url })),
+      h('div', { class: 'columns' }, field(t('connection.user'), user), field(t('connection.password'), password)),
+      field(t('connection.client'), client, t('connection.client_hint')),
+      h('label', { class: 'check' }, remember, h('span', {}, t('connection.remember'), h('small', {}, t('connection.remember_hint')))),
+      problem,
+      h('div', { class: 'row end' },
+        h('button', { type: 'button', onclick: () => dialog.close() }, t('app.cancel')),
+        h('button', { class: 'primary' }, t('connection.connect')))))
+  document.body.append(dialog)
+  dialog.showModal()
+}

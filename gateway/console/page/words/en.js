@@ -1,0 +1,66 @@
+// Every text of the page in English. The keys of a tab begin with its name; keep a
+// key's place the same as in zh.js.
+
+export default {
+  // ---- shell
+  'app.unreachable': 'The gateway does not answer. Is it still running?',
+  'app.again': 'Try again',
+  'app.skip': 'Skip to the content',
+  'app.tabs': 'Parts of the console',
+  'app.connection': 'Connection to the broker',
+  'app.language': 'Language',
+  'app.theme': 'Colours',
+  'app.logout': 'Log out',
+  'app.cancel': 'Cancel',
+  'app.copy': 'Copy',
+  'app.copied': 'Copied',
+  'app.no_copy': 'The browser does not let this page copy: select the text and copy it yourself',
+  'theme.auto': 'Auto',
+  'theme.light': 'Light',
+  'theme.dark': 'Dark',
+  'tab.terminal': 'Terminal',
+  'tab.readings': 'Readings',
+  'tab.line': 'Line',
+  'tab.device': 'Device',
+  'tab.connect': 'Connect',
+  'state.off': 'Not connected',
+  'state.connecting': 'Connecting',
+  'state.online': 'Online',
+  'state.away': 'Gateway offline',
+  'state.waiting': 'No connection',
+  'state.refused': 'Refused',
+
+  // ---- login
+  'login.title': 'Log in',
+  'login.lead': 'Log in with a user of this gateway: http.users in its configuration.',
+  'login.user': 'User',
+  'login.password': 'Password',
+  'login.button': 'Log in',
+  'login.wrong': 'User or password is wrong.',
+  'login.later': 'Too many wrong passwords. Try again in {seconds} s.',
+
+  // ---- connection
+  'connection.title': 'Connection to the broker',
+  'connection.url': 'WebSocket address',
+  'connection.url_own': 'The broker of this gateway is at /mqtt of this page’s own address.',
+  'connection.url_other': 'The gateway’s broker is {url}. A browser needs the broker’s WebSocket address.',
+  'connection.user': 'User',
+  'connection.password': 'Password',
+  'connection.client': 'Name of this page as a client',
+  'connection.client_hint': 'The last level of its topics. Rules of a bus can name it.',
+  'connection.remember': 'Remember in this browser',
+  'connection.remember_hint': 'Otherwise until this tab is closed. It is sent to the broker only.',
+  'connection.connect': 'Connect',
+  'connection.bad_url': 'This is no WebSocket address: write it as in wss://broker.example/mqtt.',
+  'connection.version': 'The broker does not speak MQTT 3.1.1.',
+  'connection.client_id': 'The broker refuses the client id.',
+  'connection.unavailable': 'The broker says that it is not available.',
+  'connection.credentials': 'User or password is wrong.',
+  'connection.not_authorized': 'The broker wants a user and password that it knows.',
+  'connection.refused': 'The broker refused the connection.',
+  'connection.blocked': 'The browser does not allow this connection: a page of https: can only use wss:.',
+  'connection.timeout': 'The broker did not answer in time.',
+  'connection.unreachable': 'There is no WebSocket of a broker at this address, or the network or the certificate prevents it.',
+  'connection.lost': 'The connection was lost.'
+
+}
