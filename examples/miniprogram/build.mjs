@@ -38,6 +38,10 @@ function build() {
     mkdirSync(here(`miniprogram_npm/${name}`), { recursive: true })
     writeFileSync(here(`miniprogram_npm/${name}/index.js`), prologue + commonjs(official(name)))
   }
+  const helper = readFileSync(here('../client/modferry.mjs'), 'utf8')
+  const names = [...helper.matchAll(/^export (?:async )?(?:function|class|const) (\w+)/gm)].map((found) => found[1])
+  mkdirSync(here('miniprogram_npm/modferry-client'))
+  writeFileSync(here('miniprogram_npm/modferry-client/index.js'), helper.replace(/^export /gm, '') + `module.exports = { ${names.join(', ')} }\n`)
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) build()
