@@ -1,14 +1,14 @@
-// modferry-client: Modbus over MQTT from JavaScript. The first half knows Modbus and
-// nothing else: hex text, check codes, frames. The second half asks a modferry gateway
-// over any MQTT client. It needs nothing but the language as of 2017 and setTimeout, so
-// it runs in browsers, Node.js, WeChat mini-programs, uni-app and Taro as it is.
-// Bracketed references are to the Modbus application protocol V1.1b3.
+// modferry-client: Modbus over MQTT from JavaScript. It needs nothing but the language as of
+// 2017 and setTimeout, so it runs in browsers, Node.js, WeChat mini-programs, uni-app and
+// Taro. References in brackets are to the Modbus application protocol V1.1b3.
+//
+// Made from src by build.mjs.
 
-// ---- errors
+// ---- error
 
 // ModferryError is the only error thrown or rejected with here. Its code says what to
 // do; message is one sentence for people.
-export class ModferryError extends Error {
+class ModferryError extends Error {
   constructor(code, message, more) {
     super(message)
     this.name = 'ModferryError'
@@ -18,8 +18,19 @@ export class ModferryError extends Error {
 }
 
 const fail = (code, message, more) => new ModferryError(code, message, more)
+const invalid = (message) => fail('invalid', message)
 
-// ---- hex text
+// whole returns the whole number of a key, within its range.
+function whole(fields, key, least, most, otherwise) {
+  const value = fields[key] === undefined ? otherwise : fields[key]
+  if (value === undefined) throw invalid('"' + key + '" is missing')
+  if (!Number.isInteger(value) || value < least || value > most) {
+    throw invalid('"' + key + '" is ' + value + ': it must be a whole number, ' + least + ' to ' + most)
+  }
+  return value
+}
+
+// ---- hex
 
 const BLANK = ' \t\r\n'
 const SEPARATORS = BLANK + ',-:'
@@ -30,7 +41,7 @@ const isDigit = (c) => c !== undefined && c !== '' && digit(c) >= 0
 // bytes returns the bytes of hex text, in the ways in which a gateway takes it: digits in
 // either case, with or without 0x, in groups between white space, ',', '-' and ':'. Empty
 // text has no bytes. Error: code hex, position is the index of the first wrong character.
-export function bytes(text) {
+function bytes(text) {
   if (typeof text !== 'string') throw fail('hex', 'hex digits must be a text, not ' + typeof text, { position: 0 })
   let end = text.length
   while (end > 0 && SEPARATORS.includes(text[end - 1])) end--
@@ -68,7 +79,7 @@ export function bytes(text) {
 }
 
 // hex returns bytes as upper-case hex text, with a separator between bytes if one is given.
-export function hex(data, separator) {
+function hex(data, separator) {
   return Array.from(view(data), (byte) => hexByte(byte)).join(separator || '')
 }
 
@@ -85,7 +96,7 @@ function view(data) {
 }
 
 // text returns UTF-8 bytes as a string; what is no UTF-8 becomes U+FFFD.
-export function text(data) {
+function text(data) {
   if (typeof data === 'string') return data
   const b = view(data)
   let out = ''
@@ -106,10 +117,10 @@ export function text(data) {
   return out
 }
 
-// ---- check code
+// ---- crc
 
 // crc16 returns the CRC of RTU frames as a number; on the wire its low byte comes first.
-export function crc16(data) {
+function crc16(data) {
   let crc = 0xffff
   for (const byte of view(data)) {
     crc ^= byte
@@ -119,10 +130,13 @@ export function crc16(data) {
 }
 
 // withCRC returns data, unit and PDU, as a whole RTU frame.
-export function withCRC(data) {
+function withCRC(data) {
   const body = view(data)
   const crc = crc16(body)
-  return join(body, [crc & 0xff, crc >> 8])
+  const frame = new Uint8Array(body.length + 2)
+  frame.set(body)
+  frame.set([crc & 0xff, crc >> 8], body.length)
+  return frame
 }
 
 function hasCRC(frame) {
@@ -130,14 +144,7 @@ function hasCRC(frame) {
   return n >= 4 && crc16(frame.subarray(0, n - 2)) === (frame[n - 2] | frame[n - 1] << 8)
 }
 
-function join(head, tail) {
-  const out = new Uint8Array(head.length + tail.length)
-  out.set(head)
-  out.set(tail, head.length)
-  return out
-}
-
-// ---- functions and exceptions
+// ---- function
 
 // name, then bytes of a request's PDU and of a reply's, each [base, index of a byte count];
 // a base of -1: the bytes do not tell.
@@ -177,20 +184,20 @@ const EXCEPTIONS = {
 }
 
 // exception says what an exception code means: {code, name, hint}.
-export function exception(code) {
+function exception(code) {
   const known = EXCEPTIONS[code] || ['unknown exception', "the code is the device maker's own; see the device's manual"]
   return { code, name: known[0], hint: known[1] }
 }
 
 // functionName returns the name of a function code, such as "read_input_registers", ''
 // for one that the standard does not define.
-export function functionName(code) {
+function functionName(code) {
   return FUNCTIONS[code] ? FUNCTIONS[code][0] : ''
 }
 
 // isWrite tells whether a function may change the device. Those that the standard does
 // not define count as writes: nobody can know.
-export function isWrite(code) {
+function isWrite(code) {
   return ![1, 2, 3, 4, 7, 11, 12, 17, 20, 24].includes(code)
 }
 
@@ -217,26 +224,84 @@ function isRequest(pdu) {
   return n === pdu.length || n < 0
 }
 
+// ---- register
+
+// Registers are sent high byte first; bits eight to a byte, the first in the lowest place [4.2, 6.1].
+
 const word = (b, at) => b[at] << 8 | b[at + 1]
 const words = (...values) => [].concat(...values.map((value) => [value >> 8 & 0xff, value & 0xff]))
+const bitsOf = (data, n) => Array.from({ length: n }, (_, i) => (data[i >> 3] >> (i & 7) & 1) === 1)
+const registersOf = (data) => Array.from({ length: data.length >> 1 }, (_, i) => word(data, 2 * i))
 
-// ---- requests
+function packed(bits) {
+  const out = new Array(Math.ceil(bits.length / 8)).fill(0)
+  bits.forEach((on, i) => { if (on) out[i >> 3] |= 1 << (i & 7) })
+  return out
+}
 
-const FIELDS = ['unit', 'function', 'address', 'quantity', 'values', 'value', 'write_address', 'data', 'timeout_ms', 'expires']
+// ---- frame
+
 const MOST = { 1: 2000, 2: 2000, 3: 125, 4: 125, 15: 1968, 16: 123, 23: 125 } // quantities of one request [6]
 const MOST_23 = 121 // registers that function 23 writes
 
-const invalid = (message) => fail('invalid', message)
-
-function whole(fields, key, least, most, otherwise) {
-  const value = fields[key] === undefined ? otherwise : fields[key]
-  if (value === undefined) throw invalid('"' + key + '" is missing')
-  if (!Number.isInteger(value) || value < least || value > most) {
-    throw invalid('"' + key + '" is ' + value + ': it must be a whole number, ' + least + ' to ' + most)
+// notAllowed says why the specification does not allow a request PDU, '' if it does.
+function notAllowed(pdu) {
+  const code = pdu[0]
+  if (!isRequest(pdu)) {
+    const n = pdu.length > 253 ? 0 : lengthOf(pdu, false)
+    return 'the request has ' + (pdu.length + 1) + ' bytes without its CRC: ' + (n > 0 ? functionWords(code) + ' has ' + (n + 1) : 'that is no length for function ' + code)
   }
-  return value
+  const most = MOST[code]
+  const span = (address, quantity, limit) => quantity < 1 || quantity > limit
+    ? 'quantity ' + quantity + ': 1 to ' + limit + ' are allowed in one request'
+    : address + quantity > 65536 ? 'address ' + address + ' + quantity ' + quantity + ' is beyond 65536' : ''
+  const count = (got, want) => got === want ? '' : 'the byte count is ' + got + ' where the quantity needs ' + want
+  switch (code) {
+    case 1: case 2: case 3: case 4: return span(word(pdu, 1), word(pdu, 3), most)
+    case 5: return [0, 0xff00].includes(word(pdu, 3)) ? '' : 'a coil is written with FF00 (on) or 0000 (off), not ' + hexWord(word(pdu, 3))
+    case 15: return span(word(pdu, 1), word(pdu, 3), most) || count(pdu[5], Math.ceil(word(pdu, 3) / 8))
+    case 16: return span(word(pdu, 1), word(pdu, 3), most) || count(pdu[5], 2 * word(pdu, 3))
+    case 23: return span(word(pdu, 1), word(pdu, 3), most) || span(word(pdu, 5), word(pdu, 7), MOST_23) || count(pdu[9], 2 * word(pdu, 7))
+  }
+  return ''
 }
 
+// pduOf returns the PDU of a whole RTU frame. Errors: code length, crc.
+function pduOf(frame) {
+  if (frame.length < 4 || frame.length > 256) throw fail('length', 'an RTU frame has 4 to 256 bytes, not ' + frame.length)
+  if (!hasCRC(frame)) {
+    const crc = crc16(frame.subarray(0, frame.length - 2))
+    throw fail('crc', 'wrong CRC: the frame ends with ' + hex(frame.subarray(-2), ' ') + ', its bytes give ' + hex([crc & 0xff, crc >> 8], ' ') +
+      '; some bytes are damaged, or not all have arrived')
+  }
+  return frame.subarray(1, frame.length - 2)
+}
+
+// parseRequest reads a whole RTU request: {unit, function, name, write, address, quantity,
+// values, write_address}, those that its function has. Errors: code hex, length, crc, invalid.
+function parseRequest(frame) {
+  const raw = view(frame)
+  const pdu = pduOf(raw)
+  const code = pdu[0]
+  const wrong = notAllowed(pdu)
+  if (wrong) throw invalid(wrong)
+  const out = { unit: raw[0], function: code, name: functionName(code), write: isWrite(code) }
+  if (code <= 6 || [15, 16, 22, 23, 24].includes(code)) out.address = word(pdu, 1)
+  if (code <= 4 || [15, 16, 23].includes(code)) out.quantity = word(pdu, 3)
+  if (code === 5) out.values = [pdu[3] === 0xff]
+  if (code === 6 || code === 22) out.values = registersOf(pdu.subarray(3))
+  if (code === 15) out.values = bitsOf(pdu.subarray(6), out.quantity)
+  if (code === 16) out.values = registersOf(pdu.subarray(6))
+  if (code === 23) {
+    out.write_address = word(pdu, 5)
+    out.values = registersOf(pdu.subarray(10))
+  }
+  return out
+}
+
+// ---- request
+
+const FIELDS = ['unit', 'function', 'address', 'quantity', 'values', 'value', 'write_address', 'data', 'timeout_ms', 'expires']
 function functionCode(value) {
   if (typeof value === 'string') {
     const name = value.toLowerCase().replace(/[ -]/g, '_')
@@ -252,7 +317,7 @@ function functionCode(value) {
 // number or a name; value may stand for values; functions 1 to 6, 15, 16, 22 (values: the
 // AND and the OR mask), 23 and 24, any other with data, the bytes behind the function code.
 // Error: code invalid.
-export function request(fields) {
+function request(fields) {
   if (!fields || typeof fields !== 'object') throw invalid('a request is an object such as {unit: 1, function: 4, address: 1, quantity: 2}')
   for (const key of Object.keys(fields)) {
     if (!FIELDS.includes(key)) throw invalid('the key "' + key + '" is not known: the keys are ' + FIELDS.join(', '))
@@ -305,71 +370,9 @@ function registerValue(value) {
   return value & 0xffff
 }
 
-function packed(bits) {
-  const out = new Array(Math.ceil(bits.length / 8)).fill(0)
-  bits.forEach((on, i) => { if (on) out[i >> 3] |= 1 << (i & 7) })
-  return out
-}
+// ---- reply
 
-const bitsOf = (data, n) => Array.from({ length: n }, (_, i) => (data[i >> 3] >> (i & 7) & 1) === 1)
-const registersOf = (data) => Array.from({ length: data.length >> 1 }, (_, i) => word(data, 2 * i))
-
-// notAllowed says why the specification does not allow a request PDU, '' if it does.
-function notAllowed(pdu) {
-  const code = pdu[0]
-  if (!isRequest(pdu)) {
-    const n = pdu.length > 253 ? 0 : lengthOf(pdu, false)
-    return 'the request has ' + (pdu.length + 1) + ' bytes without its CRC: ' + (n > 0 ? functionWords(code) + ' has ' + (n + 1) : 'that is no length for function ' + code)
-  }
-  const most = MOST[code]
-  const span = (address, quantity, limit) => quantity < 1 || quantity > limit
-    ? 'quantity ' + quantity + ': 1 to ' + limit + ' are allowed in one request'
-    : address + quantity > 65536 ? 'address ' + address + ' + quantity ' + quantity + ' is beyond 65536' : ''
-  const count = (got, want) => got === want ? '' : 'the byte count is ' + got + ' where the quantity needs ' + want
-  switch (code) {
-    case 1: case 2: case 3: case 4: return span(word(pdu, 1), word(pdu, 3), most)
-    case 5: return [0, 0xff00].includes(word(pdu, 3)) ? '' : 'a coil is written with FF00 (on) or 0000 (off), not ' + hexWord(word(pdu, 3))
-    case 15: return span(word(pdu, 1), word(pdu, 3), most) || count(pdu[5], Math.ceil(word(pdu, 3) / 8))
-    case 16: return span(word(pdu, 1), word(pdu, 3), most) || count(pdu[5], 2 * word(pdu, 3))
-    case 23: return span(word(pdu, 1), word(pdu, 3), most) || span(word(pdu, 5), word(pdu, 7), MOST_23) || count(pdu[9], 2 * word(pdu, 7))
-  }
-  return ''
-}
-
-// pduOf returns the PDU of a whole RTU frame. Errors: code length, crc.
-function pduOf(frame) {
-  if (frame.length < 4 || frame.length > 256) throw fail('length', 'an RTU frame has 4 to 256 bytes, not ' + frame.length)
-  if (!hasCRC(frame)) {
-    const crc = crc16(frame.subarray(0, frame.length - 2))
-    throw fail('crc', 'wrong CRC: the frame ends with ' + hex(frame.subarray(-2), ' ') + ', its bytes give ' + hex([crc & 0xff, crc >> 8], ' ') +
-      '; some bytes are damaged, or not all have arrived')
-  }
-  return frame.subarray(1, frame.length - 2)
-}
-
-// parseRequest reads a whole RTU request: {unit, function, name, write, address, quantity,
-// values, write_address}, those that its function has. Errors: code hex, length, crc, invalid.
-export function parseRequest(frame) {
-  const raw = view(frame)
-  const pdu = pduOf(raw)
-  const code = pdu[0]
-  const wrong = notAllowed(pdu)
-  if (wrong) throw invalid(wrong)
-  const out = { unit: raw[0], function: code, name: functionName(code), write: isWrite(code) }
-  if (code <= 6 || [15, 16, 22, 23, 24].includes(code)) out.address = word(pdu, 1)
-  if (code <= 4 || [15, 16, 23].includes(code)) out.quantity = word(pdu, 3)
-  if (code === 5) out.values = [pdu[3] === 0xff]
-  if (code === 6 || code === 22) out.values = registersOf(pdu.subarray(3))
-  if (code === 15) out.values = bitsOf(pdu.subarray(6), out.quantity)
-  if (code === 16) out.values = registersOf(pdu.subarray(6))
-  if (code === 23) {
-    out.write_address = word(pdu, 5)
-    out.values = registersOf(pdu.subarray(10))
-  }
-  return out
-}
-
-// whole frame of a request given as fields, bytes or hex text; a missing CRC is added.
+// frameOf returns the whole frame of a request given as fields, bytes or hex text; a missing CRC is added.
 function frameOf(what) {
   if (what && typeof what === 'object' && what.function !== undefined) return request(what)
   const raw = view(what)
@@ -377,13 +380,11 @@ function frameOf(what) {
   return raw.length >= 2 && notAllowed(raw.subarray(1)) === '' ? withCRC(raw) : raw
 }
 
-// ---- replies
-
 // parseReply reads the RTU reply to a request (its fields, frame or hex text): {ok: true,
 // unit, function, values} where values are booleans or registers, or, for a reply that is
 // an exception, {ok: false, unit, function, exception: {code, name, hint}}.
 // Errors: code hex, length, crc, and mismatch if it is no reply to this request.
-export function parseReply(asked, reply) {
+function parseReply(asked, reply) {
   const sent = frameOf(asked)
   const question = pduOf(sent)
   const raw = view(reply)
@@ -413,151 +414,13 @@ export function parseReply(asked, reply) {
   return out
 }
 
-// checkRequest looks at a request while it is typed and never throws. frame is the whole
-// frame with the right CRC, null as long as the text is none; crc says what the text has:
-// good, missing, bad, or '' where that is not known yet.
-export function checkRequest(typed) {
-  const out = { frame: null, crc: '', message: '', explain: [] }
-  let raw
-  try {
-    raw = view(typed)
-  } catch (error) {
-    out.message = error.message
-    if (error.position !== undefined) out.position = error.position
-    return out
-  }
-  if (raw.length > 256) {
-    out.message = 'a frame has at most 256 bytes, not ' + raw.length
-    return out
-  }
-  const n = raw.length
-  let body = raw
-  if (n >= 4 && hasCRC(raw) && isRequest(raw.subarray(1, n - 2))) out.crc = 'good'
-  else if (n >= 2 && isRequest(raw.subarray(1)) && !(raw[1] === 8 && n > 6)) out.crc = 'missing'
-  else if (n >= 4 && isRequest(raw.subarray(1, n - 2))) out.crc = 'bad'
-  if (out.crc === 'good' || out.crc === 'bad') body = raw.subarray(0, n - 2)
-  out.explain = explain(raw)
-  if (out.crc === '') {
-    out.message = unfinished(raw)
-    return out
-  }
-  out.message = notAllowed(body.subarray(1))
-  if (out.message) return out
-  out.frame = withCRC(body)
-  const crc = hex(out.frame.subarray(-2), ' ')
-  out.message = { good: 'a whole request, its CRC is right', missing: 'the CRC ' + crc + ' is added', bad: 'wrong CRC ' + hex(raw.subarray(-2), ' ') + ': it must be ' + crc }[out.crc]
-  return out
-}
-
-function unfinished(raw) {
-  if (raw.length === 0) return 'type a request as hex: unit, function, address, quantity, such as 01 04 00 01 00 02'
-  if (raw.length === 1) return 'after the unit comes the function, such as 04'
-  if (raw[1] === 0 || raw[1] & 0x80) return raw[1] + ' is no function of a request: those are 1 to 127'
-  const n = lengthOf(raw.subarray(1), false)
-  if (n === 0) return functionWords(raw[1]) + ': its byte count is still missing'
-  const missing = n + 1 - raw.length
-  if (missing > 0) return functionWords(raw[1]) + ': ' + missing + (missing === 1 ? ' byte is' : ' bytes are') + ' still missing'
-  return functionWords(raw[1]) + ' has ' + (n + 1) + ' bytes and 2 of CRC: there are ' + raw.length
-}
-
-// ---- typed values
-
-const SIZES = { int16: 2, uint16: 2, int32: 4, uint32: 4, int64: 8, uint64: 8, float32: 4, float64: 8 }
-const ORDERS = ['big', 'little', 'big-swap', 'little-swap']
-
-// layout completes {type, order, at, scale, decimals}; a text is the type.
-function layout(how) {
-  const f = Object.assign({ type: 'uint16', order: 'big', at: 0, scale: 1 }, typeof how === 'string' ? { type: how } : how)
-  if (!SIZES[f.type]) throw invalid('type "' + f.type + '" is not known: the types are ' + Object.keys(SIZES).join(', '))
-  if (!ORDERS.includes(f.order)) throw invalid('order "' + f.order + '" is not known: the orders are ' + ORDERS.join(', '))
-  if (!Number.isFinite(f.scale) || f.scale === 0) throw invalid('"scale" is ' + f.scale + ': it must be a number other than 0')
-  f.at = whole(f, 'at', 0, 65535)
-  return f
-}
-
-// ordered puts bytes from an order into big, and back. With A the highest byte of a value,
-// big is A B C D, little D C B A, big-swap B A D C, little-swap C D A B.
-function ordered(raw, order) {
-  let b = Array.from(raw)
-  if (order === 'little' || order === 'little-swap') b.reverse()
-  if (order === 'big-swap' || order === 'little-swap') b = b.map((_, i) => b[i ^ 1])
-  return Uint8Array.from(b)
-}
-
-// decode returns the number in registers, as {type, order, at, scale, decimals} says: type
-// int16, uint16, int32, uint32, int64, uint64, float32 or float64; order big, little,
-// big-swap or little-swap; at, the index of its first register. Without decimals a scaled
-// number is rounded to the decimals of its scale. Error: code invalid.
-export function decode(registers, how) {
-  const f = layout(how)
-  const size = SIZES[f.type]
-  const part = Array.from(registers).slice(f.at, f.at + size / 2)
-  if (part.length < size / 2) throw invalid(f.type + ' at ' + f.at + ' needs ' + size / 2 + ' registers, there are ' + part.length)
-  const b = ordered(words(...part.map(registerValue)), f.order)
-  const data = new DataView(b.buffer)
-  let value
-  switch (f.type) {
-    case 'int16': value = data.getInt16(0); break
-    case 'uint16': value = data.getUint16(0); break
-    case 'int32': value = data.getInt32(0); break
-    case 'uint32': value = data.getUint32(0); break
-    case 'float32': value = shortest(data.getFloat32(0)); break
-    case 'float64': value = data.getFloat64(0); break
-    default:
-      value = (f.type === 'int64' ? data.getInt32(0) : data.getUint32(0)) * 0x100000000 + data.getUint32(4)
-      if (!Number.isSafeInteger(value)) throw invalid('the ' + f.type + ' is beyond 2^53, which JavaScript numbers do not hold exactly')
-  }
-  if (f.scale === 1 && f.decimals === undefined) return value
-  return round(value * f.scale, f.decimals === undefined ? decimalsOf(f.scale) : f.decimals)
-}
-
-// encode returns the registers that hold a number; the inverse of decode.
-export function encode(value, how) {
-  const f = layout(how)
-  if (typeof value !== 'number' || !f.type.startsWith('float') && !Number.isFinite(value)) throw invalid('"' + value + '" is not a number')
-  const size = SIZES[f.type]
-  const data = new DataView(new ArrayBuffer(size))
-  let raw = f.scale === 1 ? value : value / f.scale
-  if (f.type === 'float32') data.setFloat32(0, raw)
-  else if (f.type === 'float64') data.setFloat64(0, raw)
-  else {
-    raw = Math.round(raw)
-    const bits = 8 * size
-    const least = f.type[0] === 'u' ? 0 : -Math.pow(2, bits - 1)
-    const most = (f.type[0] === 'u' ? Math.pow(2, bits) : Math.pow(2, bits - 1)) - 1
-    if (raw < least || raw > most || !Number.isSafeInteger(raw)) throw invalid(value + ' does not fit ' + f.type)
-    if (size === 2) data.setUint16(0, raw)
-    else if (size === 4) data.setUint32(0, raw)
-    else {
-      data.setInt32(0, Math.floor(raw / 0x100000000))
-      data.setUint32(4, raw)
-    }
-  }
-  return registersOf(ordered(new Uint8Array(data.buffer), f.order))
-}
-
-// shortest returns the number with the fewest digits that is the same float32.
-function shortest(value) {
-  for (let digits = 6; digits < 9; digits++) {
-    const short = Number(value.toPrecision(digits))
-    if (Math.fround(short) === value) return short
-  }
-  return value
-}
-
-const decimalsOf = (scale) => {
-  const parts = String(scale).split('e')
-  return Math.max(0, (parts[0].split('.')[1] || '').length - Number(parts[1] || 0))
-}
-const round = (value, decimals) => Number.isFinite(value) ? Number(value.toFixed(Math.min(decimals, 20))) : value
-
-// ---- explaining
+// ---- explain
 
 // explain takes an RTU frame apart, with or without its CRC, as a list of fields in the
 // order of the bytes: {from, to, name, value, text}, where to is the index behind the last
 // byte. It never fails on bytes, whatever they are. request, if it is known, gives the
 // values of its reply their addresses. Error: code hex.
-export function explain(data, asked) {
+function explain(data, asked) {
   const raw = view(data)
   const question = asked === undefined ? null : frameOf(asked)
   const w = new Walker(raw, question && question.length >= 4 ? question : null)
@@ -736,7 +599,148 @@ function kindOf(pdu, question) {
   return Math.abs(2 + pdu[1] - pdu.length) < Math.abs(5 - pdu.length) ? 'reply' : 'request'
 }
 
-// ---- MQTT clients
+// ---- check
+
+// checkRequest looks at a request while it is typed and never throws. frame is the whole
+// frame with the right CRC, null as long as the text is none; crc says what the text has:
+// good, missing, bad, or '' where that is not known yet.
+function checkRequest(typed) {
+  const out = { frame: null, crc: '', message: '', explain: [] }
+  let raw
+  try {
+    raw = view(typed)
+  } catch (error) {
+    out.message = error.message
+    if (error.position !== undefined) out.position = error.position
+    return out
+  }
+  if (raw.length > 256) {
+    out.message = 'a frame has at most 256 bytes, not ' + raw.length
+    return out
+  }
+  const n = raw.length
+  let body = raw
+  if (n >= 4 && hasCRC(raw) && isRequest(raw.subarray(1, n - 2))) out.crc = 'good'
+  else if (n >= 2 && isRequest(raw.subarray(1)) && !(raw[1] === 8 && n > 6)) out.crc = 'missing'
+  else if (n >= 4 && isRequest(raw.subarray(1, n - 2))) out.crc = 'bad'
+  if (out.crc === 'good' || out.crc === 'bad') body = raw.subarray(0, n - 2)
+  out.explain = explain(raw)
+  if (out.crc === '') {
+    out.message = unfinished(raw)
+    return out
+  }
+  out.message = notAllowed(body.subarray(1))
+  if (out.message) return out
+  out.frame = withCRC(body)
+  const crc = hex(out.frame.subarray(-2), ' ')
+  out.message = { good: 'a whole request, its CRC is right', missing: 'the CRC ' + crc + ' is added', bad: 'wrong CRC ' + hex(raw.subarray(-2), ' ') + ': it must be ' + crc }[out.crc]
+  return out
+}
+
+function unfinished(raw) {
+  if (raw.length === 0) return 'type a request as hex: unit, function, address, quantity, such as 01 04 00 01 00 02'
+  if (raw.length === 1) return 'after the unit comes the function, such as 04'
+  if (raw[1] === 0 || raw[1] & 0x80) return raw[1] + ' is no function of a request: those are 1 to 127'
+  const n = lengthOf(raw.subarray(1), false)
+  if (n === 0) return functionWords(raw[1]) + ': its byte count is still missing'
+  const missing = n + 1 - raw.length
+  if (missing > 0) return functionWords(raw[1]) + ': ' + missing + (missing === 1 ? ' byte is' : ' bytes are') + ' still missing'
+  return functionWords(raw[1]) + ' has ' + (n + 1) + ' bytes and 2 of CRC: there are ' + raw.length
+}
+
+// ---- value
+
+const SIZES = { int16: 2, uint16: 2, int32: 4, uint32: 4, int64: 8, uint64: 8, float32: 4, float64: 8 }
+const ORDERS = ['big', 'little', 'big-swap', 'little-swap']
+
+// layout completes {type, order, at, scale, decimals}; a text is the type.
+function layout(how) {
+  const f = Object.assign({ type: 'uint16', order: 'big', at: 0, scale: 1 }, typeof how === 'string' ? { type: how } : how)
+  if (!SIZES[f.type]) throw invalid('type "' + f.type + '" is not known: the types are ' + Object.keys(SIZES).join(', '))
+  if (!ORDERS.includes(f.order)) throw invalid('order "' + f.order + '" is not known: the orders are ' + ORDERS.join(', '))
+  if (!Number.isFinite(f.scale) || f.scale === 0) throw invalid('"scale" is ' + f.scale + ': it must be a number other than 0')
+  f.at = whole(f, 'at', 0, 65535)
+  return f
+}
+
+// ordered puts bytes from an order into big, and back. With A the highest byte of a value,
+// big is A B C D, little D C B A, big-swap B A D C, little-swap C D A B.
+function ordered(raw, order) {
+  let b = Array.from(raw)
+  if (order === 'little' || order === 'little-swap') b.reverse()
+  if (order === 'big-swap' || order === 'little-swap') b = b.map((_, i) => b[i ^ 1])
+  return Uint8Array.from(b)
+}
+
+// decode returns the number in registers, as {type, order, at, scale, decimals} says: type
+// int16, uint16, int32, uint32, int64, uint64, float32 or float64; order big, little,
+// big-swap or little-swap; at, the index of its first register. Without decimals a scaled
+// number is rounded to the decimals of its scale. Error: code invalid.
+function decode(registers, how) {
+  const f = layout(how)
+  const size = SIZES[f.type]
+  const part = Array.from(registers).slice(f.at, f.at + size / 2)
+  if (part.length < size / 2) throw invalid(f.type + ' at ' + f.at + ' needs ' + size / 2 + ' registers, there are ' + part.length)
+  const b = ordered(words(...part.map(registerValue)), f.order)
+  const data = new DataView(b.buffer)
+  let value
+  switch (f.type) {
+    case 'int16': value = data.getInt16(0); break
+    case 'uint16': value = data.getUint16(0); break
+    case 'int32': value = data.getInt32(0); break
+    case 'uint32': value = data.getUint32(0); break
+    case 'float32': value = shortest(data.getFloat32(0)); break
+    case 'float64': value = data.getFloat64(0); break
+    default:
+      value = (f.type === 'int64' ? data.getInt32(0) : data.getUint32(0)) * 0x100000000 + data.getUint32(4)
+      if (!Number.isSafeInteger(value)) throw invalid('the ' + f.type + ' is beyond 2^53, which JavaScript numbers do not hold exactly')
+  }
+  if (f.scale === 1 && f.decimals === undefined) return value
+  return round(value * f.scale, f.decimals === undefined ? decimalsOf(f.scale) : f.decimals)
+}
+
+// encode returns the registers that hold a number; the inverse of decode.
+function encode(value, how) {
+  const f = layout(how)
+  if (typeof value !== 'number' || !f.type.startsWith('float') && !Number.isFinite(value)) throw invalid('"' + value + '" is not a number')
+  const size = SIZES[f.type]
+  const data = new DataView(new ArrayBuffer(size))
+  let raw = f.scale === 1 ? value : value / f.scale
+  if (f.type === 'float32') data.setFloat32(0, raw)
+  else if (f.type === 'float64') data.setFloat64(0, raw)
+  else {
+    raw = Math.round(raw)
+    const bits = 8 * size
+    const least = f.type[0] === 'u' ? 0 : -Math.pow(2, bits - 1)
+    const most = (f.type[0] === 'u' ? Math.pow(2, bits) : Math.pow(2, bits - 1)) - 1
+    if (raw < least || raw > most || !Number.isSafeInteger(raw)) throw invalid(value + ' does not fit ' + f.type)
+    if (size === 2) data.setUint16(0, raw)
+    else if (size === 4) data.setUint32(0, raw)
+    else {
+      data.setInt32(0, Math.floor(raw / 0x100000000))
+      data.setUint32(4, raw)
+    }
+  }
+  return registersOf(ordered(new Uint8Array(data.buffer), f.order))
+}
+
+// shortest returns the number with the fewest digits that is the same float32.
+function shortest(value) {
+  for (let digits = 6; digits < 9; digits++) {
+    const short = Number(value.toPrecision(digits))
+    if (Math.fround(short) === value) return short
+  }
+  return value
+}
+
+const decimalsOf = (scale) => {
+  const parts = String(scale).split('e')
+  return Math.max(0, (parts[0].split('.')[1] || '').length - Number(parts[1] || 0))
+}
+const round = (value, decimals) => Number.isFinite(value) ? Number(value.toFixed(Math.min(decimals, 20))) : value
+
+// ---- mqtt
+
 //
 // What is needed of an MQTT client: publish(topic, payload, qos) and subscribe(topic, qos),
 // which may return promises, and which throw if nothing was sent; connected();
@@ -746,7 +750,7 @@ function kindOf(pdu, question) {
 const notConnected = () => fail('offline', 'the MQTT client is not connected')
 
 // mqttjs adapts a client of MQTT.js, 4.1.0 or 5.
-export function mqttjs(client) {
+function mqttjs(client) {
   const listeners = []
   const on = (event, f) => {
     client.on(event, f)
@@ -777,7 +781,7 @@ export function mqttjs(client) {
 
 // paho adapts a client of paho-mqtt 1.1.0. It takes over onMessageArrived, onConnected and
 // onConnectionLost and calls what was there before.
-export function paho(client) {
+function paho(client) {
   let closed = false
   const hook = (name, f) => {
     const before = client[name]
@@ -814,14 +818,12 @@ function adapt(client) {
   throw invalid('this is no client of MQTT.js or paho-mqtt, and no object with publish, subscribe, connected, onMessage and onConnection')
 }
 
-// ---- the gateway
+// ---- message
 
 const checkName = (what, name) => {
   if (typeof name !== 'string' || !/^[A-Za-z0-9_-]{1,64}$/.test(name)) throw invalid(what + ' "' + name + '": a name has 1 to 64 letters, digits, "_" and "-"')
   return name
 }
-const random = () => Math.random().toString(36).slice(2, 8)
-const seconds = (ms) => ms / 1000 + ' s'
 
 // guarded calls what an app gave. What it throws is the app's, and must not end the connection.
 function guarded(f, value) {
@@ -853,172 +855,100 @@ function matches(filter, topic) {
   return want.length === have.length
 }
 
-// connect returns the gateway that a connected or connecting MQTT client reaches: a client
-// of MQTT.js or paho-mqtt, or an object as above. Options: gateway, its name, or prefix, the
-// beginning of its topics; client, the name of this app (its own, and kept); timeout in ms;
-// retries of reads; qos; queue, how many requests may wait for each bus.
-export function connect(client, options) {
-  return new Gateway(adapt(client), options || {})
+// ---- reading
+
+// Observable has values to be subscribed to: subscribe(f) calls f with the latest one, if
+// there is one, and with each that follows; it returns a function that ends it.
+class Observable {
+  constructor(start) {
+    this.start = start
+    this.listeners = new Set()
+    this.last = []
+  }
+
+  subscribe(f) {
+    const listener = (value) => guarded(f, value)
+    this.listeners.add(listener)
+    if (this.listeners.size > 1) this.last.forEach(listener)
+    else {
+      this.stop = this.start((value) => {
+        this.last = [value]
+        Array.from(this.listeners).forEach((one) => one(value))
+      })
+    }
+    return () => {
+      if (!this.listeners.delete(listener) || this.listeners.size) return
+      this.last = []
+      this.stop()
+    }
+  }
 }
 
-class Gateway {
-  constructor(adapter, options) {
-    this.adapter = adapter
-    this.prefix = options.prefix || 'modferry/' + checkName('gateway', options.gateway)
-    this.client = checkName('client', options.client === undefined ? 'app-' + random() : options.client)
-    this.defaults = Object.assign({ timeout: 10000, retries: 1, qos: 1, queue: 64, inFlight: 8, settle: 10000, form: 'json' }, options)
-    this.connected = false
-    this.online = undefined // what the gateway's status topic says
-    this.closed = false
-    this.epoch = 0 // connections so far
-    this.subscriptions = new Map()
-    this.channels = new Map()
-    this.states = new Set()
-    this.ids = this.client.slice(0, 40) + '-' + Date.now().toString(36) + random() + '-'
-    this.id = 0
-    adapter.onMessage((topic, payload, retained) => this.arrived(topic, payload, retained))
-    adapter.onConnection((up) => up ? this.up() : this.down())
-    this.listen(this.prefix + '/status', (message) => {
-      this.online = message.text === 'online'
-      this.changed()
+function reading(gateway, base, name, options) {
+  const how = Object.assign({ form: 'json' }, options)
+  if (!['json', 'value', 'hex', 'binary'].includes(how.form)) throw invalid('form "' + how.form + '" is not known: the forms are json, value, hex, binary')
+  return new Observable((emit) => {
+    let latest = null
+    let device // undefined = its status has not come yet
+    let shown = ''
+    const away = () => !gateway.connected ? 'connection' : gateway.online === false ? 'gateway' : device === false ? 'device' : ''
+    const tell = () => {
+      if (!latest) return
+      shown = away()
+      const out = Object.assign({ offline: shown }, latest)
+      if (shown && out.quality === 'good') out.quality = 'stale'
+      out.age = out.time ? Math.max(0, Date.now() - out.time.getTime()) : null
+      emit(out)
+    }
+    const changed = () => { if (shown !== away()) tell() }
+    gateway.states.add(changed)
+    const status = gateway.listen(base + '/status', (message) => {
+      device = message.text === 'online'
+      changed()
     })
-    if (adapter.connected()) this.up()
-  }
-
-  // bus returns a bus of the gateway. Options beside those of connect: form (json, hex or
-  // binary), and the request and response topics of a bus that has fixed ones.
-  bus(name, options) {
-    return new Bus(this, checkName('bus', name), Object.assign({}, this.defaults, { client: this.client }, options))
-  }
-
-  // reading returns the values of a device's reading, to be subscribed to. Options for a
-  // device that publishes reply frames: form hex or binary, and type, order, scale as decode has.
-  reading(device, name, options) {
-    return reading(this, this.prefix + '/device/' + checkName('device', device), checkName('reading', name), options)
-  }
-
-  // status returns whether the broker and the gateway are there, to be subscribed to.
-  status() {
-    return new Observable((emit) => {
-      const tell = () => emit({ connected: this.connected, gateway: this.online === undefined ? 'unknown' : this.online ? 'online' : 'offline' })
+    const values = gateway.listen(base + '/' + name, (message) => {
+      const value = sample(message, how)
+      if (!value) return
+      latest = value
       tell()
-      this.states.add(tell)
-      return () => this.states.delete(tell)
     })
-  }
+    return () => {
+      gateway.states.delete(changed)
+      status.stop()
+      values.stop()
+    }
+  })
+}
 
-  // set writes a value to a reading that can be set: a promise of {ok, value, outcome}.
-  set(device, name, value, options) {
+// sample reads the payload of a reading, null if it is none.
+function sample(message, how) {
+  const now = message.retained ? null : new Date()
+  const plain = (value) => ({ value, quality: 'good', time: now })
+  if (how.form === 'json') {
+    const value = parsed(message.payload)
+    if (value && value.value !== undefined) {
+      const time = new Date(value.time)
+      return { value: value.value, unit: value.unit, quality: value.quality || 'good', time: isNaN(time.getTime()) ? now : time }
+    }
+  }
+  if (how.form === 'hex' || how.form === 'binary') {
     try {
-      const topic = this.prefix + '/device/' + checkName('device', device) + '/' + checkName('reading', name) + '/set'
-      const o = Object.assign({}, this.defaults, options)
-      const channel = this.channel(topic, topic + '/result', '', Object.assign(o, { form: 'json' }))
-      return channel.ask({ write: true, fields: { value } }, o)
+      const raw = how.form === 'hex' ? bytes(message.text) : view(message.payload)
+      const data = pduOf(raw).subarray(2)
+      const value = plain(raw[1] <= 2 ? bitsOf(data, 8 * data.length)[how.at || 0] : decode(registersOf(data), how))
+      return raw[1] & 0x80 ? null : Object.assign(value, { unit: how.unit, frame: raw })
     } catch (error) {
-      return Promise.reject(error)
+      return null
     }
   }
-
-  // watch calls f with {topic, payload, text, retained} for each message on a topic below the
-  // prefix; the wildcards + and # may be used. It returns a function that ends it.
-  watch(topic, f) {
-    return this.listen(this.prefix + '/' + topic, f).stop
-  }
-
-  // close ends everything here; the MQTT client stays connected.
-  close() {
-    if (this.closed) return
-    this.closed = true
-    for (const channel of this.channels.values()) channel.close()
-    for (const filter of Array.from(this.subscriptions.keys())) this.unlisten(filter)
-    this.states.clear()
-    if (this.adapter.close) this.adapter.close()
-  }
-
-  nextId() {
-    return this.ids + (++this.id)
-  }
-
-  channel(topic, response, error, options) {
-    const key = [topic, response, options.form].join(' ')
-    if (!this.channels.has(key)) this.channels.set(key, options.form === 'json' ? new Channel(this, topic, response, options) : new FrameChannel(this, topic, response, error, options))
-    return this.channels.get(key)
-  }
-
-  // listen subscribes once more if others listen already: the broker repeats what is retained.
-  listen(filter, f) {
-    let subscription = this.subscriptions.get(filter)
-    if (!subscription) this.subscriptions.set(filter, subscription = { filter, handlers: new Set(), granted: false, error: null })
-    const handler = (message) => guarded(f, message)
-    subscription.handlers.add(handler)
-    this.subscribe(subscription)
-    return {
-      subscription,
-      stop: () => {
-        if (subscription.handlers.delete(handler) && subscription.handlers.size === 0) this.unlisten(filter)
-      }
-    }
-  }
-
-  unlisten(filter) {
-    this.subscriptions.delete(filter)
-    if (!this.connected || !this.adapter.unsubscribe) return
-    try {
-      const done = this.adapter.unsubscribe(filter)
-      if (done && done.then) done.then(null, () => {})
-    } catch (error) {
-      // the connection has just gone, and the subscription with it
-    }
-  }
-
-  subscribe(subscription) {
-    if (!this.connected || this.closed) return
-    const epoch = this.epoch
-    const end = (error) => {
-      if (epoch !== this.epoch || this.closed) return
-      subscription.granted = !error
-      subscription.error = error
-      this.changed()
-    }
-    try {
-      subscription.error = null
-      Promise.resolve(this.adapter.subscribe(subscription.filter, this.defaults.qos)).then(() => end(null), end)
-    } catch (error) {
-      end(error)
-    }
-  }
-
-  up() {
-    if (this.closed) return
-    this.down()
-    this.connected = true
-    this.epoch++
-    for (const subscription of this.subscriptions.values()) this.subscribe(subscription)
-    this.changed()
-  }
-
-  down() {
-    if (!this.connected) return
-    this.connected = false
-    for (const subscription of this.subscriptions.values()) subscription.granted = false
-    for (const channel of this.channels.values()) channel.lost()
-    this.changed()
-  }
-
-  changed() {
-    for (const channel of this.channels.values()) channel.pump()
-    for (const tell of Array.from(this.states)) tell()
-  }
-
-  arrived(topic, payload, retained) {
-    if (this.closed) return
-    const raw = typeof payload === 'string' ? payload : view(payload || [])
-    const message = { topic, payload: raw, text: text(raw), retained: !!retained }
-    for (const subscription of Array.from(this.subscriptions.values())) {
-      if (matches(subscription.filter, topic)) Array.from(subscription.handlers).forEach((handler) => handler(message))
-    }
+  try {
+    return plain(JSON.parse(message.text))
+  } catch (error) {
+    return message.text === '' ? null : plain(message.text)
   }
 }
+
+// ---- bus
 
 class Bus {
   constructor(gateway, name, options) {
@@ -1090,7 +1020,7 @@ function frameJob(what) {
   return { write: isWrite(frame[1]), frame }
 }
 
-// ---- requests under way
+// ---- channel
 
 const RETRY = ['busy', 'timeout'] // what a read is asked again after
 const PAUSE = 100 // ms before that, doubled each time
@@ -1285,7 +1215,11 @@ class Channel {
   }
 }
 
+
+const seconds = (ms) => ms / 1000 + ' s'
 const outcome = (job, word) => job.write ? { outcome: word } : {}
+
+// ---- framechannel
 
 // FrameChannel is a pair of topics for frames. Nothing in a frame says which request it
 // answers, so one is under way at a time; and while a reply is owed to a request that was
@@ -1376,95 +1310,175 @@ class FrameChannel extends Channel {
   }
 }
 
-// ---- readings
+// ---- gateway
 
-// Observable has values to be subscribed to: subscribe(f) calls f with the latest one, if
-// there is one, and with each that follows; it returns a function that ends it.
-class Observable {
-  constructor(start) {
-    this.start = start
-    this.listeners = new Set()
-    this.last = []
-  }
+const random = () => Math.random().toString(36).slice(2, 8)
 
-  subscribe(f) {
-    const listener = (value) => guarded(f, value)
-    this.listeners.add(listener)
-    if (this.listeners.size > 1) this.last.forEach(listener)
-    else {
-      this.stop = this.start((value) => {
-        this.last = [value]
-        Array.from(this.listeners).forEach((one) => one(value))
-      })
-    }
-    return () => {
-      if (!this.listeners.delete(listener) || this.listeners.size) return
-      this.last = []
-      this.stop()
-    }
-  }
+// connect returns the gateway that a connected or connecting MQTT client reaches: a client
+// of MQTT.js or paho-mqtt, or an object as above. Options: gateway, its name, or prefix, the
+// beginning of its topics; client, the name of this app (its own, and kept); timeout in ms;
+// retries of reads; qos; queue, how many requests may wait for each bus.
+function connect(client, options) {
+  return new Gateway(adapt(client), options || {})
 }
 
-function reading(gateway, base, name, options) {
-  const how = Object.assign({ form: 'json' }, options)
-  if (!['json', 'value', 'hex', 'binary'].includes(how.form)) throw invalid('form "' + how.form + '" is not known: the forms are json, value, hex, binary')
-  return new Observable((emit) => {
-    let latest = null
-    let device // undefined = its status has not come yet
-    let shown = ''
-    const away = () => !gateway.connected ? 'connection' : gateway.online === false ? 'gateway' : device === false ? 'device' : ''
-    const tell = () => {
-      if (!latest) return
-      shown = away()
-      const out = Object.assign({ offline: shown }, latest)
-      if (shown && out.quality === 'good') out.quality = 'stale'
-      out.age = out.time ? Math.max(0, Date.now() - out.time.getTime()) : null
-      emit(out)
-    }
-    const changed = () => { if (shown !== away()) tell() }
-    gateway.states.add(changed)
-    const status = gateway.listen(base + '/status', (message) => {
-      device = message.text === 'online'
-      changed()
+class Gateway {
+  constructor(adapter, options) {
+    this.adapter = adapter
+    this.prefix = options.prefix || 'modferry/' + checkName('gateway', options.gateway)
+    this.client = checkName('client', options.client === undefined ? 'app-' + random() : options.client)
+    this.defaults = Object.assign({ timeout: 10000, retries: 1, qos: 1, queue: 64, inFlight: 8, settle: 10000, form: 'json' }, options)
+    this.connected = false
+    this.online = undefined // what the gateway's status topic says
+    this.closed = false
+    this.epoch = 0 // connections so far
+    this.subscriptions = new Map()
+    this.channels = new Map()
+    this.states = new Set()
+    this.ids = this.client.slice(0, 40) + '-' + Date.now().toString(36) + random() + '-'
+    this.id = 0
+    adapter.onMessage((topic, payload, retained) => this.arrived(topic, payload, retained))
+    adapter.onConnection((up) => up ? this.up() : this.down())
+    this.listen(this.prefix + '/status', (message) => {
+      this.online = message.text === 'online'
+      this.changed()
     })
-    const values = gateway.listen(base + '/' + name, (message) => {
-      const value = sample(message, how)
-      if (!value) return
-      latest = value
+    if (adapter.connected()) this.up()
+  }
+
+  // bus returns a bus of the gateway. Options beside those of connect: form (json, hex or
+  // binary), and the request and response topics of a bus that has fixed ones.
+  bus(name, options) {
+    return new Bus(this, checkName('bus', name), Object.assign({}, this.defaults, { client: this.client }, options))
+  }
+
+  // reading returns the values of a device's reading, to be subscribed to. Options for a
+  // device that publishes reply frames: form hex or binary, and type, order, scale as decode has.
+  reading(device, name, options) {
+    return reading(this, this.prefix + '/device/' + checkName('device', device), checkName('reading', name), options)
+  }
+
+  // status returns whether the broker and the gateway are there, to be subscribed to.
+  status() {
+    return new Observable((emit) => {
+      const tell = () => emit({ connected: this.connected, gateway: this.online === undefined ? 'unknown' : this.online ? 'online' : 'offline' })
       tell()
+      this.states.add(tell)
+      return () => this.states.delete(tell)
     })
-    return () => {
-      gateway.states.delete(changed)
-      status.stop()
-      values.stop()
+  }
+
+  // set writes a value to a reading that can be set: a promise of {ok, value, outcome}.
+  set(device, name, value, options) {
+    try {
+      const topic = this.prefix + '/device/' + checkName('device', device) + '/' + checkName('reading', name) + '/set'
+      const o = Object.assign({}, this.defaults, options)
+      const channel = this.channel(topic, topic + '/result', '', Object.assign(o, { form: 'json' }))
+      return channel.ask({ write: true, fields: { value } }, o)
+    } catch (error) {
+      return Promise.reject(error)
     }
-  })
+  }
+
+  // watch calls f with {topic, payload, text, retained} for each message on a topic below the
+  // prefix; the wildcards + and # may be used. It returns a function that ends it.
+  watch(topic, f) {
+    return this.listen(this.prefix + '/' + topic, f).stop
+  }
+
+  // close ends everything here; the MQTT client stays connected.
+  close() {
+    if (this.closed) return
+    this.closed = true
+    for (const channel of this.channels.values()) channel.close()
+    for (const filter of Array.from(this.subscriptions.keys())) this.unlisten(filter)
+    this.states.clear()
+    if (this.adapter.close) this.adapter.close()
+  }
+
+  nextId() {
+    return this.ids + (++this.id)
+  }
+
+  channel(topic, response, error, options) {
+    const key = [topic, response, options.form].join(' ')
+    if (!this.channels.has(key)) this.channels.set(key, options.form === 'json' ? new Channel(this, topic, response, options) : new FrameChannel(this, topic, response, error, options))
+    return this.channels.get(key)
+  }
+
+  // listen subscribes once more if others listen already: the broker repeats what is retained.
+  listen(filter, f) {
+    let subscription = this.subscriptions.get(filter)
+    if (!subscription) this.subscriptions.set(filter, subscription = { filter, handlers: new Set(), granted: false, error: null })
+    const handler = (message) => guarded(f, message)
+    subscription.handlers.add(handler)
+    this.subscribe(subscription)
+    return {
+      subscription,
+      stop: () => {
+        if (subscription.handlers.delete(handler) && subscription.handlers.size === 0) this.unlisten(filter)
+      }
+    }
+  }
+
+  unlisten(filter) {
+    this.subscriptions.delete(filter)
+    if (!this.connected || !this.adapter.unsubscribe) return
+    try {
+      const done = this.adapter.unsubscribe(filter)
+      if (done && done.then) done.then(null, () => {})
+    } catch (error) {
+      // the connection has just gone, and the subscription with it
+    }
+  }
+
+  subscribe(subscription) {
+    if (!this.connected || this.closed) return
+    const epoch = this.epoch
+    const end = (error) => {
+      if (epoch !== this.epoch || this.closed) return
+      subscription.granted = !error
+      subscription.error = error
+      this.changed()
+    }
+    try {
+      subscription.error = null
+      Promise.resolve(this.adapter.subscribe(subscription.filter, this.defaults.qos)).then(() => end(null), end)
+    } catch (error) {
+      end(error)
+    }
+  }
+
+  up() {
+    if (this.closed) return
+    this.down()
+    this.connected = true
+    this.epoch++
+    for (const subscription of this.subscriptions.values()) this.subscribe(subscription)
+    this.changed()
+  }
+
+  down() {
+    if (!this.connected) return
+    this.connected = false
+    for (const subscription of this.subscriptions.values()) subscription.granted = false
+    for (const channel of this.channels.values()) channel.lost()
+    this.changed()
+  }
+
+  changed() {
+    for (const channel of this.channels.values()) channel.pump()
+    for (const tell of Array.from(this.states)) tell()
+  }
+
+  arrived(topic, payload, retained) {
+    if (this.closed) return
+    const raw = typeof payload === 'string' ? payload : view(payload || [])
+    const message = { topic, payload: raw, text: text(raw), retained: !!retained }
+    for (const subscription of Array.from(this.subscriptions.values())) {
+      if (matches(subscription.filter, topic)) Array.from(subscription.handlers).forEach((handler) => handler(message))
+    }
+  }
 }
 
-// sample reads the payload of a reading, null if it is none.
-function sample(message, how) {
-  const now = message.retained ? null : new Date()
-  const plain = (value) => ({ value, quality: 'good', time: now })
-  if (how.form === 'json') {
-    const value = parsed(message.payload)
-    if (value && value.value !== undefined) {
-      const time = new Date(value.time)
-      return { value: value.value, unit: value.unit, quality: value.quality || 'good', time: isNaN(time.getTime()) ? now : time }
-    }
-  }
-  if (how.form === 'hex' || how.form === 'binary') {
-    try {
-      const raw = how.form === 'hex' ? bytes(message.text) : view(message.payload)
-      const data = pduOf(raw).subarray(2)
-      const value = plain(raw[1] <= 2 ? bitsOf(data, 8 * data.length)[how.at || 0] : decode(registersOf(data), how))
-      return raw[1] & 0x80 ? null : Object.assign(value, { unit: how.unit, frame: raw })
-    } catch (error) {
-      return null
-    }
-  }
-  try {
-    return plain(JSON.parse(message.text))
-  } catch (error) {
-    return message.text === '' ? null : plain(message.text)
-  }
-}
+export { ModferryError, bytes, hex, text, crc16, withCRC, exception, functionName, isWrite, request, parseRequest, parseReply, explain, checkRequest, decode, encode, mqttjs, paho, connect }
