@@ -59,7 +59,7 @@ func New(c *config.Config, log *slog.Logger) (*Gateway, error) {
 	g.config.Store(c)
 	g.online = sync.OnceFunc(func() { close(g.ready) })
 	g.plant, g.home = newPlant(g), newHome(g)
-	for _, step := range []func(*config.Config) error{g.remember, g.listen, g.connect, g.connectEdge} {
+	for _, step := range []func(*config.Config) error{g.remember, g.listen, g.show, g.connect, g.connectEdge} {
 		if err := step(c); err != nil {
 			g.unlisten()
 			return nil, err

@@ -20,19 +20,20 @@ import (
 // line is one bus as MQTT sees it: its topics and rules in front of its queue. Its
 // one way through is serve: message -> request -> journal -> rules -> bus -> reply -> message.
 type line struct {
-	bus     *bus.Bus
-	topics  message.Bus
-	audit   func(message.Audit)
-	decode  message.Options
-	rules   policy.Rules
-	limit   *limiter      // nil = none
-	within  time.Duration // in which a request is sent, or never; 0 = any time
-	journal *journal.Journal
-	own     *own                            // nil unless the gateway hears itself
-	allows  func(client, topic string) bool // whether a reply may be asked for there, by MQTT 5
-	publish func(mqtt.Event)
-	log     *slog.Logger
-	quiet   *quietlog.Log // of what each request may cause
+	bus      *bus.Bus
+	observed *observed
+	topics   message.Bus
+	audit    func(message.Audit)
+	decode   message.Options
+	rules    policy.Rules
+	limit    *limiter      // nil = none
+	within   time.Duration // in which a request is sent, or never; 0 = any time
+	journal  *journal.Journal
+	own      *own                            // nil unless the gateway hears itself
+	allows   func(client, topic string) bool // whether a reply may be asked for there, by MQTT 5
+	publish  func(mqtt.Event)
+	log      *slog.Logger
+	quiet    *quietlog.Log // of what each request may cause
 }
 
 // newLine puts a line in front of a bus. It takes over what the line before it, nil

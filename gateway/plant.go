@@ -19,13 +19,14 @@ import (
 // polling of the devices. Each part is built of its section of the configuration, so
 // that another configuration changes the parts whose section differs, and no others.
 type plant struct {
-	gateway *Gateway
-	ports   *ports
-	buses   map[string]*busPart
-	devices map[string]*devicePart
-	lines   atomic.Pointer[[]*line] // of the buses, in the configuration's order
-	setters atomic.Pointer[setters]
-	board   poll.Board // where computed readings find those of other devices
+	gateway  *Gateway
+	ports    *ports
+	buses    map[string]*busPart
+	devices  map[string]*devicePart
+	observed map[string]*observed    // by the name of the bus
+	lines    atomic.Pointer[[]*line] // of the buses, in the configuration's order
+	setters  atomic.Pointer[setters]
+	board    poll.Board // where computed readings find those of other devices
 }
 
 // busPart is a bus at work.
@@ -46,7 +47,7 @@ type devicePart struct {
 }
 
 func newPlant(g *Gateway) *plant {
-	p := &plant{gateway: g, ports: newPorts(g.log), buses: map[string]*busPart{}, devices: map[string]*devicePart{}}
+	p := &plant{gateway: g, ports: newPorts(g.log), buses: map[string]*busPart{}, devices: map[string]*devicePart{}, observed: map[string]*observed{}}
 	p.lines.Store(&[]*line{})
 	p.setters.Store(&setters{})
 	return p
@@ -63,6 +64,7 @@ func (p *plant) arrange(ctx context.Context, c *config.Config) {
 			part = p.addBus(ctx, b, c.Buses)
 		}
 		part.line = p.gateway.newLine(part.bus, b, c, part.line)
+		part.line.observed = p.observe(b.Name)
 		lines = append(lines, part.line)
 	}
 	p.lines.Store(&lines)
@@ -112,6 +114,7 @@ func (p *plant) clear(c *config.Config) {
 			p.gateway.log.Warn("cannot close a line", "error", err)
 		}
 	}
+	p.forget(c)
 }
 
 // connection returns what the connection of a bus is built of.
@@ -128,7 +131,7 @@ func (p *plant) addBus(ctx context.Context, c config.Bus, all []config.Bus) *bus
 	part := &busPart{built: connection(all, c), port: p.ports.open(c, all)}
 	part.bus = bus.New(bus.Options{
 		Name: c.Name, Line: part.port, Timeout: c.Timeout, Queue: c.Queue, InFlight: inFlight(c), Breaker: bus.Breaker(c.Breaker),
-		Notify: p.gateway.busChanged,
+		Notify: p.gateway.busChanged, Observe: p.observe(c.Name).add,
 	})
 	part.work = begin(ctx, part.bus.Run)
 	p.buses[c.Name] = part

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"strings"
 	"sync"
@@ -18,9 +19,11 @@ import (
 	"modferry/configs"
 	"modferry/gateway"
 	"modferry/gateway/config"
+	"modferry/gateway/console"
 	"modferry/gateway/mqtt"
 	"modferry/modbus/profile"
 	"modferry/simulator"
+	"modferry/simulator/control"
 )
 
 // demoFlags are the addresses of the demo; ":1883" means 127.0.0.1:1883.
@@ -63,6 +66,7 @@ func demo(ctx context.Context, f demoFlags, out io.Writer, log *slog.Logger) err
 	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
+	g.Handle(console.SimulatorPath, http.StripPrefix(strings.TrimSuffix(console.SimulatorPath, "/"), control.Handler(ctx, device)))
 	var running sync.WaitGroup
 	running.Go(func() {
 		if err := device.Run(ctx); err != nil && ctx.Err() == nil {
