@@ -36,6 +36,7 @@ type Gateway struct {
 	journal *journal.Journal
 	backlog *backlog.Backlog
 	taught  *poll.Memory // by the devices
+	counted *poll.Totals // by computed readings
 	session *mqtt.Session
 	plant   *plant
 	home    *home
@@ -126,6 +127,7 @@ func (g *Gateway) Run(ctx context.Context) error {
 	talking.Go(func() { g.session.Run(session) })
 	talking.Go(func() { g.replay(session) })
 	talking.Go(func() { g.taught.Run(session) })
+	talking.Go(func() { g.counted.Run(session) })
 	talking.Go(func() { g.sweepHome(session) })
 	talking.Go(func() { g.edge.run(session) })
 	working.Go(func() { g.reportBuses(work) })

@@ -147,7 +147,7 @@ func (p *plant) addDevice(ctx context.Context, c config.Device, all *config.Conf
 	}
 	poller = poll.New(poll.Options{
 		Device: c, Log: g.log.With("device", c.Name, "bus", c.Bus, "unit", c.Unit), Board: &p.board, Foreign: foreign(all, c),
-		Bus: busOf(c, all.Buses), Position: position(c, all.Devices), Memory: g.taught,
+		Bus: busOf(c, all.Buses), Position: position(c, all.Devices), Memory: g.taught, Totals: g.counted,
 		Client:   func(ctx context.Context) modbus.Client { return b.Client(ctx, c.Unit, 0) },
 		Together: func(ctx context.Context) poll.Together { return b.Together(ctx, c.Unit) },
 		Publish: func(reading string) func([]byte, time.Time) {
