@@ -32,6 +32,7 @@ type line struct {
 	own      *own                            // nil unless the gateway hears itself
 	allows   func(client, topic string) bool // whether a reply may be asked for there, by MQTT 5
 	publish  func(mqtt.Event)
+	told     func(*message.Request, message.Result) // of each answer before it is published; nil = nobody
 	log      *slog.Logger
 	quiet    *quietlog.Log // of what each request may cause
 }

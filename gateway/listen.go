@@ -130,6 +130,7 @@ func (g *Gateway) connect(c *config.Config) error {
 	if err == nil {
 		g.session = mqtt.New(o)
 		g.home.session = g.session
+		g.serveAPI()
 	}
 	return err
 }

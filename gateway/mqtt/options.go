@@ -104,6 +104,11 @@ type Message struct {
 	came time.Duration // when, by sinceBoot; 0 = not from a session
 }
 
+// Arrived returns a message that came now, another way than over a session.
+func Arrived(topic string, payload []byte, ack func()) Message {
+	return Message{Topic: topic, Payload: payload, Ack: ack, came: sinceBoot()}
+}
+
 // Age is how long ago the message came. Time in which the process stood still or, with
 // Linux, the machine slept counts.
 func (m *Message) Age() time.Duration {

@@ -42,6 +42,17 @@ func (r *Retained) Set(payload []byte, at time.Time) {
 	}
 }
 
+// Newest returns the state that a topic was set to last, nil if there is none.
+func (s *Session) Newest(topic string) []byte {
+	o := s.outbox
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if r := o.newest[topic]; r != nil && r.known && len(r.payload) > 0 {
+		return slices.Clone(r.payload)
+	}
+	return nil
+}
+
 // Flush has published what was set.
 func (s *Session) Flush() { s.outbox.rouse() }
 
