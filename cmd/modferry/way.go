@@ -1,85 +1,129 @@
 package main
 
 import (
-	"github.com/spf13/cobra"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
 
+	"modferry/gateway/message"
+	"modferry/gateway/mqtt"
+	"modferry/gateway/remote"
 	"modferry/modbus"
-	"modferry/modbus/transport"
+	"modferry/simulator/recording"
 )
 
-// register adds the flags that name the way to a device.
-func (f *sendFlags) register(c *cobra.Command) {
-	s := c.Flags()
-	s.StringVar(&f.broker, "broker", "", "`URL` of the broker: mqtt, mqtts, ws or wss")
-	s.StringVar(&f.gateway, "gateway", "", "`NAME` of the gateway")
-	s.StringVar(&f.prefix, "prefix", "", "topic `PREFIX` if it is not modferry/<gateway>")
-	s.StringVar(&f.bus, "bus", "", "`NAME` of the bus")
-	s.StringVar(&f.request, "request", "", "`TOPIC` for requests, of a bus with fixed topics")
-	s.StringVar(&f.response, "response", "", "`TOPIC` for responses, of a bus with fixed topics")
-	s.StringVar(&f.client, "client", "", "`NAME` of this client, as rules know it (default the user name, or a random one)")
-	s.StringVar(&f.username, "username", "", "user `NAME` at the broker")
-	s.StringVar(&f.passwordFile, "password-file", "", "`FILE` with the password (or MODFERRY_PASSWORD in the environment)")
-	s.StringVar(&f.ca, "ca", "", "`FILE` with the CA certificates of the broker, or of the TLS server (PEM)")
-	s.StringVar(&f.tcp, "tcp", "", "`HOST:PORT` of a Modbus TCP server, instead of a broker")
-	s.StringVar(&f.udp, "udp", "", "`HOST:PORT` of a Modbus UDP server")
-	s.StringVar(&f.tls, "tls", "", "`HOST:PORT` of a Modbus TCP server with TLS")
-	s.StringVar(&f.cert, "cert", "", "`FILE` with our certificate for the TLS server (PEM)")
-	s.StringVar(&f.key, "key", "", "`FILE` with the key of our certificate (PEM)")
-	s.StringVar(&f.framing, "framing", "mbap", "`FRAMING` on a TCP connection: mbap, rtu, ascii")
-	s.StringVar(&f.serial, "serial", "", "serial `PORT`, instead of a broker")
-	s.IntVar(&f.baud, "baud", 9600, "`BAUD` rate of the serial port")
-	s.StringVar(&f.parity, "parity", "none", "`PARITY` of the serial port: none, even, odd")
-	s.IntVar(&f.stopBits, "stop-bits", 1, "stop `BITS` of the serial port")
-	s.StringVar(&f.mode, "mode", "rtu", "`MODE` of the serial line: rtu, ascii")
-	offer(c, "framing", "mbap", "rtu", "ascii")
-	offer(c, "mode", "rtu", "ascii")
-	offer(c, "parity", "none", "even", "odd")
+// way is an open way to devices.
+type way struct {
+	recording.Asker
+	name  string // for people
+	close func()
 }
 
-// checkWay returns nil if exactly one way is named.
-func (f sendFlags) checkWay() error {
-	ways := 0
-	for _, way := range []string{f.broker, f.tcp, f.udp, f.tls, f.serial} {
-		if way != "" {
-			ways++
+// way opens the way that the flags name; only a broker is connected to at once.
+func (f sendFlags) way(ctx context.Context) (*way, error) {
+	if err := f.checkWay(); err != nil {
+		return nil, err
+	}
+	if f.broker != "" {
+		bus, leave, err := f.visit(ctx)
+		if err != nil {
+			return nil, err
 		}
+		return &way{patient{f, bus}, bus.Name(), leave}, nil
 	}
-	switch {
-	case ways != 1:
-		return usage("name one way: --broker URL with --gateway and --bus, or --tcp HOST:PORT, --udp HOST:PORT, --tls HOST:PORT, or --serial PORT")
-	case (f.cert == "") != (f.key == ""):
-		return usage("--cert and --key belong together: name both files")
-	case f.cert != "" && f.tls == "":
-		return usage("--cert and --key are for --tls HOST:PORT")
+	line, err := f.line()
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	return &way{recording.Line{Transporter: line, Timeout: f.timeout}, f.tcp + f.udp + f.tls + f.serial, func() { _ = line.Close() }}, nil
 }
 
-// line is the way that is not a broker.
-func (f sendFlags) line() (transport.Transporter, error) {
-	framings := map[string]modbus.Framing{"mbap": modbus.TCP, "rtu": modbus.RTU, "ascii": modbus.ASCII}
-	framing, known := framings[f.framing]
-	mode, knownMode := framings[f.mode]
+// patient asks through a gateway, and waits so long for each reply.
+type patient struct {
+	flags sendFlags
+	bus   *remote.Bus
+}
+
+func (p patient) Ask(ctx context.Context, unit byte, q modbus.PDU) (modbus.PDU, error) {
+	ctx, cancel := context.WithTimeout(ctx, p.flags.timeout)
+	defer cancel()
+	reply, err := p.bus.Ask(ctx, unit, q)
+	return reply, p.flags.explain(err)
+}
+
+// visit connects to a bus of a gateway, until leave is called.
+func (f sendFlags) visit(ctx context.Context) (bus *remote.Bus, leave func(), err error) {
+	o, err := f.remote()
+	if err != nil {
+		return nil, nil, err
+	}
+	bus = remote.New(o)
+	visit, stop := context.WithCancel(context.WithoutCancel(ctx))
+	left := make(chan struct{})
+	go func() { defer close(left); bus.Run(visit) }()
+	return bus, func() { stop(); <-left }, nil
+}
+
+// remote says where the bus is that the flags name.
+func (f sendFlags) remote() (o remote.Options, err error) {
+	o = remote.Options{URL: f.broker, Username: f.username, Bus: f.bus, Request: f.request, Response: f.response, Client: f.client, Prefix: f.prefix}
 	switch {
-	case !known:
-		return nil, usage("--framing %s: it must be mbap, rtu or ascii", f.framing)
-	case !knownMode || mode == modbus.TCP:
-		return nil, usage("--mode %s: it must be rtu or ascii", f.mode)
-	case f.serial != "":
-		return transport.NewStream(transport.StreamOptions{Framing: mode, Timeout: f.timeout, Open: transport.DialSerial(transport.SerialOptions{
-			Path: f.serial, Baud: f.baud, Parity: f.parity, DataBits: 8, StopBits: f.stopBits,
-		})}), nil
-	case framing != modbus.TCP && f.udp != "":
-		return nil, usage("--framing %s: over UDP there is only mbap", f.framing)
-	case f.udp != "":
-		return transport.NewTCP(transport.TCPOptions{Address: f.udp, Network: "udp", Timeout: f.timeout}), nil
+	case o.Client != "":
+	case message.ValidName(f.username): // access rules of brokers go by it
+		o.Client = f.username
+	default:
+		o.Client = "send-" + rand.Text()[:8]
 	}
-	address, secure := f.tcp, transport.Secure(nil)
-	if f.tls != "" {
-		address, secure = f.tls, transport.TLSFiles{CA: f.ca, Cert: f.cert, Key: f.key}.Config
+	if f.prefix == "" {
+		o.Prefix = "modferry/" + f.gateway
 	}
-	if framing == modbus.TCP {
-		return transport.NewTCP(transport.TCPOptions{Address: address, TLS: secure, Timeout: f.timeout}), nil
+	if f.prefix == "" && !message.ValidName(f.gateway) || !message.ValidName(f.bus) || !message.ValidName(o.Client) {
+		return o, usage("--broker needs --gateway and --bus; a name has 1 to 64 letters, digits, _ or -")
 	}
-	return transport.NewStream(transport.StreamOptions{Framing: framing, Timeout: f.timeout, Open: transport.DialTCP(address, secure)}), nil
+	if o.Password, err = f.password(); err != nil {
+		return o, err
+	}
+	o.TLS, err = mqtt.TLS(f.ca, "", "", "")
+	return o, err
+}
+
+func (f sendFlags) password() (string, error) {
+	if f.passwordFile == "" {
+		return os.Getenv("MODFERRY_PASSWORD"), nil
+	}
+	text, err := os.ReadFile(f.passwordFile)
+	if err != nil {
+		return "", usage("--password-file: %w", err)
+	}
+	return strings.TrimRight(string(text), "\r\n"), nil
+}
+
+// throughGateway sends a frame as somebody wrote it, and returns the reply written
+// likewise, nil for a broadcast.
+func (f sendFlags) throughGateway(ctx context.Context, text string) ([]byte, error) {
+	bus, leave, err := f.visit(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer leave()
+	reply, err := bus.Exchange(ctx, text)
+	return reply, f.explain(err)
+}
+
+// explain says what is wrong in words that fit the flags.
+func (f sendFlags) explain(err error) error {
+	var refused *remote.Refused
+	var silent *remote.Silent
+	switch {
+	case errors.As(err, &refused) && refused.Exception == 0 && !refused.Answered:
+		return fmt.Errorf("the gateway refuses the message (%s): %s", refused.Code, refused.Message)
+	case errors.As(err, &refused):
+		return fmt.Errorf("no reply of the device (%s): %s", refused.Code, refused.Message)
+	case errors.As(err, &silent):
+		return fmt.Errorf("no reply within %s: %w", f.timeout, err)
+	}
+	return err
 }
