@@ -3,6 +3,7 @@ package control
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 
 	"modferry/modbus"
@@ -68,10 +69,41 @@ func (c *Server) cycleAll(*request) answer {
 }
 
 type valueList struct {
-	Values []simulator.NamedValue `json:"values"`
+	Values []valueInfo `json:"values"`
 }
 
-func showValues(_ *request, d *simulator.Device) answer { return ok(valueList{d.Values()}) }
+// valueInfo is a value with the limits that the profile has for it.
+type valueInfo struct {
+	simulator.NamedValue
+	Min *float64 `json:"min,omitempty"`
+	Max *float64 `json:"max,omitempty"`
+}
+
+func valueOf(d *simulator.Device, v simulator.NamedValue) valueInfo {
+	w := valueInfo{NamedValue: v}
+	for _, r := range d.Profile().Registers {
+		if r.Name != v.Name {
+			continue
+		}
+		if !math.IsInf(r.Min, 0) {
+			w.Min = &r.Min
+		}
+		if !math.IsInf(r.Max, 0) {
+			w.Max = &r.Max
+		}
+	}
+	return w
+}
+
+func valuesOf(d *simulator.Device) valueList {
+	list := valueList{[]valueInfo{}}
+	for _, v := range d.Values() {
+		list.Values = append(list.Values, valueOf(d, v))
+	}
+	return list
+}
+
+func showValues(_ *request, d *simulator.Device) answer { return ok(valuesOf(d)) }
 
 func (c *Server) putValues(q *request, d *simulator.Device) answer {
 	var values map[string]register.Value
@@ -84,7 +116,7 @@ func (c *Server) putValues(q *request, d *simulator.Device) answer {
 	if err := c.s.Assign(d, values); err != nil {
 		return wrong(err)
 	}
-	return ok(valueList{d.Values()})
+	return ok(valuesOf(d))
 }
 
 func named(d *simulator.Device, name string) (simulator.NamedValue, bool) {
@@ -105,7 +137,7 @@ func showValue(q *request, d *simulator.Device) answer {
 	if !there {
 		return noValue(d, q.PathValue("name"))
 	}
-	return ok(v)
+	return ok(valueOf(d, v))
 }
 
 func (c *Server) putValue(q *request, d *simulator.Device) answer {
