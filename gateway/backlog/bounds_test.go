@@ -110,6 +110,7 @@ func TestFileIsBounded(t *testing.T) {
 		for _, size := range []int{150, 2100, 0} {
 			dir := t.TempDir()
 			b := open(t, Options{Dir: dir, Max: most})
+			storetest.Eventually(t, "what is there is within the limit", func() bool { return len(b.limits) == 0 })
 			n, highest := 0, int64(0)
 			for range cycles {
 				looked := int64(0)
@@ -133,6 +134,9 @@ func TestFileIsBounded(t *testing.T) {
 					t.Errorf("only %d bytes are kept of %d, in records of %d", kept.Bytes, most, size)
 				}
 				drain(t, b, int(kept.Count)*rand.IntN(10)/10)
+				if s := b.Stats(); s.Dropped != kept.Dropped {
+					t.Errorf("nothing came, and records gave way while others were delivered: %+v, before %+v", s, kept)
+				}
 			}
 			if highest > most+margin {
 				t.Errorf("the file grew to %d KiB, at most %d were allowed, with records of %d", highest>>10, most>>10, size)

@@ -77,7 +77,7 @@ func (c change) append(tx *store.Tx) error {
 func oldestRecords(w *writer, most, bytes int) (items []*item, bad []uint64, err error) {
 	err = w.file.View(func(tx *store.Tx) error {
 		for r, sound := range tx.From(w.begins) {
-			if w.owed[r.Key] {
+			if _, owed := w.owed[r.Key]; owed {
 				continue
 			}
 			if !sound {

@@ -25,16 +25,6 @@ func (b *batch) payload() []byte {
 	return message.History(records)
 }
 
-// keys returns those that are in the file.
-func (b *batch) keys() (keys []uint64) {
-	for _, i := range b.items {
-		if i.key != 0 {
-			keys = append(keys, i.key)
-		}
-	}
-	return keys
-}
-
 // Replay delivers what is kept and what still comes, the oldest first, until ctx
 // ends or deliver fails, and returns that error. deliver gets a payload of
 // P/history and returns nil when the broker has acknowledged it: that batch is then
@@ -199,12 +189,15 @@ func (b *Backlog) oldestInFile(most, bytes int) (items []*item, err error) {
 // runs in the writer.
 func (b *Backlog) delete(d *batch) {
 	w := &b.writer
-	keys := d.keys()
+	before := len(w.owed)
 	b.mu.Lock()
 	b.waiting.remove(d.items)
-	for _, key := range keys {
-		w.owed[key] = true
+	for _, i := range d.items {
+		if i.key != 0 { // it is in the file
+			w.owed[i.key] = i.cost()
+		}
 	}
+	inFile := len(w.owed) > before
 	b.mu.Unlock()
 	w.begins = max(w.begins, w.reached)
 	b.pay()
@@ -212,7 +205,7 @@ func (b *Backlog) delete(d *batch) {
 	b.mu.Lock()
 	empty := len(b.waiting.items) == 0
 	b.mu.Unlock()
-	if empty && len(keys) > 0 && w.file != nil && w.file.Contents().Count == 0 {
+	if empty && inFile && w.file != nil && w.file.Contents().Count == 0 {
 		b.shrink()
 		b.note(w.cause)
 	}

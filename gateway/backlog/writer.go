@@ -17,27 +17,27 @@ const attempts = 2
 
 // writer is what belongs to the goroutine that writes.
 type writer struct {
-	place     store.Place     // its path is "" for memory only
-	file      *store.File     // nil while there is none
-	loaded    bool            // the file that lies there was looked at, so that a missing one may be made
-	absent    bool            // there is no file, as was found last: nothing older than what waits
-	known     int64           // records that the file had when it failed
-	last      uint64          // the highest key before this file: no key is used twice, not even in another file
-	protected uint64          // the highest key of the batch that is being delivered
-	held      int64           // records of that batch that are in the file: they are in memory too; and what is owed
-	owed      map[uint64]bool // keys of records that were delivered, and that the disk did not let go; b.mu is held for changes
-	begins    uint64          // all with keys below are owed
-	reached   uint64          // what begins is when the batch is delivered
-	cause     error           // of the last attempt; nil = it was good
-	failed    time.Time       // when that was; zero = another attempt may be made
-	failing   time.Time       // since when no attempt was good
+	place     store.Place      // its path is "" for memory only
+	file      *store.File      // nil while there is none
+	loaded    bool             // the file that lies there was looked at, so that a missing one may be made
+	absent    bool             // there is no file, as was found last: nothing older than what waits
+	known     int64            // records that the file had when it failed
+	last      uint64           // the highest key before this file: no key is used twice, not even in another file
+	protected uint64           // the highest key of the batch that is being delivered
+	held      int64            // records of that batch that are in the file: they are in memory too; and what is owed
+	owed      map[uint64]int64 // cost, by key, of records that were delivered, and that the disk did not let go; b.mu is held for changes
+	begins    uint64           // all with keys below are owed
+	reached   uint64           // what begins is when the batch is delivered
+	cause     error            // of the last attempt; nil = it was good
+	failed    time.Time        // when that was; zero = another attempt may be made
+	failing   time.Time        // since when no attempt was good
 	notice    store.Notice
 	told      uint64    // how many dropped records the log knows of
 	toldAt    time.Time // zero = of none
 }
 
 func (w *writer) begin(path string, log *slog.Logger) {
-	w.owed = map[uint64]bool{}
+	w.owed = map[uint64]int64{}
 	w.place = store.Place{Path: path, Bucket: bucketName, Asides: 1} // it may be large
 	w.notice = store.Notice{
 		Log: log, Path: path,
@@ -148,10 +148,10 @@ func (b *Backlog) write(c change) error {
 	}
 	dropped := 0
 	if err == nil {
-		c.drop, c.above, c.last = b.excess(c.add), w.protected, w.last
 		c.owed = w.some()
-		if len(w.owed) > message.MaxHistory {
-			c.drop = 0 // that gives way first
+		c.drop, c.above, c.last = b.excess(c.add)-w.cost(c.owed), w.protected, w.last
+		if len(c.owed) > 0 && len(c.add) == 0 || len(w.owed) > message.MaxHistory {
+			c.drop = 0 // what was delivered gives way first
 		}
 		dropped, err = c.apply(w.file)
 	}
@@ -188,6 +188,14 @@ func (w *writer) some() (keys []uint64) {
 	}
 	slices.Sort(keys)
 	return keys
+}
+
+// cost returns what some of what is owed takes in the file.
+func (w *writer) cost(keys []uint64) (sum int64) {
+	for _, key := range keys {
+		sum += w.owed[key]
+	}
+	return sum
 }
 
 // hold notes that a record that has come into the file is being delivered.
