@@ -211,7 +211,7 @@ func TestPTYLinkOfAnother(t *testing.T) {
 		t.Fatal(err)
 	}
 	second := newSimulator(t, simulator.Options{Profile: xymd02(t)})
-	if _, err := second.OpenPTY(link); err == nil || !strings.Contains(err.Error(), "another simulator has its own there") {
+	if _, err := second.OpenPTY(link); err == nil || !strings.Contains(err.Error(), "another simulator or tunnel has its own there") {
 		t.Errorf("the link of a simulator that runs: %v", err)
 	}
 	if err := second.Close(); err != nil {

@@ -1,13 +1,13 @@
 //go:build !linux && !darwin
 
-package simulator
+package terminal
 
 import (
 	"errors"
 	"os"
 )
 
-func openPTY() (master, terminal *os.File, err error) {
+func open() (master, terminal *os.File, err error) {
 	return nil, nil, errors.New("this system has none; use TCP, or a serial port with a null-modem driver such as com0com")
 }
 

@@ -1,6 +1,6 @@
 //go:build linux || darwin
 
-package simulator
+package terminal
 
 import (
 	"errors"
@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openPTY returns both ends of a new pseudo terminal in raw mode.
-func openPTY() (master, terminal *os.File, err error) {
+// open returns both ends of a new pseudo terminal in raw mode.
+func open() (master, terminal *os.File, err error) {
 	blocking, terminal, err := pty.Open()
 	if err != nil {
 		return nil, nil, err
@@ -55,16 +55,16 @@ func makeRaw(f *os.File) error {
 }
 
 // marks returns the lock of a byte that nobody else would lock: while it is locked,
-// the terminal is a simulator's.
+// the terminal is in use.
 func marks() *unix.Flock_t { return &unix.Flock_t{Type: unix.F_WRLCK, Start: 0x6D6F64, Len: 1} }
 
-// mark lets other simulators know that a terminal is in use. Clients may lock the
+// mark lets others know that a terminal is in use. Clients may lock the
 // terminal as they do, with flock or TIOCEXCL.
 func mark(f *os.File) {
-	_ = unix.FcntlFlock(f.Fd(), setLock, marks()) // without it, another simulator may take the link
+	_ = unix.FcntlFlock(f.Fd(), setLock, marks()) // without it, another process may take the link
 }
 
-// isMarked reports whether the terminal at a path is in use by a simulator. One that
+// isMarked reports whether the terminal at a path is in use. One that
 // may not be opened is someone's, too.
 func isMarked(path string) bool {
 	fd, err := unix.Open(path, unix.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)

@@ -1,4 +1,4 @@
-package simulator
+package terminal
 
 import "golang.org/x/sys/unix"
 
