@@ -17,7 +17,7 @@ import (
 )
 
 // textReason is what a client is told that sends MQTT as text.
-const textReason = "MQTT goes in binary WebSocket messages, this one was text"
+const textReason = "MQTT goes in binary WebSocket messages, and this one was text: use an MQTT library, such as MQTT.js"
 
 // WebSocket serves MQTT over WebSocket, for the path /mqtt of an HTTP server. The
 // subprotocol is mqtt, mqttv3.1 or none. MQTT packets may be split over messages or
