@@ -24,7 +24,7 @@ func BenchmarkSimulatorPace(b *testing.B) {
 			b.Run(fmt.Sprintf("%dbaud/%dregisters", c.baud, registers), func(b *testing.B) {
 				link := filepath.Join(b.TempDir(), "line")
 				virtualLines(b, fmt.Sprintf("devices: [{serial: {baud: %d, parity: none, data_bits: 8, stop_bits: 1}, tables: {holding: 125}}]\npace: true\npty: %s\n", c.baud, link))
-				line := terminal(b, link)
+				line := openLine(b, link)
 				bytes := 8 + 5 + 2*registers
 				want := float64(bytes*10)/float64(c.baud) + c.silence
 				var off []float64
@@ -46,8 +46,8 @@ func BenchmarkSimulatorPace(b *testing.B) {
 	}
 }
 
-// terminal opens one end of a line and returns its descriptor, which does not block.
-func terminal(b *testing.B, path string) int {
+// openLine opens one end of a line and returns its descriptor, which does not block.
+func openLine(b *testing.B, path string) int {
 	b.Helper()
 	fd, err := unix.Open(path, unix.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {

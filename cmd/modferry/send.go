@@ -17,15 +17,12 @@ import (
 
 // sendFlags say over what a request goes: a broker, a TCP server or a serial port.
 type sendFlags struct {
-	broker, gateway, prefix, bus, client string
-	request, response                    string
-	username, passwordFile, ca           string
-	tcp, udp, tls, framing               string
-	cert, key                            string
-	serial, parity, mode                 string
-	baud, stopBits                       int
-	timeout                              time.Duration
-	json                                 bool
+	busFlags
+	tcp, udp, tls, framing string
+	cert, key              string
+	serial, parity, mode   string
+	baud, stopBits         int
+	json                   bool
 }
 
 func sendCommand() *cobra.Command {

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"strings"
 
@@ -28,11 +29,12 @@ func (f sendFlags) way(ctx context.Context) (*way, error) {
 		return nil, err
 	}
 	if f.broker != "" {
-		bus, leave, err := f.visit(ctx)
+		o, err := f.remote(nil)
 		if err != nil {
 			return nil, err
 		}
-		return &way{patient{f, bus}, bus.Name(), leave}, nil
+		bus, leave := visit(ctx, o)
+		return &way{patient{f.busFlags, bus}, bus.Name(), leave}, nil
 	}
 	line, err := f.line()
 	if err != nil {
@@ -43,7 +45,7 @@ func (f sendFlags) way(ctx context.Context) (*way, error) {
 
 // patient asks through a gateway, and waits so long for each reply.
 type patient struct {
-	flags sendFlags
+	flags busFlags
 	bus   *remote.Bus
 }
 
@@ -55,27 +57,23 @@ func (p patient) Ask(ctx context.Context, unit byte, q modbus.PDU) (modbus.PDU, 
 }
 
 // visit connects to a bus of a gateway, until leave is called.
-func (f sendFlags) visit(ctx context.Context) (bus *remote.Bus, leave func(), err error) {
-	o, err := f.remote()
-	if err != nil {
-		return nil, nil, err
-	}
+func visit(ctx context.Context, o remote.Options) (bus *remote.Bus, leave func()) {
 	bus = remote.New(o)
 	visit, stop := context.WithCancel(context.WithoutCancel(ctx))
 	left := make(chan struct{})
 	go func() { defer close(left); bus.Run(visit) }()
-	return bus, func() { stop(); <-left }, nil
+	return bus, func() { stop(); <-left }
 }
 
 // remote says where the bus is that the flags name.
-func (f sendFlags) remote() (o remote.Options, err error) {
-	o = remote.Options{URL: f.broker, Username: f.username, Bus: f.bus, Request: f.request, Response: f.response, Client: f.client, Prefix: f.prefix}
+func (f busFlags) remote(log *slog.Logger) (o remote.Options, err error) {
+	o = remote.Options{Logger: log, URL: f.broker, Username: f.username, Bus: f.bus, Request: f.request, Response: f.response, Client: f.client, Prefix: f.prefix}
 	switch {
 	case o.Client != "":
 	case message.ValidName(f.username): // access rules of brokers go by it
 		o.Client = f.username
 	default:
-		o.Client = "send-" + rand.Text()[:8]
+		o.Client = f.kind + "-" + rand.Text()[:8]
 	}
 	if f.prefix == "" {
 		o.Prefix = "modferry/" + f.gateway
@@ -90,7 +88,7 @@ func (f sendFlags) remote() (o remote.Options, err error) {
 	return o, err
 }
 
-func (f sendFlags) password() (string, error) {
+func (f busFlags) password() (string, error) {
 	if f.passwordFile == "" {
 		return os.Getenv("MODFERRY_PASSWORD"), nil
 	}
@@ -103,18 +101,19 @@ func (f sendFlags) password() (string, error) {
 
 // throughGateway sends a frame as somebody wrote it, and returns the reply written
 // likewise, nil for a broadcast.
-func (f sendFlags) throughGateway(ctx context.Context, text string) ([]byte, error) {
-	bus, leave, err := f.visit(ctx)
+func (f busFlags) throughGateway(ctx context.Context, text string) ([]byte, error) {
+	o, err := f.remote(nil)
 	if err != nil {
 		return nil, err
 	}
+	bus, leave := visit(ctx, o)
 	defer leave()
 	reply, err := bus.Exchange(ctx, text)
 	return reply, f.explain(err)
 }
 
 // explain says what is wrong in words that fit the flags.
-func (f sendFlags) explain(err error) error {
+func (f busFlags) explain(err error) error {
 	var refused *remote.Refused
 	var silent *remote.Silent
 	switch {

@@ -1,15 +1,26 @@
 package main
 
 import (
+	"time"
+
 	"github.com/spf13/cobra"
 
 	"modferry/modbus"
 	"modferry/modbus/transport"
 )
 
-// register adds the flags that name the way to a device.
-func (f *sendFlags) register(c *cobra.Command) {
+// busFlags say which bus of which gateway is meant, and how its broker is reached.
+type busFlags struct {
+	broker, gateway, prefix, bus, client string
+	request, response                    string
+	username, passwordFile, ca           string
+	kind                                 string        // of a client that has no name
+	timeout                              time.Duration // for each reply
+}
+
+func (f *busFlags) register(c *cobra.Command) {
 	s := c.Flags()
+	f.kind = c.Name()
 	s.StringVar(&f.broker, "broker", "", "`URL` of the broker: mqtt, mqtts, ws or wss")
 	s.StringVar(&f.gateway, "gateway", "", "`NAME` of the gateway")
 	s.StringVar(&f.prefix, "prefix", "", "topic `PREFIX` if it is not modferry/<gateway>")
@@ -19,7 +30,14 @@ func (f *sendFlags) register(c *cobra.Command) {
 	s.StringVar(&f.client, "client", "", "`NAME` of this client, as rules know it (default the user name, or a random one)")
 	s.StringVar(&f.username, "username", "", "user `NAME` at the broker")
 	s.StringVar(&f.passwordFile, "password-file", "", "`FILE` with the password (or MODFERRY_PASSWORD in the environment)")
-	s.StringVar(&f.ca, "ca", "", "`FILE` with the CA certificates of the broker, or of the TLS server (PEM)")
+	s.StringVar(&f.ca, "ca", "", "`FILE` with the CA certificates of the broker (PEM)")
+}
+
+// register adds the flags that name the way to a device.
+func (f *sendFlags) register(c *cobra.Command) {
+	f.busFlags.register(c)
+	s := c.Flags()
+	s.Lookup("ca").Usage = "`FILE` with the CA certificates of the broker, or of the TLS server (PEM)"
 	s.StringVar(&f.tcp, "tcp", "", "`HOST:PORT` of a Modbus TCP server, instead of a broker")
 	s.StringVar(&f.udp, "udp", "", "`HOST:PORT` of a Modbus UDP server")
 	s.StringVar(&f.tls, "tls", "", "`HOST:PORT` of a Modbus TCP server with TLS")
