@@ -50,18 +50,18 @@ function bytes(text) {
   while (at < end && BLANK.includes(text[at])) at++
   const out = []
   const prefixed = () => at + 1 < end && text[at] === '0' && (text[at + 1] === 'x' || text[at + 1] === 'X')
-  const stop = (message) => fail('hex', message + HEX_ADVICE, { position: at })
+  const stop = (message) => fail('hex', message, { position: at })
   const unexpected = () => at >= end
-    ? stop('there are no hex digits after 0x')
-    : stop("'" + String.fromCodePoint(text.codePointAt(at)) + "' at position " + (at + 1) + ' is not a hex digit')
+    ? stop('there are no hex digits after 0x' + HEX_ADVICE)
+    : stop("'" + String.fromCodePoint(text.codePointAt(at)) + "' at position " + (at + 1) + ' is not a hex digit' + HEX_ADVICE)
   const odd = (start) => {
     if (at + 1 < end && !SEPARATORS.includes(text[at + 1])) {
       at++
       return unexpected()
     }
-    return stop(at === start
-      ? 'the single hex digit "' + text[at] + '" is not a byte'
-      : (at + 1 - start) + ' hex digits in a row are not a whole number of bytes')
+    return stop((at === start
+      ? 'the single hex digit "' + text[at] + '" is not a byte: write each byte with two, such as 0' + text[at]
+      : (at + 1 - start) + ' hex digits in a row are not a whole number of bytes: one is missing or too many') + ', at position ' + (at + 1))
   }
   while (at < end) {
     if (prefixed()) at += 2
@@ -263,6 +263,9 @@ function notAllowed(pdu) {
     case 15: return span(word(pdu, 1), word(pdu, 3), most) || count(pdu[5], Math.ceil(word(pdu, 3) / 8))
     case 16: return span(word(pdu, 1), word(pdu, 3), most) || count(pdu[5], 2 * word(pdu, 3))
     case 23: return span(word(pdu, 1), word(pdu, 3), most) || span(word(pdu, 5), word(pdu, 7), MOST_23) || count(pdu[9], 2 * word(pdu, 7))
+    case 20: return pdu[1] >= 7 && pdu[1] <= 245 && pdu[1] % 7 === 0 ? '' : 'a file record request has 7 bytes per sub-request and 7 to 245 in all, not ' + pdu[1] // [6.14]
+    case 21: return pdu[1] >= 9 && pdu[1] <= 251 ? '' : 'a file record to write has 9 to 251 bytes, not ' + pdu[1] // [6.15]
+    case 43: return pdu[1] !== 14 || pdu.length === 4 && pdu[2] >= 1 && pdu[2] <= 4 ? '' : 'a device identification is read with code 1 to 4 and an object' // [6.21]
   }
   return ''
 }
@@ -680,6 +683,7 @@ function ordered(raw, order) {
 function decode(registers, how) {
   const f = layout(how)
   const size = SIZES[f.type]
+  if (!Array.isArray(registers) && !(registers && registers.buffer)) throw invalid('registers must be an array of numbers, not ' + typeof registers)
   const part = Array.from(registers).slice(f.at, f.at + size / 2)
   if (part.length < size / 2) throw invalid(f.type + ' at ' + f.at + ' needs ' + size / 2 + ' registers, there are ' + part.length)
   const b = ordered(words(...part.map(registerValue)), f.order)
@@ -696,7 +700,7 @@ function decode(registers, how) {
       value = (f.type === 'int64' ? data.getInt32(0) : data.getUint32(0)) * 0x100000000 + data.getUint32(4)
       if (!Number.isSafeInteger(value)) throw invalid('the ' + f.type + ' is beyond 2^53, which JavaScript numbers do not hold exactly')
   }
-  if (f.scale === 1 && f.decimals === undefined) return value
+  if (f.scale === 1 && f.decimals === undefined) return value === 0 ? 0 : value
   return round(value * f.scale, f.decimals === undefined ? decimalsOf(f.scale) : f.decimals)
 }
 
@@ -727,7 +731,7 @@ function encode(value, how) {
 
 // shortest returns the number with the fewest digits that is the same float32.
 function shortest(value) {
-  for (let digits = 6; digits < 9; digits++) {
+  for (let digits = 1; digits <= 9; digits++) {
     const short = Number(value.toPrecision(digits))
     if (Math.fround(short) === value) return short
   }

@@ -25,6 +25,9 @@ export function notAllowed(pdu) {
     case 15: return span(word(pdu, 1), word(pdu, 3), most) || count(pdu[5], Math.ceil(word(pdu, 3) / 8))
     case 16: return span(word(pdu, 1), word(pdu, 3), most) || count(pdu[5], 2 * word(pdu, 3))
     case 23: return span(word(pdu, 1), word(pdu, 3), most) || span(word(pdu, 5), word(pdu, 7), MOST_23) || count(pdu[9], 2 * word(pdu, 7))
+    case 20: return pdu[1] >= 7 && pdu[1] <= 245 && pdu[1] % 7 === 0 ? '' : 'a file record request has 7 bytes per sub-request and 7 to 245 in all, not ' + pdu[1] // [6.14]
+    case 21: return pdu[1] >= 9 && pdu[1] <= 251 ? '' : 'a file record to write has 9 to 251 bytes, not ' + pdu[1] // [6.15]
+    case 43: return pdu[1] !== 14 || pdu.length === 4 && pdu[2] >= 1 && pdu[2] <= 4 ? '' : 'a device identification is read with code 1 to 4 and an object' // [6.21]
   }
   return ''
 }

@@ -17,18 +17,18 @@ export function bytes(text) {
   while (at < end && BLANK.includes(text[at])) at++
   const out = []
   const prefixed = () => at + 1 < end && text[at] === '0' && (text[at + 1] === 'x' || text[at + 1] === 'X')
-  const stop = (message) => fail('hex', message + HEX_ADVICE, { position: at })
+  const stop = (message) => fail('hex', message, { position: at })
   const unexpected = () => at >= end
-    ? stop('there are no hex digits after 0x')
-    : stop("'" + String.fromCodePoint(text.codePointAt(at)) + "' at position " + (at + 1) + ' is not a hex digit')
+    ? stop('there are no hex digits after 0x' + HEX_ADVICE)
+    : stop("'" + String.fromCodePoint(text.codePointAt(at)) + "' at position " + (at + 1) + ' is not a hex digit' + HEX_ADVICE)
   const odd = (start) => {
     if (at + 1 < end && !SEPARATORS.includes(text[at + 1])) {
       at++
       return unexpected()
     }
-    return stop(at === start
-      ? 'the single hex digit "' + text[at] + '" is not a byte'
-      : (at + 1 - start) + ' hex digits in a row are not a whole number of bytes')
+    return stop((at === start
+      ? 'the single hex digit "' + text[at] + '" is not a byte: write each byte with two, such as 0' + text[at]
+      : (at + 1 - start) + ' hex digits in a row are not a whole number of bytes: one is missing or too many') + ', at position ' + (at + 1))
   }
   while (at < end) {
     if (prefixed()) at += 2

@@ -31,6 +31,7 @@ function ordered(raw, order) {
 export function decode(registers, how) {
   const f = layout(how)
   const size = SIZES[f.type]
+  if (!Array.isArray(registers) && !(registers && registers.buffer)) throw invalid('registers must be an array of numbers, not ' + typeof registers)
   const part = Array.from(registers).slice(f.at, f.at + size / 2)
   if (part.length < size / 2) throw invalid(f.type + ' at ' + f.at + ' needs ' + size / 2 + ' registers, there are ' + part.length)
   const b = ordered(words(...part.map(registerValue)), f.order)
@@ -47,7 +48,7 @@ export function decode(registers, how) {
       value = (f.type === 'int64' ? data.getInt32(0) : data.getUint32(0)) * 0x100000000 + data.getUint32(4)
       if (!Number.isSafeInteger(value)) throw invalid('the ' + f.type + ' is beyond 2^53, which JavaScript numbers do not hold exactly')
   }
-  if (f.scale === 1 && f.decimals === undefined) return value
+  if (f.scale === 1 && f.decimals === undefined) return value === 0 ? 0 : value
   return round(value * f.scale, f.decimals === undefined ? decimalsOf(f.scale) : f.decimals)
 }
 
@@ -78,7 +79,7 @@ export function encode(value, how) {
 
 // shortest returns the number with the fewest digits that is the same float32.
 function shortest(value) {
-  for (let digits = 6; digits < 9; digits++) {
+  for (let digits = 1; digits <= 9; digits++) {
     const short = Number(value.toPrecision(digits))
     if (Math.fround(short) === value) return short
   }
