@@ -137,7 +137,7 @@ function optionsOf(width, colours, names, style) {
       { ...axis, size: 28, space: 90, values: (_, moments) => moments.map((moment) => clock(moment, moments)) },
       { ...axis, size: 48 }
     ],
-    series: [{}, ...colours.map((stroke) => ({ stroke, width: 1.75, spanGaps: false, points: { show: false } }))],
+    series: [{}, ...colours.map((stroke) => ({ stroke, width: 1.75, spanGaps: false, points: { show: (_, i, from, to) => to - from < 2 } }))],
     hooks: { setCursor: [(plot) => tell(plot, names)] }
   }
 }

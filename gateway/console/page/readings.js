@@ -85,7 +85,7 @@ class Panel {
     const card = h('section', { class: 'card device', 'data-device': device.name, 'aria-label': device.title || device.name },
       h('div', { class: 'row' }, h('h2', {}, device.title || device.name), device.title && device.title !== device.name && h('small', { class: 'mono' }, device.name), state,
         h('small', { class: 'where' }, [device.model, t('readings.unit', { bus: device.bus, unit: device.unit })].filter(Boolean).join(' · '))),
-      h('div', { class: 'readings', role: 'list' }, rows.map((row) => row.element)))
+      h('div', { class: 'readings' + (device.readings.some((reading) => reading.set) ? ' settable' : ''), role: 'list' }, rows.map((row) => row.element)))
     this.#devices.push({ device, card, state, rows, text: (device.name + ' ' + device.title).toLowerCase() })
     return card
   }

@@ -1,0 +1,88 @@
+// Line: counters of buses and units, the trace of frames.
+
+import assert from 'node:assert/strict'
+import { until } from './harness.mjs'
+
+const online = (page) => page.locator('#connection[data-state="online"]').waitFor()
+
+// ask sends a request as an app would, over the page's own library.
+const ask = (page, demo, frame, client = 'panel') => page.evaluate(([url, topic, frame]) => new Promise((resolve, reject) => {
+  const app = new Paho.Client(url, 'test-' + Math.random())
+  const done = () => { app.disconnect(); resolve() }
+  app.connect({ onSuccess: () => { app.send(topic, frame, 1); app.onMessageDelivered = done }, onFailure: reject })
+}), [demo.websocket, demo.request + '/' + client, frame])
+
+export default [
+  {
+    name: 'shows buses and units, and the frames as they pass',
+    async run({ page, open, shot, demo }) {
+      await open('#line')
+      await online(page)
+      const bus = page.locator('[data-bus="line"]')
+      await bus.getByText('Open', { exact: true }).waitFor()
+      const unit = bus.locator('[data-unit="1"]')
+      await unit.getByText('sensor').waitFor()
+      await unit.getByText(/Answered \d+ s ago/).waitFor()
+      const rows = page.locator('.transaction')
+      await until('polls in the trace', async () => await rows.count() >= 2 || rows.count())
+      assert.match(await rows.first().textContent(), /poll.*→.*00 00 00 00 00 06 01 04 00 01/)
+      await page.getByRole('combobox', { name: 'What is shown' }).selectOption('requests')
+      await ask(page, demo, '010400010002')
+      await ask(page, demo, '010300090001')
+      await until('the requests of an app', async () => await rows.count() === 2 || rows.count())
+      assert.match(await rows.first().textContent(), /panel.*2 illegal data address/i)
+      await rows.nth(1).hover()
+      const details = page.locator('.details')
+      await details.getByText(/read input registers/i).first().waitFor()
+      await details.locator('.byte').nth(2).hover()
+      await details.locator('.explained').getByText(/counted from 0/).waitFor()
+      await shot('line-light')
+    }
+  },
+  {
+    name: 'pauses, filters and clears the trace',
+    async run({ page, open, demo }) {
+      await open('#line')
+      await online(page)
+      const rows = page.locator('.transaction')
+      await rows.first().waitFor()
+      await page.getByRole('button', { name: 'Pause' }).click()
+      const before = await rows.count()
+      await page.getByText(/^\d+ more$/).waitFor()
+      assert.equal(await rows.count(), before)
+      await page.getByRole('button', { name: 'Pause' }).click()
+      await until('what came meanwhile', async () => await rows.count() > before)
+      await page.getByRole('combobox', { name: 'What is shown' }).selectOption('errors')
+      assert.equal(await page.locator('.transaction[data-outcome="good"]').count(), 0)
+      await page.getByRole('combobox', { name: 'What is shown' }).selectOption('')
+      await rows.first().waitFor()
+      await page.getByRole('combobox', { name: 'Unit' }).selectOption('1')
+      await rows.first().waitFor()
+      await page.getByRole('button', { name: 'Clear' }).click()
+      await rows.first().waitFor()
+      await rows.first().focus()
+      await page.locator('.details .byte').first().waitFor()
+      await page.getByText(/^\d+ more$/).waitFor()
+      assert.equal(await rows.count(), 1, 'the list stands still while it has the focus')
+      await page.getByRole('button', { name: 'Pause' }).focus()
+      await until('what came meanwhile', async () => await rows.count() > 1)
+      await rows.first().focus()
+      const first = await rows.first().textContent()
+      await page.keyboard.press('ArrowDown')
+      assert.notEqual(await page.evaluate(() => document.activeElement.textContent), first)
+    }
+  },
+  {
+    name: 'fits a phone in the dark, in Chinese',
+    width: 360, height: 740, language: 'zh', theme: 'dark',
+    async run({ page, open, shot }) {
+      await open('#line')
+      await page.locator('.transaction').first().waitFor()
+      await page.locator('[data-unit="1"]').waitFor()
+      await shot('line-phone-dark-zh')
+      await page.locator('.transaction').first().click()
+      await page.locator('.details .byte').first().waitFor()
+      await shot('line-phone-dark-zh-details')
+    }
+  }
+]
