@@ -3,8 +3,9 @@
 // The menu entry "Build npm" of the developer tools cannot do it: a mini-program hides WebSocket, localStorage
 // and a few other names from every module, and the main file of MQTT.js is the one for Node.js. Here the text
 // of each package stays as it was published; a line before it gives it those names, see libs/globals.js.
+// modferry-client, from the folder beside this one, needs nothing and is copied.
 
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url))
@@ -38,10 +39,8 @@ function build() {
     mkdirSync(here(`miniprogram_npm/${name}`), { recursive: true })
     writeFileSync(here(`miniprogram_npm/${name}/index.js`), prologue + commonjs(official(name)))
   }
-  const helper = readFileSync(here('../client/modferry.mjs'), 'utf8')
-  const names = [...helper.matchAll(/^export (?:async )?(?:function|class|const) (\w+)/gm)].map((found) => found[1])
   mkdirSync(here('miniprogram_npm/modferry-client'))
-  writeFileSync(here('miniprogram_npm/modferry-client/index.js'), helper.replace(/^export /gm, '') + `module.exports = { ${names.join(', ')} }\n`)
+  copyFileSync(here('../client/miniprogram_dist/index.js'), here('miniprogram_npm/modferry-client/index.js'))
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) build()

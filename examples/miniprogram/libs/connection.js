@@ -10,8 +10,8 @@ const KEEPALIVE = 25 // s
 const TIMEOUT = 10000 // ms for a connection
 
 class Connection {
-  // handlers: onState(state, reason) with state off, connecting, online or waiting; onOpen(link), to
-  // subscribe; onMessage(topic, payload, retained).
+  // handlers: onState(state, reason) with state off, connecting, online or waiting, and
+  // onMessage(topic, payload, retained).
   constructor(handlers) {
     this.handlers = handlers
     this.state = 'off'
@@ -29,7 +29,8 @@ class Connection {
   start(settings) {
     this.settings = settings
     this._wanted = true
-    if (!this._link && !this._timer) this._open()
+    if (this._closing) this._state('connecting') // anew, as soon as the old link has ended
+    else if (!this._link && !this._timer) this._open()
   }
 
   // stop disconnects. What is under way at QoS 1 and 2 goes on after the next start.
@@ -37,8 +38,7 @@ class Connection {
     this._wanted = false
     this._attempt = 0
     this._clear()
-    if (this._link) this._close()
-    else this._state('off')
+    this._close()
   }
 
   // hurry ends a wait: the network is back.
@@ -56,9 +56,21 @@ class Connection {
     else this.hurry()
   }
 
-  publish(topic, payload, qos) {
+  publish(topic, payload, qos) { this._online().publish(topic, payload, qos) }
+
+  // subscribe is a promise. It is to be done at each connection, although the session keeps
+  // subscriptions: a broker that was restarted may have lost them, and what is retained comes again.
+  subscribe(topic, qos) {
+    return new Promise((resolve, reject) => {
+      this._online().subscribe(topic, qos, (error) => (error ? reject(error) : resolve()))
+    })
+  }
+
+  unsubscribe(topic) { this._online().unsubscribe(topic) }
+
+  _online() {
     if (this.state !== 'online') throw new Error('there is no connection to the broker')
-    this._link.publish(topic, payload, qos)
+    return this._link
   }
 
   _open() {
@@ -80,7 +92,6 @@ class Connection {
     if (this._closing) return this._link.close()
     this._since = Date.now()
     this._state('online')
-    this.handlers.onOpen(this._link)
   }
 
   _ended(reason) {
@@ -89,16 +100,19 @@ class Connection {
     this._link = null
     const soon = this._closing
     this._closing = false
-    if (!this._wanted) return this._state('off')
+    if (!this._wanted) return
     const wait = soon ? 0 : Math.min(LONGEST_WAIT, FIRST_WAIT * Math.pow(2, this._attempt++))
     this._timer = setTimeout(() => {
       this._timer = null
       this._open()
     }, wait / 2 + Math.random() * wait / 2) // not all apps at once when a broker is back
-    this._state('waiting', reason)
+    if (!soon) this._state('waiting', reason)
   }
 
+  // _close ends the link, which may take a while. It is not used any more from now on.
   _close() {
+    this._state(this._wanted ? 'connecting' : 'off')
+    if (!this._link || this._closing) return
     this._closing = true
     this._link.close()
   }

@@ -59,12 +59,12 @@ function open(mqtt, options) {
   })
 
   return {
-    subscribe(topics, qos, done) {
-      client.subscribe(topics, { qos }, (error, granted) => {
-        const refused = !error && granted.filter((one) => one.qos > 2)[0]
-        done(error || (refused ? new Error('the broker refuses ' + refused.topic) : null))
+    subscribe(topic, qos, done) {
+      client.subscribe(topic, { qos }, (error, granted) => {
+        done(error || (granted.some((one) => one.qos > 2) ? new Error('the broker refuses ' + topic) : null))
       })
     },
+    unsubscribe(topic) { client.unsubscribe(topic) },
     publish(topic, payload, qos) {
       client.publish(topic, payload, { qos, retain: false })
     },

@@ -17,16 +17,11 @@ function open(options) {
   }
 
   const link = {
-    subscribe(topics, qos, done) {
-      // Paho looks at the broker's answer to the first topic only: one SUBSCRIBE for each.
-      let open = topics.length
-      let refused = ''
-      const answered = (topic) => {
-        if (topic) refused = topic
-        if (--open === 0) done(refused ? new Error('the broker refuses ' + refused) : null)
-      }
-      topics.forEach((topic) => client.subscribe(topic, { qos, onSuccess: () => answered(''), onFailure: () => answered(topic) }))
+    subscribe(topic, qos, done) {
+      client.subscribe(topic, { qos, onSuccess: () => done(null), onFailure: () => done(new Error('the broker refuses ' + topic)) })
     },
+
+    unsubscribe(topic) { client.unsubscribe(topic) },
 
     publish(topic, payload, qos) {
       const message = new Paho.Message(payload) // a string or a Uint8Array: paho would store an ArrayBuffer as empty

@@ -1,24 +1,24 @@
-// The app's side of one gateway: its readings and its requests, over one kept connection.
+// The app's side of one gateway: its temperature and its requests, over one kept connection.
 
-const { text } = require('modferry-client')
+const { connect } = require('modferry-client')
 const { Connection } = require('./connection.js')
-const { Requests } = require('./requests.js')
-const { parse } = require('./reading.js')
 
 const MOST_POINTS = 300 // of the chart
-
-const WORDS = { off: 'Disconnected', connecting: 'Connecting', online: 'Connected', waiting: 'No connection' }
+const TIMEOUT = 35000 // ms: longer than a gateway lets a request wait (resume_within, 30 s)
 
 class Session {
-  // settings are those of settings.js; timeout, in ms, is that of requests.
-  constructor(settings, timeout) {
+  // settings are those of settings.js.
+  constructor(settings) {
     this._listeners = []
-    this._timeout = timeout
+    this._heard = () => {}
+    this._up = () => {}
+    this.state = { connection: 'off', reason: '', gateway: 'unknown', temperature: null }
     this.connection = new Connection({
-      onState: (state, reason) => this._show(Object.assign({ connection: WORDS[state], online: state === 'online', reason },
-        state === 'online' ? {} : { gateway: '', device: '' })), // nobody tells while there is no connection
-      onOpen: (link) => this._subscribe(link),
-      onMessage: (topic, payload) => this._arrived(topic, payload)
+      onState: (connection, reason) => {
+        this._show({ connection, reason })
+        this._up(connection === 'online')
+      },
+      onMessage: (topic, payload, retained) => this._heard(topic, payload, retained)
     })
     this._use(settings)
   }
@@ -36,12 +36,15 @@ class Session {
   }
 
   configure(settings) {
+    this._gateway.close()
     this._use(settings)
     this.connection.renew(settings)
   }
 
-  // ask sends a frame; see requests.js.
-  ask(frame, form, qos) { return this._requests.ask(frame, form, qos) }
+  // ask sends a whole RTU frame, a Uint8Array, in one of the forms json, hex and binary. It is a promise
+  // of the reply, {frame, outcome}, or an error whose message is for people; its outcome tells of a write
+  // whether it is done, refused or unknown. It is settled within 35 s.
+  ask(frame, form) { return this._gateway.bus(this.settings.bus, { form }).request(frame) }
 
   // watch calls listener now and after each change, until the function that it returns is called.
   watch(listener) {
@@ -50,48 +53,29 @@ class Session {
     return () => { this._listeners = this._listeners.filter((known) => known !== listener) }
   }
 
+  // _use has the gateway of these settings on our connection. Its topics end in our client id: no app
+  // sees another's replies, and none its own requests.
   _use(settings) {
     this.settings = settings
-    const prefix = 'modferry/' + settings.gateway
-    const bus = prefix + '/bus/' + settings.bus
-    const device = prefix + '/device/' + settings.device
-    // A topic for each direction, with our own ending: no app sees another's replies, nor its own requests.
-    this.topics = {
-      request: bus + '/request/' + settings.clientId,
-      response: bus + '/response/' + settings.clientId,
-      error: bus + '/error/' + settings.clientId,
-      gateway: prefix + '/status',
-      device: device + '/status',
-      temperature: device + '/temperature'
-    }
-    this._requests = new Requests((payload, qos) => this.connection.publish(this.topics.request, payload, qos), settings.clientId, this._timeout)
     this.points = []
-    this.state = { connection: WORDS.off, online: false, reason: '', gateway: '', device: '', temperature: null }
-  }
-
-  // _subscribe is done at each connection, although the session keeps subscriptions: a broker that was
-  // restarted may have lost them, and the retained messages come again.
-  _subscribe(link) {
-    const t = this.topics
-    const refused = (error) => { if (error) this._show({ reason: error.message }) }
-    link.subscribe([t.response, t.error], 2, refused)
-    link.subscribe([t.gateway, t.device, t.temperature], 1, refused)
-  }
-
-  _arrived(topic, payload) {
-    const t = this.topics
-    if (topic === t.response) this._requests.arrived(payload)
-    else if (topic === t.error) this._requests.refused(payload)
-    else if (topic === t.gateway) this._show({ gateway: text(payload) })
-    else if (topic === t.device) this._show({ device: text(payload) })
-    else if (topic === t.temperature) this._temperature(parse(payload))
+    this._show({ gateway: 'unknown', temperature: null })
+    this._gateway = connect({
+      connected: () => this.connection.state === 'online',
+      publish: (topic, payload, qos) => this.connection.publish(topic, payload, qos),
+      subscribe: (topic, qos) => this.connection.subscribe(topic, qos),
+      unsubscribe: (topic) => this.connection.unsubscribe(topic),
+      onMessage: (heard) => { this._heard = heard },
+      onConnection: (up) => { this._up = up }
+    }, { gateway: settings.gateway, client: settings.clientId, qos: settings.qos, timeout: TIMEOUT })
+    this._gateway.status().subscribe(({ gateway }) => this._show({ gateway }))
+    this._gateway.reading(settings.device, 'temperature').subscribe((reading) => this._temperature(reading))
   }
 
   _temperature(reading) {
-    if (!reading) return
     const last = this.points[this.points.length - 1]
-    if (reading.quality === 'good' && typeof reading.value === 'number' && !(last && last.time >= reading.time)) {
-      this.points.push({ time: reading.time || Date.now(), value: reading.value })
+    const time = reading.time && reading.time.getTime()
+    if (reading.quality === 'good' && typeof reading.value === 'number' && time && !(last && last.time >= time)) {
+      this.points.push({ time, value: reading.value })
       if (this.points.length > MOST_POINTS) this.points.shift()
     }
     this._show({ temperature: reading })

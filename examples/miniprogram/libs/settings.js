@@ -13,6 +13,7 @@ const defaults = {
   gateway: 'demo',
   bus: 'line',
   device: 'sensor',
+  qos: 2, // of requests and subscriptions
   library: names[0]
 }
 

@@ -1,31 +1,30 @@
-const { bytes, checkRequest, explain, hex } = require('modferry-client')
-const { age } = require('../../libs/reading.js')
+const { checkRequest, explain, hex } = require('modferry-client')
+const age = require('../../libs/age.js')
 const { draw } = require('../../libs/chart.js')
-const { forms } = require('../../libs/requests.js')
+
+const CONNECTIONS = { off: 'Disconnected', connecting: 'Connecting', online: 'Connected', waiting: 'No connection' }
 
 // words are what the page shows of the session's state.
-function words(state) {
-  const reading = state.temperature
+function words({ connection, reason, gateway, temperature }) {
   return {
-    connection: state.connection,
-    online: state.online,
-    reason: state.reason,
-    gateway: state.gateway,
-    device: state.device,
-    temperature: !reading ? '–' : reading.value === null ? 'no value' : reading.value + ' ' + reading.unit,
-    quality: reading ? reading.quality : '',
-    age: reading ? age(reading.time, Date.now()) : ''
+    connection: CONNECTIONS[connection],
+    online: connection === 'online',
+    reason,
+    gateway: connection === 'online' ? gateway : '',
+    temperature: !temperature ? '–' : temperature.value === null ? 'no value' : temperature.value + ' ' + (temperature.unit || ''),
+    quality: temperature ? temperature.quality : '',
+    offline: temperature ? temperature.offline : '', // what is: the connection, the gateway, the device
+    age: temperature ? age(temperature.time, Date.now()) : ''
   }
 }
 
 Page({
-  data: Object.assign(words({ connection: '', online: false, reason: '', gateway: '', device: '', temperature: null }), {
+  data: Object.assign(words({ connection: 'off', reason: '', gateway: '', temperature: null }), {
     frame: '01 04 00 01 00 02 20 0B',
     check: '',
     ready: false,
-    forms,
-    form: 0,
-    qos: 2,
+    forms: ['json', 'hex', 'binary'],
+    form: 0, // json: its replies have an id. Those of the others are matched by what is in them.
     busy: false,
     failure: '',
     reply: '',
@@ -38,8 +37,9 @@ Page({
     this.check(this.data.frame)
   },
 
-  // Arrow functions: in "function () {}" handed to somebody else, this would not be the page.
+  // Arrow functions: in a "function () {}" that somebody else calls, this would not be the page.
   onShow() {
+    this.rest()
     this.unwatch = this.session.watch((state) => {
       this.setData(words(state))
       this.drawChart()
@@ -65,7 +65,7 @@ Page({
   onUnload() { this.rest() },
 
   rest() {
-    this.unwatch()
+    if (this.unwatch) this.unwatch()
     clearInterval(this.clock)
   },
 
@@ -77,8 +77,6 @@ Page({
 
   onForm(event) { this.setData({ form: Number(event.detail.value) }) },
 
-  onQos(event) { this.setData({ qos: Number(event.detail.value) }) },
-
   // check looks at the frame as it is typed. A missing CRC is added; a wrong one is never repaired.
   check(text) {
     const { frame, crc, message } = checkRequest(text)
@@ -87,17 +85,23 @@ Page({
 
   onSend() {
     const { frame } = checkRequest(this.data.frame)
+    const start = Date.now()
     this.setData({ busy: true, failure: '', reply: '', replied: '', explained: [] })
-    this.session.ask(frame, forms[this.data.form], this.data.qos).then((answer) => {
-      this.setData({
-        busy: false,
-        reply: hex(bytes(answer.frame), ' '),
-        replied: [answer.outcome, answer.elapsed + ' ms'].filter(Boolean).join(', '),
-        explained: explain(answer.frame, frame)
-      })
+    this.session.ask(frame, this.data.forms[this.data.form]).then((answer) => {
+      this.answered(frame, answer, start)
     }, (error) => {
-      const advice = error.outcome === 'unknown' ? ': read before you write again' : ''
-      this.setData({ busy: false, failure: error.message + advice })
+      this.answered(frame, error, start)
+      this.setData({ failure: error.message })
+    })
+  },
+
+  // answered shows the reply, or the exception or refusal, which may have a frame, too.
+  answered(frame, { frame: reply, outcome }, start) {
+    this.setData({
+      busy: false,
+      reply: reply ? hex(reply, ' ') : '',
+      replied: [outcome, Date.now() - start + ' ms'].filter(Boolean).join(', '),
+      explained: reply ? explain(reply, frame) : []
     })
   }
 })

@@ -12,6 +12,8 @@ Page({
     this.show(Object.assign({}, this.data.settings, change))
   },
 
+  onQos(event) { this.show(Object.assign({}, this.data.settings, { qos: Number(event.detail.value) })) },
+
   onLibrary(event) { this.show(Object.assign({}, this.data.settings, { library: names[event.detail.value] })) },
 
   show(settings) {
