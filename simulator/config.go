@@ -50,7 +50,7 @@ type TLSOptions struct {
 // profiles/<name>.yaml. Folders and files that it names are beside it. All mistakes
 // are reported at once, as [strictyaml.Problems].
 func LoadConfig(file string, profiles fs.FS) (Config, error) {
-	data, err := plainfile.Read(file)
+	data, err := plainfile.ReadMost(file, strictyaml.MaxSize)
 	if err != nil {
 		return Config{}, fmt.Errorf("cannot read the configuration: %w", err)
 	}

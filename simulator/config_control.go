@@ -51,9 +51,12 @@ func decodeToken(n strictyaml.Node, beside string) string {
 // MinToken is the fewest characters of a token.
 const MinToken = 8
 
+// maxTokenFile is for a token that still finds room in a request, in bytes.
+const maxTokenFile = 4096
+
 // ReadToken reads a token from a file, without white space around it.
 func ReadToken(path string) (string, error) {
-	b, err := plainfile.Read(path)
+	b, err := plainfile.ReadMost(path, maxTokenFile)
 	if err != nil {
 		return "", err
 	}

@@ -20,7 +20,7 @@ var csvColumns = []string{"table", "address", "type", "value", "access", "name",
 
 const (
 	maxListed    = 10_000 // rows of such a list, of which each is compared with all others
-	maxListBytes = 64 << 20
+	maxListBytes = 4 << 20
 )
 
 // readRegisters reads the registers of a device from a CSV file, whose first line has
@@ -81,7 +81,7 @@ func checkColumns(head []string) error {
 	for i := range head {
 		head[i] = strings.ToLower(strings.TrimSpace(strings.TrimPrefix(head[i], "\ufeff")))
 		if !slices.Contains(csvColumns, head[i]) {
-			return fmt.Errorf("there is no column %q: known are %s", head[i], strings.Join(csvColumns, ", "))
+			return fmt.Errorf("there is no column %q: known are %s", shortened(head[i]), strings.Join(csvColumns, ", "))
 		}
 		if slices.Contains(head[:i], head[i]) {
 			return fmt.Errorf("the column %s is there twice: keep one", head[i])
@@ -122,7 +122,7 @@ func writeRegister(head, row []string) (string, error) {
 	}
 	table := strings.ToLower(cell["table"])
 	if !slices.Contains([]string{"coil", "discrete", "input", "holding"}, table) {
-		return "", fmt.Errorf("expected coil, discrete, input or holding as the table, got %q", cell["table"])
+		return "", fmt.Errorf("expected coil, discrete, input or holding as the table, got %q", shortened(cell["table"]))
 	}
 	keys := map[string]any{table: json.RawMessage(quoted(cell["address"]))}
 	isBit := table == "coil" || table == "discrete"
@@ -140,7 +140,7 @@ func writeRegister(head, row []string) (string, error) {
 	access := accesses.FindStringSubmatch(strings.ToLower(orElse(cell["access"], "rw")))
 	switch canBeWritten := table == "coil" || table == "holding"; {
 	case access == nil:
-		return "", fmt.Errorf("expected rw, ro, or ro:3 for an exception other than 02, as the access, got %q", cell["access"])
+		return "", fmt.Errorf("expected rw, ro, or ro:3 for an exception other than 02, as the access, got %q", shortened(cell["access"]))
 	case cell["access"] != "" && strings.HasPrefix(access[0], "rw") && !canBeWritten:
 		return "", fmt.Errorf("nothing of the table %s can be written: its access is ro", table)
 	case strings.HasPrefix(access[0], "ro") && canBeWritten:

@@ -66,17 +66,35 @@ func notPlain(name, is string) error {
 }
 
 // Read reads a whole file, of at most [MaxSize].
-func Read(name string) ([]byte, error) {
+func Read(name string) ([]byte, error) { return ReadMost(name, MaxSize) }
+
+// ReadMost reads a whole file of at most so many bytes; of one that has more, nothing
+// is read.
+func ReadMost(name string, most int64) ([]byte, error) {
 	f, err := Open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, MaxSize+1))
-	if err == nil && len(data) > MaxSize {
-		err = &fs.PathError{Op: "read", Path: name, Err: fmt.Errorf("it has more than %d MiB", MaxSize>>20)}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	var data []byte
+	if info.Size() <= most {
+		data, err = io.ReadAll(io.LimitReader(f, most+1)) // it may grow meanwhile
+	}
+	if err == nil && max(info.Size(), int64(len(data))) > most {
+		return nil, &fs.PathError{Op: "read", Path: name, Err: fmt.Errorf("it has more than %s", size(most))}
 	}
 	return data, err
+}
+
+func size(bytes int64) string {
+	if bytes%(1<<20) == 0 {
+		return fmt.Sprintf("%d MiB", bytes>>20)
+	}
+	return fmt.Sprintf("%d bytes", bytes)
 }
 
 // KeyPair is [tls.LoadX509KeyPair] for such files.

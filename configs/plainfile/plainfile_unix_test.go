@@ -52,6 +52,18 @@ func TestFile(t *testing.T) {
 	if data, err := plainfile.Read(name); err != nil || string(data) != "text" {
 		t.Errorf("%q, %v", data, err)
 	}
+	if data, err := plainfile.ReadMost(name, 4); err != nil || string(data) != "text" {
+		t.Errorf("%q, %v", data, err)
+	}
+	if data, err := plainfile.ReadMost(name, 3); err == nil || data != nil || !strings.Contains(err.Error(), "more than 3 bytes") {
+		t.Errorf("too much: %q, %v", data, err)
+	}
+	if data, err := plainfile.ReadMost(name, 4); err != nil || string(data) != "text" {
+		t.Errorf("%q, %v", data, err)
+	}
+	if data, err := plainfile.ReadMost(name, 3); err == nil || data != nil || !strings.Contains(err.Error(), "more than 3 bytes") {
+		t.Errorf("too much: %q, %v", data, err)
+	}
 	if err := os.Truncate(name, plainfile.MaxSize+1); err != nil {
 		t.Fatal(err)
 	}

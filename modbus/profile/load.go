@@ -39,7 +39,7 @@ func LoadFile(file string) (*Profile, error) {
 	if name := strings.TrimSuffix(filepath.Base(file), ".yaml"); !names.MatchString(name) {
 		return nil, fmt.Errorf("%q cannot name a profile: name its file by 1 to 64 letters, digits, _ or - and .yaml", name)
 	}
-	data, err := plainfile.Read(file)
+	data, err := plainfile.ReadMost(file, strictyaml.MaxSize)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the profile: %w", err)
 	}
