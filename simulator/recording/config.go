@@ -114,10 +114,10 @@ func (e *entry) keys() []string {
 	}
 	keys = append(keys, e.initial())
 	if !math.IsInf(e.Min, -1) {
-		keys = append(keys, "min: "+number(e.Min))
+		keys = append(keys, "min: "+plain(e.Min))
 	}
 	if !math.IsInf(e.Max, 1) {
-		keys = append(keys, "max: "+number(e.Max))
+		keys = append(keys, "max: "+plain(e.Max))
 	}
 	if e.ReadOnly && !e.isInput() {
 		keys = append(keys, "read_only: true")
@@ -145,10 +145,10 @@ func (e *entry) place() []string {
 		keys = append(keys, "order: "+e.Order.String())
 	}
 	if e.Scale != 0 && e.Scale != 1 {
-		keys = append(keys, "scale: "+number(e.Scale))
+		keys = append(keys, "scale: "+plain(e.Scale))
 	}
 	if e.Offset != 0 {
-		keys = append(keys, "offset: "+number(e.Offset))
+		keys = append(keys, "offset: "+plain(e.Offset))
 	}
 	var none []string
 	for _, raw := range e.NoData {
@@ -166,7 +166,12 @@ func (e *entry) initial() string {
 	}
 	var all []string
 	for _, v := range e.Each {
-		all = append(all, number(v))
+		all = append(all, plain(v))
+	}
+	for _, v := range e.Exact {
+		if all = append(all, v.String()); !wholeNumber.MatchString(v.String()) {
+			all[len(all)-1] = plain(v.Float())
+		}
 	}
 	if len(all) == 1 {
 		return "initial: " + all[0]
@@ -195,5 +200,5 @@ func (e *entry) behaviour() (keys []string) {
 	return keys
 }
 
-// number writes a number without an exponent.
-func number(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
+// plain writes a number without an exponent.
+func plain(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }

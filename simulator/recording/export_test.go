@@ -1,7 +1,6 @@
 package recording
 
 import (
-	"math"
 	"strconv"
 	"testing"
 
@@ -14,14 +13,19 @@ var Cell = cell
 
 // Back reads a cell as a replay does.
 func Back(t *testing.T, f register.Field, text string) []uint16 {
-	n := math.NaN()
+	var v register.Value
 	if text != "" {
-		var err error
-		if n, err = strconv.ParseFloat(text, 64); err != nil {
+		n, err := strconv.ParseFloat(text, 64)
+		if err != nil {
 			t.Fatal(err)
 		}
+		if v = register.Number(n); len(text) > 15 { // more digits than a float64 has
+			if v, err = register.Parse([]byte(text)); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
-	b, err := f.AppendData(nil, register.Number(n))
+	b, err := f.AppendData(nil, v)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,17 +12,19 @@ import (
 const MaxRows = 1_000_000
 
 const (
-	maxFile   = 60 << 20  // of the CSV file; a replay reads 64 MiB
-	maxWork   = 2 << 30   // that a simulator reads at its start, which is the file once for each column
+	maxFile   = 240 << 20 // of the CSV file; a replay reads 256 MiB
 	maxMemory = 256 << 20 // of what is kept until the files are written
 	cellSize  = 12        // at most for each address that moves, about
 	rowSize   = 16        // of a row's time
 
 	// MinEvery is the shortest time between two rounds.
 	MinEvery = 10 * time.Millisecond
-	// saveEvery is how often the files are written meanwhile, or more seldom if
-	// that takes long: at most a fiftieth of the time goes into it.
-	saveEvery   = time.Minute
+	// The files are written meanwhile, when a tenth has come to what is in them, but
+	// not more often than saveSoon nor more seldom than saveLate, unless that takes
+	// long: at most a fiftieth of the time goes into it.
+	saveSoon    = time.Second
+	saveLate    = time.Minute
+	saveTenth   = 10
 	saveSeldom  = 50
 	defaultUnit = 1
 )

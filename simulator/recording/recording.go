@@ -4,8 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -154,56 +154,61 @@ func (e *entry) stands(values []uint16, unit byte) bool {
 		items = []register.Value{v}
 	}
 	for _, item := range items {
-		n := value(item)
-		e.Each = append(e.Each, n)
-		if n < e.Min || n > e.Max {
+		n := written(item)
+		if n.IsNull() { // a place without a value
+			return false
+		}
+		e.Exact = append(e.Exact, n)
+		if n.Float() < e.Min || n.Float() > e.Max {
 			e.Min, e.Max = math.Inf(-1), math.Inf(1)
 		}
 	}
-	if e.Role == profile.UnitID && e.Each[0] != float64(unit) {
+	if e.Role == profile.UnitID && e.Exact[0].Float() != float64(unit) {
 		e.Role = profile.Plain
 	}
-	back := v
-	switch {
-	case e.IsText():
-		back, e.Each = register.Text(e.Text), nil
-	case len(items) == 1:
-		back = register.Number(e.Each[0])
+	if e.IsText() {
+		e.Exact = nil
 	}
-	again, err := e.AppendData(nil, back)
+	again, err := e.AppendData(nil, e.First())
 	return err == nil && slices.Equal(again, raw)
+}
+
+// wholeNumber is what a configuration keeps with all digits.
+var wholeNumber = regexp.MustCompile(`^-?[0-9]+$`)
+
+// written returns a number as a configuration has it.
+func written(v register.Value) register.Value {
+	if v = number(v); wholeNumber.MatchString(v.String()) {
+		return v
+	}
+	return register.Number(v.Float())
 }
 
 // cell returns a value as it stands in the CSV file; ok is false if the simulator
 // would not make the same contents of it.
 func cell(f register.Field, values []uint16) (text string, ok bool) {
 	raw := content(f, values)
-	n := math.NaN()
 	v, err := f.Decode(raw)
 	switch {
 	case err == nil:
-		n = value(v)
-		format := byte('f')
-		if math.Abs(n) >= 1e15 {
-			format = 'g'
-		}
-		text = strconv.FormatFloat(n, format, -1, 64)
-	case !errors.Is(err, register.ErrNoData):
+		text = number(v).String() // a replay keeps all digits, too
+		v, err = register.Parse([]byte(text))
+	case errors.Is(err, register.ErrNoData):
+		err = nil
+	}
+	if err != nil {
 		return "", false
 	}
-	back, err := f.AppendData(nil, register.Number(n))
+	back, err := f.AppendData(nil, v)
 	return text, err == nil && slices.Equal(back, raw)
 }
 
-// value returns a number, or 0 or 1 for what is off or on.
-func value(v register.Value) float64 {
-	if on, ok := v.Bool(); ok {
-		if on {
-			return 1
-		}
-		return 0
+// number returns a number itself, 0 or 1 for what is off or on.
+func number(v register.Value) register.Value {
+	if _, isBool := v.Bool(); isBool {
+		return register.Number(v.Float())
 	}
-	return v.Float()
+	return v
 }
 
 // content returns the contents of a field's addresses as the data of a reply.

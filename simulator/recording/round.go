@@ -74,13 +74,14 @@ func (r *Recorder) full() bool {
 	}
 	rows := len(r.times)
 	file := int64(rows) * int64(rowSize+cellSize*moving)
-	return rows >= MaxRows || file >= maxFile || file*int64(moving) >= maxWork || r.memory >= maxMemory
+	return rows >= MaxRows || file >= maxFile || r.memory >= maxMemory
 }
 
 // checkpoint saves what there is, if that was not done for some time.
 func (r *Recorder) checkpoint() error {
 	now := r.o.Now()
-	if len(r.times) == 0 || now.Sub(r.saved) < max(saveEvery, saveSeldom*r.saveFor) {
+	due := max(min(max(r.saved.Sub(r.start)/saveTenth, saveSoon), saveLate), saveSeldom*r.saveFor)
+	if len(r.times) == 0 || len(r.times) > 1 && now.Sub(r.saved) < due {
 		return nil
 	}
 	began := time.Now()
