@@ -15,10 +15,11 @@ import (
 type transaction struct {
 	*Stream
 	limit
+	probing probing
 }
 
 func (s *Stream) begin(ctx context.Context) (*transaction, error) {
-	t := &transaction{s, newLimit(ctx, s.life, s.o.Timeout)}
+	t := &transaction{Stream: s, limit: newLimit(ctx, s.life, s.o.Timeout)}
 	_, err := acquire(&t.limit, s.turn)
 	return t, err
 }
@@ -80,9 +81,13 @@ func (t *transaction) settle() error {
 		var last time.Time
 		var dead error
 		t.window, last, dead = t.link.take(t.window[:0])
+		t.probing.keep(t.window)
 		now, ready := time.Now(), t.rest.over(last, t.gap())
+		if t.probing.on {
+			ready = t.rest.ready(last, t.gap())
+		}
 		if dead != nil || !ready.After(now) {
-			if dead == nil { // a new link will have to be silent instead
+			if dead == nil && !t.probing.on { // a new link will have to be silent instead
 				t.rest.settled()
 			}
 			t.move(now.Sub(start))
@@ -142,6 +147,10 @@ func (t *transaction) await(adu []byte, request modbus.ADU) ([]byte, error) {
 	}
 	coming := t.onWire(t.o.Framing.Size(modbus.LongestReply(request.PDU)))
 	t.move(t.onWire(len(adu)) + coming)
+	if t.probing.on {
+		t.probing.limit = t.end.Add(straggle)
+		t.end = t.end.Add(-coming)
+	}
 	reply, err := w.run()
 	now := time.Now()
 	t.rest.notBefore = now.Add(t.o.Delay)
@@ -196,9 +205,15 @@ func (w *wait) run() ([]byte, error) {
 		now := time.Now()
 		over := dead != nil || !now.Before(w.end)
 		reply, again := w.look(now.Sub(last))
+		if over && reply == nil && dead == nil && w.goesOn(last) {
+			continue
+		}
 		cut := over && reply == nil && w.isComing(now.Sub(last))
 		if over && reply == nil {
 			reply, _ = w.look(forever)
+		}
+		if reply == nil && (over || dead != nil) {
+			w.probing.keep(w.window)
 		}
 		switch {
 		case reply != nil:
@@ -230,6 +245,7 @@ func (w *wait) look(silence time.Duration) (reply []byte, again time.Duration) {
 	if reply != nil {
 		return bytes.Clone(reply), 0
 	}
+	w.probing.keep(w.window[:drop])
 	w.window = w.window[:copy(w.window, w.window[drop:])]
 	return nil, again
 }
