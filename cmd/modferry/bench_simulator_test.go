@@ -36,7 +36,7 @@ func virtualLines(b *testing.B, text string) (*gatewaytest.Process, []simulator.
 }
 
 // compiled returns a program of testdata/libmodbus.
-func compiled(b *testing.B, name string, flags ...string) string {
+func compiled(b testing.TB, name string, flags ...string) string {
 	b.Helper()
 	compiler := gatewaytest.Need(b, "gcc")
 	program := filepath.Join(b.TempDir(), name)
