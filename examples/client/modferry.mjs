@@ -1137,11 +1137,11 @@ class Channel {
     this.timer = setTimeout(() => this.pump(), ms)
   }
 
-  // lost: the replies to what is under way may be lost, too. A read is asked again with the
+  // lost: what is under way may be lost, or its reply. A read is asked again with the
   // same id; a write stays as it is, because its reply may still come.
-  lost() {
+  lost(trouble) {
     for (const job of Array.from(this.flying)) {
-      job.trouble = 'the connection to the broker was lost meanwhile'
+      job.trouble = trouble
       if (job.write) continue
       job.tries = Math.max(1, job.tries)
       this.again(job)
@@ -1345,6 +1345,7 @@ class Gateway {
     adapter.onConnection((up) => up ? this.up() : this.down())
     this.listen(this.prefix + '/status', (message) => {
       this.online = message.text === 'online'
+      if (this.online && !message.retained) this.lost('the gateway lost its broker meanwhile') // and it has just come back
       this.changed()
     })
     if (adapter.connected()) this.up()
@@ -1466,8 +1467,12 @@ class Gateway {
     if (!this.connected) return
     this.connected = false
     for (const subscription of this.subscriptions.values()) subscription.granted = false
-    for (const channel of this.channels.values()) channel.lost()
+    this.lost('the connection to the broker was lost meanwhile')
     this.changed()
+  }
+
+  lost(trouble) {
+    for (const channel of this.channels.values()) channel.lost(trouble)
   }
 
   changed() {

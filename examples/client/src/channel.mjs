@@ -114,11 +114,11 @@ export class Channel {
     this.timer = setTimeout(() => this.pump(), ms)
   }
 
-  // lost: the replies to what is under way may be lost, too. A read is asked again with the
+  // lost: what is under way may be lost, or its reply. A read is asked again with the
   // same id; a write stays as it is, because its reply may still come.
-  lost() {
+  lost(trouble) {
     for (const job of Array.from(this.flying)) {
-      job.trouble = 'the connection to the broker was lost meanwhile'
+      job.trouble = trouble
       if (job.write) continue
       job.tries = Math.max(1, job.tries)
       this.again(job)

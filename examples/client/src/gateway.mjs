@@ -36,6 +36,7 @@ class Gateway {
     adapter.onConnection((up) => up ? this.up() : this.down())
     this.listen(this.prefix + '/status', (message) => {
       this.online = message.text === 'online'
+      if (this.online && !message.retained) this.lost('the gateway lost its broker meanwhile') // and it has just come back
       this.changed()
     })
     if (adapter.connected()) this.up()
@@ -157,8 +158,12 @@ class Gateway {
     if (!this.connected) return
     this.connected = false
     for (const subscription of this.subscriptions.values()) subscription.granted = false
-    for (const channel of this.channels.values()) channel.lost()
+    this.lost('the connection to the broker was lost meanwhile')
     this.changed()
+  }
+
+  lost(trouble) {
+    for (const channel of this.channels.values()) channel.lost(trouble)
   }
 
   changed() {

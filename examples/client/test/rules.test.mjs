@@ -132,6 +132,25 @@ test('a connection that is lost in the middle', async () => {
   gateway.close()
 })
 
+test('a gateway that comes back is asked again what may be lost', async () => {
+  const { fake, line, gateway } = start(long)
+  const reading = line.request(read(1), { retries: 0 })
+  const writing = line.request(write, { timeout: 500 })
+  await fake.sent(2)
+  fake.arrive(topics.status, 'online', true) // no news
+  await quiet()
+  assert.equal(fake.published.length, 2)
+  fake.arrive(topics.status, 'online')
+  assert.equal((await fake.sent(3)).id, fake.published[0].id)
+  await fake.reply(3, { values: [1] })
+  assert.deepEqual((await reading).values, [1])
+  const error = await refusal(writing)
+  assert.equal(error.outcome, 'unknown')
+  assert.match(error.message, /gateway lost its broker/)
+  assert.equal(fake.published.length, 3)
+  gateway.close()
+})
+
 test('nothing is sent without a broker or a gateway, and that is said', async () => {
   const { fake, line, gateway } = start({}, { up: false })
   for (const what of [read(1), write]) {
