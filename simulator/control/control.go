@@ -2,14 +2,11 @@ package control
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/subtle"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
-	"strings"
 	"time"
 
 	"modferry/simulator"
@@ -101,40 +98,4 @@ func (c *Server) Serve(ctx context.Context) error {
 		return nil
 	}
 	return fmt.Errorf("cannot serve the control: %w", err)
-}
-
-// guarded lets only those through who may control the simulator.
-func (c *Server) guarded(next http.Handler) http.Handler {
-	origins := http.NewCrossOriginProtection()
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch {
-		case !c.mayPass(r):
-			w.Header().Set("WWW-Authenticate", `Bearer realm="modferry simulator"`)
-			write(w, problemf(http.StatusUnauthorized, "the control needs its token: send the header Authorization: Bearer and the token"))
-		case c.o.Token == "" && !ownHost(r.Host):
-			write(w, problemf(http.StatusForbidden, "the host %q is not this machine: use 127.0.0.1 or localhost, or a token", r.Host))
-		case origins.Check(r) != nil:
-			write(w, problemf(http.StatusForbidden, "web pages of other origins may not change anything"))
-		default:
-			next.ServeHTTP(w, r)
-		}
-	})
-}
-
-func (c *Server) mayPass(r *http.Request) bool {
-	if c.o.Token == "" {
-		return true
-	}
-	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	got, want := sha256.Sum256([]byte(token)), sha256.Sum256([]byte(c.o.Token))
-	return strings.EqualFold(scheme, "Bearer") && subtle.ConstantTimeCompare(got[:], want[:]) == 1
-}
-
-// ownHost reports whether a Host header names this machine itself: a web page whose
-// name was made to lead here has another.
-func ownHost(host string) bool {
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		host = h
-	}
-	return host == "localhost" || net.ParseIP(strings.Trim(host, "[]")) != nil
 }

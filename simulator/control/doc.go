@@ -7,7 +7,7 @@
 // one sentence, as {"error": "..."}. Names, keys and parameters that nobody knows are
 // mistakes.
 //
-// Without a token it can only listen on the machine itself, and refuses requests that
-// web pages of other origins make. With a token each request needs it, as a bearer
-// token [RFC 6750, 2.1].
+// Without a token it can only listen on the machine itself. With a token each request
+// needs it, as a bearer token [RFC 6750, 2.1]. Requests that web pages of other origins
+// make are refused, with a token and without.
 package control

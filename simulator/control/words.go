@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 )
 
@@ -13,6 +14,15 @@ func newReader(b []byte) io.Reader { return bytes.NewReader(b) }
 
 // oneLine returns an error, or several, as one line.
 func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
+
+// shown returns what somebody sent in quotes, and no more of it than anyone would read.
+func shown(text string) string {
+	const most = 60
+	if len(text) > most {
+		return strconv.Quote(strings.ToValidUTF8(text[:most], "")) + " and more"
+	}
+	return strconv.Quote(text)
+}
 
 // inWords says what is wrong with a body's JSON to someone who knows JSON and nothing
 // of this program.
