@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -29,13 +31,49 @@ func TestBrowser(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	args := []string{"run.mjs", gatewaytest.Start(t, "demo", "--json", "--mqtt", ":0", "--http", ":0", "--modbus", ":0").Line("{"), chromium}
+	args := []string{"run.mjs", addresses(t), chromium}
 	for _, file := range files {
 		if name := filepath.Base(file); !slices.Contains([]string{"run.mjs", "harness.mjs"}, name) {
 			args = append(args, name)
 		}
 	}
 	report(t, dir, exec.CommandContext(t.Context(), node, args...))
+}
+
+// addresses starts a demo, and beside it a gateway with users, and returns what the
+// demo says, with the other's address as "guarded".
+func addresses(t *testing.T) string {
+	t.Helper()
+	var demo map[string]any
+	line := gatewaytest.Start(t, "demo", "--json", "--mqtt", ":0", "--http", ":0", "--modbus", ":0").Line("{")
+	if err := json.Unmarshal([]byte(line), &demo); err != nil {
+		t.Fatal(err)
+	}
+	dir, port := t.TempDir(), gatewaytest.FreePort(t)
+	file := filepath.Join(dir, "gateway.yaml")
+	text := fmt.Sprintf("gateway: shed\ndata_dir: %s\nbroker: {mqtt: 127.0.0.1:%d, users: {ann: {password: s3cret}, app: {password: other}}}\n"+
+		"http: {listen: 127.0.0.1:%d, users: {ann: {password: s3cret}, eve: {password: evening}}}\nbuses: {line: {tcp: %s}}\n"+
+		"devices: {sensor: {bus: line, unit: 1, profile: xy-md02, every: 1s}}\n", dir, gatewaytest.FreePort(t), port, demo["modbus"])
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	gatewaytest.Start(t, "gateway", "-c", file)
+	demo["guarded"] = fmt.Sprintf("http://127.0.0.1:%d/", port)
+	for end := time.Now().Add(browserTimeout / 4); ; {
+		if r, err := http.Get(demo["guarded"].(string) + "readyz"); err == nil && r.Body.Close() == nil && r.StatusCode == http.StatusOK {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("the gateway with users is not ready")
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	http.DefaultClient.CloseIdleConnections()
+	all, err := json.Marshal(demo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(all)
 }
 
 // report runs the tests, each of which is a line of JSON.

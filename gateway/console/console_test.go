@@ -22,6 +22,12 @@ func serve(t *testing.T, o Options) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	run(t, s)
+	return "http://" + s.Addr().String()
+}
+
+// run runs a server until the test ends.
+func run(t *testing.T, s *Server) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() {
@@ -30,7 +36,6 @@ func serve(t *testing.T, o Options) string {
 		}
 	})
 	t.Cleanup(func() { cancel(); running.Wait() })
-	return "http://" + s.Addr().String()
 }
 
 func get(t *testing.T, url string) (*http.Response, string) {

@@ -93,14 +93,26 @@ function showLogin() {
 }
 
 // openConnection connects as the person did last; the first time it tries the same
-// server, with what was typed to log in.
+// server, with what was typed to log in. Where that is not enough it asks, once.
 function openConnection(credentials) {
   const kept = page.store.get('connection')
-  if (kept) return page.connection.open(kept)
-  if (!page.view.broker.websocket) return
-  const url = new URL(page.view.broker.websocket, location.href)
-  url.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:'
-  page.connection.open({ url: url.href, ...(page.view.broker.users ? credentials : {}) })
+  const { websocket, users } = page.view.broker
+  if (kept) page.connection.open(kept)
+  else if (websocket) {
+    const url = new URL(websocket, location.href)
+    url.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:'
+    const settings = { url: url.href, ...(users ? credentials : {}) }
+    if (settings.user) page.store.putForSession('connection', settings)
+    page.connection.open(settings)
+  }
+  const end = page.connection.watch(({ phase, reason }) => {
+    const lacking = phase === 'off' || phase === 'refused' && ['credentials', 'not_authorized'].includes(reason)
+    if (phase === 'connecting' || phase === 'waiting') return
+    queueMicrotask(() => end())
+    if (!lacking || page.store.get('asked')) return
+    page.store.putForSession('asked', true)
+    openSettings()
+  })
 }
 
 // topicsOf returns the topics of a bus for this page as a client.

@@ -1,0 +1,51 @@
+// The login of a gateway with users.
+
+import assert from 'node:assert/strict'
+
+const guarded = (demo) => demo.guarded
+const refused = /status of 401|status of 429/
+
+export default [
+  {
+    name: 'lets in who has the password, to the broker as well, and out again',
+    base: guarded, console: refused,
+    async run({ page, open, shot, context }) {
+      await open()
+      await page.getByLabel('User').fill('ann')
+      await page.getByLabel('Password').fill('wrong')
+      await page.keyboard.press('Enter')
+      await page.getByText('User or password is wrong.').waitFor()
+      await shot('login')
+      await page.getByLabel('Password').fill('s3cret')
+      await page.keyboard.press('Enter')
+      await page.locator('#connection[data-state="online"]').waitFor()
+      const cookies = await context.cookies()
+      assert.deepEqual(cookies.map((one) => [one.httpOnly, one.sameSite]), [[true, 'Strict']])
+      await page.reload()
+      await page.locator('#connection[data-state="online"]').waitFor()
+      await page.getByRole('button', { name: 'Send', exact: true }).click()
+      await page.locator('.side').nth(1).getByText('OK', { exact: true }).waitFor()
+      await page.getByRole('button', { name: 'Log out' }).click()
+      await page.getByLabel('Password').waitFor()
+      assert.equal(await page.evaluate(() => JSON.stringify({ ...localStorage, ...sessionStorage }).includes('s3cret')), false)
+    }
+  },
+  {
+    name: 'asks for the broker’s own user where it is another one',
+    base: guarded, console: refused, language: 'zh', theme: 'dark', width: 360, height: 740,
+    async run({ page, open, shot }) {
+      await open()
+      await page.getByLabel('用户名').fill('eve')
+      await page.getByLabel('密码').fill('evening')
+      await shot('login-phone-dark-zh')
+      await page.getByRole('button', { name: '登录' }).click()
+      const dialog = page.getByRole('dialog')
+      await dialog.getByText(/用户名或密码错误|它认识的用户/).waitFor()
+      await shot('connection-phone-dark-zh')
+      await dialog.getByLabel('用户名').fill('app')
+      await dialog.getByLabel('密码').fill('other')
+      await dialog.getByRole('button', { name: '连接' }).click()
+      await page.locator('#connection[data-state="online"]').waitFor()
+    }
+  }
+]
