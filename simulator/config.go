@@ -100,13 +100,29 @@ func (d *decoder) decode(n strictyaml.Node, profiles fs.FS) Config {
 	c := Config{Clock: clock}
 	for _, item := range lines.List() {
 		one := item.Map()
+		for _, key := range []string{"clock", "profiles"} {
+			if one.Has(key) {
+				one.Get(key).Problemf("all lines have the same %s: put it beside lines", key)
+			}
+		}
 		c.Lines = append(c.Lines, d.line(one))
 		one.Done()
 	}
 	if lines.IsList() && len(c.Lines) == 0 {
 		lines.Problemf("the list is empty: add a line such as {devices: [{profile: xy-md02}], tcp: 127.0.0.1:5020}")
 	}
+	for _, key := range lineKeys {
+		if m.Has(key) {
+			m.Get(key).Problemf("the file has lines, and each line has its own %s: put it into one of them, beside its devices", key)
+		}
+	}
 	return c
+}
+
+// lineKeys are those of a line, which a file has itself if it has no lines.
+var lineKeys = []string{
+	"name", "devices", "tcp", "udp", "tls", "rtu_over_tcp", "ascii_over_tcp", "pty", "serial", "baud", "parity", "data_bits", "stop_bits", "mqtt",
+	"mode", "pace", "any_unit", "faults", "calls", "control", "control_token_file",
 }
 
 // line reads a line of devices.

@@ -32,6 +32,12 @@ func newMap(n Node) *Map {
 // Node returns the mapping itself, to report what concerns several of its keys.
 func (m *Map) Node() Node { return m.node }
 
+// Has reports whether the mapping has a key, which is not known by that.
+func (m *Map) Has(key string) bool {
+	_, ok := m.index[key]
+	return ok
+}
+
 // Get returns the key's value, absent if the mapping does not have it. The key is known from now on.
 func (m *Map) Get(key string) Node {
 	if m.asked != nil && !m.asked[key] {
