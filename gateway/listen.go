@@ -119,7 +119,7 @@ func brokerUsers(c *config.Config) map[string]broker.User {
 	}
 	users := make(map[string]broker.User, len(c.Broker.Users))
 	for name, u := range c.Broker.Users {
-		users[name] = broker.User{Password: u.Password.Reveal(), Topics: u.Topics}
+		users[name] = broker.User{Password: u.Password.Reveal(), Topics: u.Topics, Read: u.Read}
 	}
 	return users
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -15,8 +16,8 @@ type access struct {
 }
 
 type account struct {
-	password [sha256.Size]byte
-	topics   []string
+	password     [sha256.Size]byte
+	topics, read []string
 }
 
 func newAccess(users map[string]User) (*access, error) {
@@ -30,15 +31,15 @@ func newAccess(users map[string]User) (*access, error) {
 			return nil, errors.New("a broker user needs a name")
 		case u.Password == "":
 			return nil, fmt.Errorf("broker user %q needs a password", name)
-		case len(u.Topics) == 0:
+		case len(u.Topics)+len(u.Read) == 0:
 			return nil, fmt.Errorf("broker user %q has no topics: list the filters it may use, \"#\" for all", name)
 		}
-		for _, t := range u.Topics {
+		for _, t := range slices.Concat(u.Topics, u.Read) {
 			if err := checkFilter(t); err != nil {
 				return nil, fmt.Errorf("broker user %q: topic filter %q %w", name, t, err)
 			}
 		}
-		a.users[name] = account{passwordHash(u.Password), u.Topics}
+		a.users[name] = account{passwordHash(u.Password), u.Topics, u.Read}
 	}
 	return a, nil
 }
@@ -57,17 +58,22 @@ func passwordHash(password string) [sha256.Size]byte { return sha256.Sum256([]by
 
 func samePassword(a, b [sha256.Size]byte) bool { return subtle.ConstantTimeCompare(a[:], b[:]) == 1 }
 
-// allows reports whether user may publish to a topic, or subscribe to a filter.
-func (a *access) allows(user, filter string) bool {
-	if a.users == nil || a.own != "" && user == a.own {
-		return true
-	}
-	for _, t := range a.users[user].topics {
-		if covers(t, filter) {
-			return true
-		}
-	}
-	return false
+// allows reports whether user may publish to a topic.
+func (a *access) allows(user, topic string) bool {
+	return a.isFree(user) || anyCovers(a.users[user].topics, topic)
+}
+
+// shows reports whether user may subscribe to a filter, or read a topic.
+func (a *access) shows(user, filter string) bool {
+	account := a.users[user]
+	return a.isFree(user) || anyCovers(account.topics, filter) || anyCovers(account.read, filter)
+}
+
+// isFree reports whether user may do everything.
+func (a *access) isFree(user string) bool { return a.users == nil || a.own != "" && user == a.own }
+
+func anyCovers(all []string, filter string) bool {
+	return slices.ContainsFunc(all, func(t string) bool { return covers(t, filter) })
 }
 
 // covers reports whether every topic that filter matches is also matched by allowed.

@@ -50,6 +50,7 @@ type Options struct {
 type User struct {
 	Password string
 	Topics   []string // MQTT filters it may publish and subscribe within
+	Read     []string // MQTT filters it may subscribe within, and no more
 }
 
 // Own is how the gateway itself connects. Its client id is for nobody else, nor is its

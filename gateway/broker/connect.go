@@ -204,7 +204,7 @@ func (h *hub) dropForbidden(s *session) {
 	var gone []*delivery
 	for _, all := range [][]*delivery{s.queue.all(), s.fast.all()} {
 		for _, d := range all {
-			if !h.access.allows(s.user, d.message.topic) {
+			if !h.access.shows(s.user, d.message.topic) {
 				gone = append(gone, d)
 			}
 		}

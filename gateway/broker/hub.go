@@ -84,7 +84,7 @@ func (h *hub) publish(from string, m *message, retain bool) (waits bool) {
 			}
 		}
 		for _, g := range n.groups {
-			if s := g.next(func(s *subscription) bool { return h.access.allows(s.session.user, m.topic) }); s != nil {
+			if s := g.next(func(s *subscription) bool { return h.access.shows(s.session.user, m.topic) }); s != nil {
 				waits = h.deliver(s.session, m, min(m.qos, s.QoS), retain && s.RetainAsPublished, idsOf(s)) || waits
 			}
 		}
@@ -122,7 +122,7 @@ func idsOf(s *subscription) []uint32 {
 // deliver puts a message into a session's queue and reports whether it waits there
 // for a client that is away.
 func (h *hub) deliver(s *session, m *message, qos byte, retain bool, ids []uint32) bool {
-	if s.client == nil && qos == 0 || !h.access.allows(s.user, m.topic) {
+	if s.client == nil && qos == 0 || !h.access.shows(s.user, m.topic) {
 		return false
 	}
 	if len(ids) > 1 {

@@ -12,7 +12,7 @@ func (h *hub) subscribe(s *session, f packet.Filter, id uint32) (reason byte, ex
 	switch {
 	case checkSubscription(f.Filter) != nil:
 		return packet.BadFilter, false
-	case !h.access.allows(s.user, rest):
+	case !h.access.shows(s.user, rest):
 		return packet.NotAuthorized, false
 	}
 	f.RetainAsPublished = f.RetainAsPublished || h.own.asPublished(s.user, f.Filter)

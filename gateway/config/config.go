@@ -84,10 +84,10 @@ type Broker struct {
 	Users map[string]User
 }
 
-// User may publish and subscribe within Topics (MQTT filters).
+// User may publish and subscribe within Topics (MQTT filters), and subscribe within Read.
 type User struct {
-	Password Secret
-	Topics   []string
+	Password     Secret
+	Topics, Read []string
 }
 
 // Bus is one line with its rules. Exactly one of Serial and TCP is set.

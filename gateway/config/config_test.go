@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -242,5 +243,15 @@ func TestLoad(t *testing.T) {
 	write("gateway.yaml", strings.Repeat("#", strictyaml.MaxSize+1))
 	if _, err := config.Load(file, config.Options{}); err == nil || !strings.Contains(err.Error(), "more than 1 MiB") {
 		t.Errorf("a large file: %v", err)
+	}
+}
+
+func TestTopicsOfBrokerUsers(t *testing.T) {
+	c := parse(t, "gateway: w\nbroker: {users: {all: {password: x}, app: {password: x, topics: a/#, read: [b/#, c]}, reader: {password: x, read: b}}}\nbuses: {b: {tcp: h}}\n")
+	users := c.Broker.Users
+	for name, want := range map[string][2][]string{"all": {{"modferry/w/#"}, nil}, "app": {{"a/#"}, {"b/#", "c"}}, "reader": {nil, {"b"}}} {
+		if !slices.Equal(users[name].Topics, want[0]) || !slices.Equal(users[name].Read, want[1]) {
+			t.Errorf("%s: %+v, want %q", name, users[name], want)
+		}
 	}
 }

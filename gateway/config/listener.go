@@ -58,11 +58,11 @@ func (d *decoder) user(n strictyaml.Node) User {
 	m := n.Map()
 	defer m.Done()
 	password := d.userPassword(m)
-	topics := filters(m.Get("topics"), nil)
-	if !m.Get("topics").Present() {
+	topics, read := filters(m.Get("topics"), nil), filters(m.Get("read"), nil)
+	if !m.Get("topics").Present() && !m.Get("read").Present() {
 		topics = []string{d.prefix + "/#"}
 	}
-	return User{Password: password, Topics: topics}
+	return User{Password: password, Topics: topics, Read: read}
 }
 
 func (d *decoder) userPassword(m *strictyaml.Map) Secret {

@@ -98,6 +98,7 @@ func TestOneMistake(t *testing.T) {
 		broker("broker: {mqtt: ':1883', users: {a: {topics: [a/#]}}}"):                 "the user has no password",
 		broker("broker: {users: {a: {password: x, topics: []}}}"):                      "the list is empty",
 		broker("broker: {users: {a: {password: x, topics: [a+]}}}"):                    "is no topic filter",
+		broker("broker: {users: {a: {password: x, read: [a+]}}}"):                      "is no topic filter",
 		broker("broker: {users: {a: {password: ''}}}"):                                 "the text is empty",
 		broker("broker: {users: {a: {password: x, password_file: there}}}"):            "keep one of password and password_file",
 		broker("broker: {users: {modferry-gateway: {password: x}}}"):                   "belongs to the gateway itself",
