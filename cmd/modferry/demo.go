@@ -89,7 +89,7 @@ func demoDevice(listen string, log *slog.Logger) (*simulator.Simulator, net.Addr
 	if err != nil {
 		return nil, nil, err
 	}
-	device, err := simulator.New(simulator.Options{Profile: sensor, Unit: 1, Logger: log})
+	device, err := simulator.New(simulator.Options{Profile: sensor, Unit: 1, Calls: simulator.DefaultCalls, Logger: log})
 	if err != nil {
 		return nil, nil, err
 	}
