@@ -149,3 +149,8 @@ func cut(t *testing.T, library, what string) {
 		t.Errorf("the write ended in %s", result)
 	}
 }
+
+func TestBrowser(t *testing.T) {
+	chromium := gatewaytest.Need(t, "chromium")
+	node(t, []string{"PLACE=" + demo(t)}, "test/browser.mjs", chromium)
+}
