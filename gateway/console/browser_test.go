@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -41,7 +42,8 @@ func TestBrowser(t *testing.T) {
 }
 
 // addresses starts a demo, and beside it a gateway with users, and returns what the
-// demo says, with the other's address as "guarded".
+// demo says, with the other's address as
+// "guarded" and the program's path as "binary".
 func addresses(t *testing.T) string {
 	t.Helper()
 	var demo map[string]any
@@ -58,6 +60,7 @@ func addresses(t *testing.T) string {
 		t.Fatal(err)
 	}
 	gatewaytest.Start(t, "gateway", "-c", file)
+	demo["binary"] = gatewaytest.Binary(t)
 	demo["guarded"] = fmt.Sprintf("http://127.0.0.1:%d/", port)
 	for end := time.Now().Add(browserTimeout / 4); ; {
 		if r, err := http.Get(demo["guarded"].(string) + "readyz"); err == nil && r.Body.Close() == nil && r.StatusCode == http.StatusOK {
@@ -96,13 +99,14 @@ func report(t *testing.T, dir string, run *exec.Cmd) {
 			Name, Error string
 			OK          bool
 			MS          int
+			Notes       []string
 		}
 		if err := json.Unmarshal(lines.Bytes(), &result); err != nil {
 			t.Errorf("%v: %s", err, lines.Text())
 			continue
 		}
 		t.Run(result.Name, func(t *testing.T) {
-			t.Logf("%d ms", result.MS)
+			t.Logf("%d ms %s", result.MS, strings.Join(result.Notes, "; "))
 			if !result.OK {
 				t.Error(result.Error)
 			}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -80,7 +81,7 @@ func TestForeignPages(t *testing.T) {
 		if r, body := do(t, open+"/api/who", "", c.header...); r.StatusCode != c.open {
 			t.Errorf("without users, %q: %s %s", c.header, r.Status, body)
 		}
-		header := append(c.header[:len(c.header):len(c.header)], "Authorization", "Basic YW5uOnMzY3JldA==")
+		header := slices.Concat(c.header, []string{"Authorization", "Basic YW5uOnMzY3JldA=="})
 		if r, body := do(t, closed+"/api/who", "", header...); r.StatusCode != c.closed || c.closed == 200 && body != "<ann>" {
 			t.Errorf("with users, %q: %s %s", c.header, r.Status, body)
 		}

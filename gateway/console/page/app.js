@@ -201,7 +201,7 @@ export function say(text, kind = '') {
 
 function openSettings() {
   connectionDialog({
-    view: page.view, connection: page.connection, name: page.name, kept: page.store.get('connection'),
+    view: page.view, connection: page.connection, name: page.name, kept: page.store.get('connection'), remembered: page.store.lasts('connection'),
     save(settings, name, remember) {
       if (remember) page.store.put('connection', settings)
       else page.store.putForSession('connection', settings)
@@ -270,5 +270,5 @@ function logoutButton() {
     page.store.put('connection', undefined)
     location.reload()
   }
-  return h('button', { class: 'quiet', onclick: end, title: page.view.user }, t('app.logout'))
+  return h('button', { class: 'quiet small', onclick: end, title: page.view.user }, t('app.logout'))
 }

@@ -7,14 +7,14 @@ import { brokerURL } from './mqtt.js'
 
 // connectionDialog shows the settings and, if they are changed, calls save(settings,
 // name, remember) once.
-export function connectionDialog({ view, connection, name, kept, save }) {
+export function connectionDialog({ view, connection, name, kept, remembered, save }) {
   const now = connection.settings || kept || { url: '' }
   const url = h('input', { name: 'url', value: now.url, required: true, inputmode: 'url', spellcheck: 'false', placeholder: 'wss://broker.example/mqtt' })
   const user = h('input', { name: 'mqtt-user', value: now.user || '', autocomplete: 'off', spellcheck: 'false' })
   const password = h('input', { name: 'mqtt-password', type: 'password', value: now.password || '', autocomplete: 'off' })
   const client = h('input', { name: 'client', value: name, required: true, pattern: '[A-Za-z0-9_\\-]{1,64}', spellcheck: 'false' })
   const remember = h('input', { type: 'checkbox', name: 'remember' })
-  remember.checked = Boolean(kept)
+  remember.checked = remembered
   const problem = h('p', { class: 'problem', role: 'alert' })
   const state = h('p', { class: 'soft' })
   const unwatch = connection.watch(() => {

@@ -23,6 +23,15 @@ export class Store {
     this.#write(sessionStorage, key, undefined)
   }
 
+  // lasts tells whether a value outlives this tab of the browser.
+  lasts(key) {
+    try {
+      return localStorage.getItem(this.prefix + key) !== null
+    } catch {
+      return false
+    }
+  }
+
   // putForSession keeps a value as long as this tab of the browser.
   putForSession(key, value) {
     this.#write(sessionStorage, key, value)

@@ -1,12 +1,12 @@
 // What the tests of the console have in common. A test is an object:
 //
 //   name      what a person does and sees
-//   run       async ({page, demo, open, shot, context}) => {}; it throws what is wrong
+//   run       async ({page, demo, open, shot, note, context}) => {}; it throws what is wrong
 //   width, height, language ('en'), theme ('light')   of the browser
 //   base      address of another gateway, a function of demo; default: the demo's
 //   console   a pattern of messages of the browser's console that are expected
 //
-// page is Playwright's, demo what "modferry demo --json" says. open(address) goes to a part of the
+// note(text) writes a figure into the test's log. page is Playwright's, demo what "modferry demo --json" says. open(address) goes to a part of the
 // page ('#terminal'). shot(name) checks accessibility, and takes a picture where
 // SCREENSHOTS is set.
 //
@@ -20,7 +20,7 @@ import { join } from 'node:path'
 const axe = readFileSync(new URL('node_modules/axe-core/axe.min.js', import.meta.url), 'utf8')
 const PATIENCE = 10000 // ms for what should come at once
 
-export async function runTest(browser, demo, test) {
+export async function runTest(browser, demo, test, note) {
   const { width = 1280, height = 800, language = 'en', theme = 'light' } = test
   const context = await browser.newContext({
     viewport: { width, height }, colorScheme: theme, locale: language === 'zh' ? 'zh-CN' : 'en-GB', reducedMotion: 'reduce'
@@ -33,7 +33,7 @@ export async function runTest(browser, demo, test) {
   watch(page, new URL(base).host, test.console, troubles)
   try {
     await test.run({
-      page, demo, context, base,
+      page, demo, context, base, note,
       open: (address = '') => page.goto(base + address),
       shot: (name) => shot(page, name)
     })
@@ -56,7 +56,7 @@ function watch(page, host, expected, troubles) {
   page.on('pageerror', (error) => troubles.push('exception: ' + error.stack))
   page.on('request', (request) => {
     const url = new URL(request.url())
-    if (!['data:', 'blob:'].includes(url.protocol) && url.host !== host) troubles.push('asks another host: ' + url)
+    if (!['data:', 'blob:', 'about:'].includes(url.protocol) && url.host !== host) troubles.push('asks another host: ' + url)
   })
 }
 

@@ -4,7 +4,7 @@
 //
 // DEMO is the JSON line of "modferry demo --json". A file exports default an array of
 // tests, see harness.mjs. For each test a line of JSON goes to stdout: name, ok, error,
-// ms. SCREENSHOTS, a folder, gets the pictures that tests take; ONLY, a part of a name,
+// notes, ms. SCREENSHOTS, a folder, gets the pictures that tests take; ONLY, a part of a name,
 // picks tests.
 
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -32,12 +32,13 @@ try {
       if (process.env.ONLY && !name.includes(process.env.ONLY)) continue
       const begun = Date.now()
       let error
+      const notes = []
       try {
-        await runTest(browser, demo, test)
+        await runTest(browser, demo, test, (text) => notes.push(text))
       } catch (problem) {
         error = problem.stack || String(problem)
       }
-      console.log(JSON.stringify({ name, ok: !error, error, ms: Date.now() - begun }))
+      console.log(JSON.stringify({ name, ok: !error, error, notes, ms: Date.now() - begun }))
     }
   }
 } finally {

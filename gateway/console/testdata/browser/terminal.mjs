@@ -1,23 +1,47 @@
 // The terminal.
 
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { until } from './harness.mjs'
 
 const ready = (page) => page.locator('#connection[data-state="online"]').waitFor()
+// own is a demo that the test starts itself.
+async function own(demo) {
+  started = Date.now()
+  child = spawn(demo.binary, ['demo', '--json', '--mqtt', ':0', '--http', ':0', '--modbus', ':0'], { stdio: ['ignore', 'pipe', 'ignore'] })
+  const [line] = await once(child.stdout, 'data')
+  return JSON.parse(line).http
+}
+let started, child
+
 const send = (page) => page.getByRole('button', { name: /^Send/ })
 const reply = (page) => page.locator('.side').nth(1)
 
 export default [
   {
+    name: 'shows the first reply of a demo that has just been started',
+    base: own,
+    async run({ page, open, note }) {
+      try {
+        await open()
+        await page.locator('.actions .primary:enabled').click()
+        await reply(page).getByText('OK', { exact: true }).waitFor()
+        note(`from the start of the demo to the first reply: ${Date.now() - started} ms`)
+      } finally {
+        await page.goto('about:blank')
+        child.kill()
+        await once(child, 'exit')
+      }
+    }
+  },
+  {
     name: 'shows a reply at once, with every byte explained',
     async run({ page, open, shot }) {
-      const begun = Date.now()
       await open()
       await ready(page)
       await send(page).click()
       await reply(page).getByText('OK', { exact: true }).waitFor()
-      const took = Date.now() - begun
-      assert.ok(took < 3000, `the first reply took ${took} ms`)
       assert.match(await reply(page).locator('.took').textContent(), /ms/)
       assert.match(await reply(page).locator('.values').textContent(), /Values: \d+ +\d+/)
       const bytes = reply(page).locator('.byte')
