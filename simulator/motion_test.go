@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"math"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -163,77 +161,6 @@ func TestSteppingBits(t *testing.T) {
 			t.Errorf("%s, want %s", got, want)
 		}
 		c.advance(5 * time.Second)
-	}
-}
-
-func replayed(t *testing.T, csv, keys string) (*simulator.Simulator, *clock, error) {
-	t.Helper()
-	dir := t.TempDir()
-	for name, text := range map[string]string{
-		"log.csv": csv,
-		"x.yaml":  "title: x\nreadings: {none: {coil: 999}}\nregisters:\n  v: {input: 0, type: int16, scale: 0.1, no_data: 0x8000, replay: {file: log.csv, " + keys + "}}\n",
-	} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	p, err := profile.LoadFile(filepath.Join(dir, "x.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := newClock()
-	s, err := simulator.New(simulator.Options{Profile: p, Now: c.now})
-	return s, c, err
-}
-
-func TestReplay(t *testing.T) {
-	const timed = "# of a kiln\nseconds, hot, cold\n100, 21.5, 1\n102, 22.5, 2\n103, , 3\n"
-	const dated = "when,hot\n2026-11-24T12:00:00Z,1\n2026-11-24T13:00:02+01:00,2\n"
-	for _, c := range []struct {
-		csv, keys string
-		want      []string // one a second
-	}{
-		{timed, "column: hot, time: seconds", []string{"21.5", "21.5", "22.5", "null", "21.5", "21.5", "22.5"}},
-		{timed, "column: 3, time: 1, loop: false", []string{"1", "1", "2", "3", "3", "3"}},
-		{timed, "column: cold, time: seconds, speed: 2", []string{"1", "2", "1", "2"}},
-		{timed, "column: cold, every: 2s", []string{"1", "1", "2", "2", "3", "3", "1"}},
-		{dated, "column: hot, time: when", []string{"1", "1", "2", "2", "1"}},
-	} {
-		s, clock, err := replayed(t, c.csv, c.keys)
-		if err != nil {
-			t.Errorf("%s: %v", c.keys, err)
-			continue
-		}
-		for i, want := range c.want {
-			v, err := s.Devices()[0].Value("v")
-			if string(v.JSON()) != want || (err != nil) != (want == "null") {
-				t.Errorf("%s: %s after %d s, want %s", c.keys, v.JSON(), i, want)
-			}
-			clock.advance(time.Second)
-		}
-	}
-}
-
-func TestReplayRefuses(t *testing.T) {
-	for want, c := range map[string][2]string{
-		"no column \"warm\": the first line has a, b": {"a,b\n1,2\n", "column: warm, every: 1s"},
-		"line 3: expected a number":                   {"a,b\n1,2\nx,2\n", "column: a, every: 1s"},
-		"line 3: its time is before":                  {"a,b\n1,2\n2,1\n", "column: a, time: b"},
-		"line 2: expected seconds":                    {"a,b\n1,noon\n", "column: a, time: b"},
-		"there are no values":                         {"a,b\n", "column: a, every: 1s"},
-		"the first line":                              {"", "column: a, every: 1s"},
-		"wrong number of fields":                      {"a,b\n1\n", "column: a, every: 1s"},
-	} {
-		if _, _, err := replayed(t, c[0], c[1]); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "log.csv") {
-			t.Errorf("%v\nwant %q", err, want)
-		}
-	}
-	p, err := profile.Parse("x.yaml", []byte("title: x\nreadings: {none: {coil: 999}}\nregisters: {v: {input: 0, type: int16, replay: {file: /none.csv, column: a, every: 1s}}}"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := simulator.New(simulator.Options{Profile: p}); err == nil || !strings.Contains(err.Error(), "/none.csv") {
-		t.Errorf("a file that is not there: %v", err)
 	}
 }
 

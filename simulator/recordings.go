@@ -165,12 +165,17 @@ func (f *recordingFile) read(text io.Reader) error {
 	if err != nil {
 		return fmt.Errorf("the first line must have the names of the columns: %w", err)
 	}
+	width := len(head)
 	columns, times := f.begin(slices.Clone(head))
 	n := 0
 	for ; ; n++ {
 		row, err := rows.Read()
 		if errors.Is(err, io.EOF) {
 			break
+		}
+		if errors.Is(err, csv.ErrFieldCount) {
+			line, _ := rows.FieldPos(0)
+			return fmt.Errorf("line %d has %d columns, the first line has %d: columns are separated by commas, and a number has a point", line, len(row), width)
 		}
 		if err != nil {
 			return err // it names the line
