@@ -46,7 +46,7 @@ func TestTypes(t *testing.T) {
 
 // What needs neither gateway nor broker, each file in a process of its own.
 func TestUnits(t *testing.T) {
-	for _, name := range []string{"codec", "language", "rules", "frames", "readings"} {
+	for _, name := range []string{"codec", "language", "rules", "frames", "readings", "adapters"} {
 		t.Run(name, func(t *testing.T) { node(t, nil, "--test", "test/"+name+".test.mjs") })
 	}
 }

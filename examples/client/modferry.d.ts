@@ -81,8 +81,9 @@ export interface ParsedRequest {
   write_address?: number
 }
 
-export type ParsedReply =
-  | { ok: true, unit: number, function: number, frame: Uint8Array, values?: number[] | boolean[] }
+/** V is boolean for functions 1 and 2. */
+export type ParsedReply<V extends number | boolean = number> =
+  | { ok: true, unit: number, function: number, frame: Uint8Array, values?: V[] }
   | { ok: false, unit: number, function: number, frame: Uint8Array, exception: Exception }
 
 export interface Field {
@@ -108,7 +109,7 @@ export interface CheckedRequest {
 
 export function request(fields: Fields): Uint8Array
 export function parseRequest(frame: Bytes): ParsedRequest
-export function parseReply(request: Fields | Bytes, reply: Bytes): ParsedReply
+export function parseReply<V extends number | boolean = number>(request: Fields | Bytes, reply: Bytes): ParsedReply<V>
 export function checkRequest(typed: Bytes): CheckedRequest
 export function explain(data: Bytes, request?: Fields | Bytes): Field[]
 
@@ -200,11 +201,13 @@ export interface RequestOptions {
   retries?: number
 }
 
-export interface Reply {
+/** V is boolean for functions 1 and 2. */
+export interface Reply<V extends number | boolean = number> {
   ok: true
   unit: number
   function: number
-  values?: number[] | boolean[]
+  /** What was read; undefined for a write. */
+  values?: V[]
   frame?: Uint8Array
   outcome?: Outcome
   /** Of JSON: from sending to the device's reply, in ms. */
@@ -258,7 +261,7 @@ export interface Message {
 
 export interface Bus {
   readonly topics: { request: string, response: string, error: string, status: string }
-  request(what: Fields | Bytes, options?: RequestOptions): Promise<Reply>
+  request<V extends number | boolean = number>(what: Fields | Bytes, options?: RequestOptions): Promise<Reply<V>>
   status(): Observable<any>
 }
 

@@ -50,7 +50,8 @@ type valueVector struct {
 	Value     json.RawMessage `json:"value"`
 }
 
-func textVectors() []textVector {
+func textVectors(t *testing.T) []textVector {
+	t.Helper()
 	var all []textVector
 	for _, text := range []string{
 		"", " ", "01", "0104", "01 04", "01,04", "01-04:00", "0x01,0x04", "0X0104 0001", "0x010x02", " 01 04\r\n", "01 04,", "0104 0001 0002 200b",
@@ -61,7 +62,10 @@ func textVectors() []textVector {
 		b, _, err := hextext.Parse([]byte(text))
 		v.Hex = strings.ToUpper(hex.EncodeToString(b))
 		if err != nil {
-			e := err.(*hextext.Error) //nolint:errorlint // Parse says that it returns no other
+			var e *hextext.Error
+			if !errors.As(err, &e) {
+				t.Fatalf("%q: %v", text, err)
+			}
 			v.Position, v.Reason = &e.Offset, e.Reason
 		}
 		all = append(all, v)
@@ -192,7 +196,7 @@ func lines[T any](t *testing.T, items []T) string {
 
 // The JavaScript is tested with what the Go packages say today.
 func TestVectors(t *testing.T) {
-	now := []byte("{\n\"texts\": " + lines(t, textVectors()) + ",\n\"frames\": " + lines(t, frameVectors()) + ",\n\"values\": " + lines(t, valueVectors(t)) + "\n}\n")
+	now := []byte("{\n\"texts\": " + lines(t, textVectors(t)) + ",\n\"frames\": " + lines(t, frameVectors()) + ",\n\"values\": " + lines(t, valueVectors(t)) + "\n}\n")
 	if *update {
 		if err := os.WriteFile(vectorsFile, now, 0o644); err != nil { //nolint:gosec // a file of the repository
 			t.Fatal(err)

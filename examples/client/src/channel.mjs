@@ -18,7 +18,7 @@ export class Channel {
     this.jobs = new Set() // all that are not settled
     this.waiting = [] // those of them that are to be sent
     this.flying = new Set() // those of them that are sent
-    this.listening = []
+    this.listening = [] // the response topic first, and those that can be done without
     this.timer = 0
   }
 
@@ -51,14 +51,15 @@ export class Channel {
 
   ready() {
     const g = this.gateway
-    return g.connected && g.online !== false && this.listening.every((one) => one.subscription.granted)
+    const answered = (one, i) => one.subscription.granted || i > 0 && one.subscription.error
+    return g.connected && g.online !== false && this.listening.every(answered)
   }
 
   pump() {
-    const refused = this.listening.find((one) => one.subscription.error)
+    const refused = this.listening.length ? this.listening[0].subscription.error : null
     if (refused) {
       for (const job of Array.from(this.waiting)) {
-        this.fail(job, fail('subscription', 'the broker does not let this client subscribe to ' + refused.subscription.filter + ': ' + refused.subscription.error.message, outcome(job, job.sent ? 'unknown' : 'refused')))
+        this.fail(job, fail('subscription', 'the broker does not let this client subscribe to ' + this.response + ': ' + refused.message, outcome(job, job.sent ? 'unknown' : 'refused')))
       }
     }
     while (this.ready() && this.flying.size < this.limit) {

@@ -112,7 +112,8 @@ class Gateway {
     return {
       subscription,
       stop: () => {
-        if (subscription.handlers.delete(handler) && subscription.handlers.size === 0) this.unlisten(filter)
+        subscription.handlers.delete(handler)
+        if (subscription.handlers.size === 0 && this.subscriptions.get(filter) === subscription) this.unlisten(filter)
       }
     }
   }

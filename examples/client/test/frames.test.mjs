@@ -138,3 +138,13 @@ test('one topic for both directions', async () => {
   assert.deepEqual((await reading).values, [4])
   gateway.close()
 })
+
+test('an error topic that the broker refuses can be done without', async () => {
+  const fake = new Fake({ refuse: topics.error })
+  const gateway = connect(fake, { gateway: 'demo', client: 'app' })
+  const asked = gateway.bus('line', { form: 'hex', ...long }).request(read(1))
+  await fake.sent(1)
+  fake.arrive(topics.response, registers(3))
+  assert.deepEqual((await asked).values, [3])
+  gateway.close()
+})

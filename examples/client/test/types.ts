@@ -10,7 +10,7 @@ if (typed.frame !== null) bytes(hex(typed.frame)).length
 const crc: 'good' | 'missing' | 'bad' | '' = typed.crc
 
 const reply = parseReply(frame, '010404013102222ACE')
-if (reply.ok) decode(reply.values as number[], { type: 'int16', scale: 0.1 }).toFixed(1)
+if (reply.ok) decode(reply.values!, { type: 'int16', scale: 0.1 }).toFixed(1)
 else reply.exception.hint.length
 const registers: number[] = encode(21.5, { type: 'float32', order: 'little-swap' })
 
@@ -20,7 +20,8 @@ export async function app(): Promise<number[]> {
   try {
     const { values, outcome } = await line.request({ unit: 1, function: 6, address: 0x103, value: -5 }, { timeout: 2000 })
     if (outcome === 'unknown') return registers
-    return values as number[]
+    const coils: boolean[] | undefined = (await line.request<boolean>({ unit: 1, function: 1, address: 0 })).values
+    return coils && coils[0] && values || []
   } catch (error) {
     if (error instanceof ModferryError && error.code === 'timeout' && error.outcome === 'unknown') return []
     throw error
