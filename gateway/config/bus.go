@@ -49,7 +49,7 @@ func (d *decoder) bus(e strictyaml.Entry) Bus {
 	b.Breaker = breaker(m.Get("breaker"))
 	b.Request = topic(m.Get("request"))
 	b.Response = topic(m.Get("response"))
-	b.Form = m.Get("payload").OneOf("auto", "auto", "hex", "binary", "json")
+	b.Form = m.Get("payload").OneOf("auto", "auto", "hex", "binary", "json", "line")
 	b.Allow = rules(m.Get("allow"), &b)
 	if b.Broadcast && !b.isSerialLine() {
 		m.Get("broadcast").Problemf("only serial lines have broadcasts: remove it, or set framing to rtu or ascii for a line behind the port")

@@ -37,6 +37,9 @@ func (o Options) decode(payload []byte) (*Request, *Error) {
 	case len(bytes.Trim(payload, blank)) == 0:
 		return nil, &Error{Code: Empty, Message: "the payload is empty: publish a frame as hex digits (010400010002200B), bytes or JSON"}
 	}
+	if o.Form == Line {
+		return line(payload)
+	}
 	if o.Form == Auto || o.Form == Binary {
 		if r := o.binary(payload); r != nil {
 			return r, nil

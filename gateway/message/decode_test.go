@@ -253,7 +253,7 @@ func TestDecodeKeepsNothingOfThePayload(t *testing.T) {
 }
 
 func TestFormNames(t *testing.T) {
-	for _, form := range []message.Form{message.Auto, message.Hex, message.Binary, message.JSON, message.ASCII} {
+	for _, form := range []message.Form{message.Auto, message.Hex, message.Binary, message.JSON, message.ASCII, message.Line} {
 		if back, ok := message.FormByName(form.String()); !ok || back != form {
 			t.Errorf("%s is %v", form, back)
 		}

@@ -18,7 +18,8 @@ type Error struct {
 	ID        json.RawMessage // of the JSON request, as it was written; nil = none was found
 	Exception byte            // JSON fields that fit no frame: 1 function, 2 address, 3 quantity or value; else 0
 
-	write bool // the function is known, and writes
+	write  bool   // the function is known, and writes
+	cookie string // of a Line
 }
 
 func (e *Error) Error() string { return string(e.Code) + ": " + e.text() }
@@ -46,9 +47,12 @@ func (e *Error) Report(payload []byte, topic string, at time.Time) []byte {
 	}{e.Code, e.text(), shown(payload), topic, at.UTC().Format(TimeFormat)})
 }
 
-// Reply returns the reply to a JSON request with an id, nil if there was no id.
+// Reply returns the reply to a JSON request with an id or a line with a cookie, nil if there was none.
 // A request that could have written was refused: nothing was sent.
 func (e *Error) Reply() []byte {
+	if e.cookie != "" {
+		return lineError(e.cookie, e.text())
+	}
 	if e.ID == nil {
 		return nil
 	}

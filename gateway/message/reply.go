@@ -32,6 +32,8 @@ func (r *Request) Reply(res Result) []byte {
 		return r.setResult(res)
 	case r.Form == JSON:
 		return r.object(res, sent)
+	case r.Form == Line:
+		return r.line(res)
 	case sent:
 		return nil
 	}

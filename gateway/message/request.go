@@ -15,13 +15,15 @@ const MaxPayload = 1024
 // it lets a bus take all of them.
 type Form uint8
 
-// The forms. ASCII is the text of a Modbus ASCII frame, from ':' on.
+// The forms. ASCII is the text of a Modbus ASCII frame, from ':' on. Line is taken
+// only where nothing else is.
 const (
 	Auto Form = iota
 	Hex
 	Binary
 	JSON
 	ASCII
+	Line
 )
 
 func (f Form) String() string {
@@ -36,13 +38,15 @@ func (f Form) String() string {
 		return "json"
 	case ASCII:
 		return "ascii"
+	case Line:
+		return "line"
 	}
 	return "unknown"
 }
 
 // FormByName is the inverse of [Form.String].
 func FormByName(name string) (Form, bool) {
-	for f := Auto; f <= ASCII; f++ {
+	for f := Auto; f <= Line; f++ {
 		if f.String() == name {
 			return f, true
 		}
@@ -70,6 +74,7 @@ type Request struct {
 	Expires time.Time       // not to be sent after; zero = never
 
 	style     hextext.Style
+	cookie    string // of a Line
 	ending    string // after an ASCII frame: CR LF or nothing
 	broadcast bool
 	set       bool // it carries out a [Set]

@@ -53,7 +53,9 @@ func New(o Options) *Tunnel {
 }
 
 // ServeTCP serves Modbus TCP until ctx ends, and closes the listener.
-func (t *Tunnel) ServeTCP(ctx context.Context, l net.Listener) error { return t.server.ServeTCP(ctx, l) }
+func (t *Tunnel) ServeTCP(ctx context.Context, l net.Listener) error {
+	return t.server.ServeTCP(ctx, l)
+}
 
 // ServeRTU serves RTU over TCP likewise.
 func (t *Tunnel) ServeRTU(ctx context.Context, l net.Listener) error {
