@@ -61,7 +61,8 @@ function open(mqtt, options) {
   return {
     subscribe(topic, qos, done) {
       client.subscribe(topic, { qos }, (error, granted) => {
-        done(error || (granted.some((one) => one.qos > 2) ? new Error('the broker refuses ' + topic) : null))
+        if (error && !error.packet) return // no answer: the connection has gone, and onEnd tells
+        done(error || granted.some((one) => one.qos > 2) ? new Error('the broker refuses ' + topic) : null)
       })
     },
     unsubscribe(topic) { client.unsubscribe(topic) },

@@ -8,7 +8,7 @@
 //     onMessage(topic, payload, retained), // payload is a Uint8Array
 //     onEnd(reason)                        // once: no connection, a lost one, or a closed one
 //   })
-//   link.subscribe(topic, qos, done)       // done(error)
+//   link.subscribe(topic, qos, done)       // done(error) when the broker has answered
 //   link.unsubscribe(topic)
 //   link.publish(topic, payload, qos)      // payload is a string or a Uint8Array, never an ArrayBuffer
 //   link.close()

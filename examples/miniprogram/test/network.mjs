@@ -10,6 +10,7 @@ export class Network {
     this.packets = [] // {from, type, topic, id, dup} in the order in which they came
     this.cuts = 0
     this.lines = 0 // connections so far
+    this.cutLine = 0 // lines at the last cut
     this._rule = null
     this._server = new WebSocketServer({ host: '127.0.0.1', port: 0, perMessageDeflate: false })
     this._server.on('connection', (app, request) => this._join(app, request))
@@ -42,6 +43,7 @@ export class Network {
       this._rule = null
       line.cut = true
       this.cuts++
+      this.cutLine = this.lines
       if (rule.when === 'after') to.send(packet)
       // FIN, not RST: what has been sent before still arrives, as on a real line.
       broker._socket.end()

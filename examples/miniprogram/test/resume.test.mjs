@@ -12,6 +12,8 @@ const REPLY = { 1: [['broker', 'PUBLISH'], ['app', 'PUBACK']], 2: [['broker', 'P
 // At QoS 1 a request may reach the gateway twice; the id of a JSON request tells that it is the same.
 const forms = { 1: 0, 2: 2 }
 
+const hex = (value) => value.toString(16).toUpperCase().padStart(2, '0')
+
 const steps = []
 for (const when of ['before', 'after']) {
   for (const qos of [1, 2]) {
@@ -26,47 +28,83 @@ const online = (program, network, lines) => until(() => {
   return network.lines > lines && program.page.text('connection') === 'Connected'
 }, () => program.page.text() + program.problems.join('\n'))
 
-for (const library of libraries) {
-  test(`${library}: a write is carried out and answered once, wherever the connection is cut`, async (t) => {
-    const network = await new Network(place.websocket).ready
-    t.after(() => network.close())
-    const { messages } = await observer(t, ['audit'])
-    const program = start(t, { phone: phone({ library, url: network.url }) })
-    await online(program, network, 0)
-    const session = program.app.session
-    const replies = []
-    const heard = session.connection.handlers.onMessage
-    session.connection.handlers.onMessage = (topic, payload, retained) => {
-      if (topic.includes('/response/')) replies.push(topic)
-      heard(topic, payload, retained)
-    }
-    let value = 0
-    for (const { of, qos, cut } of steps) {
-      await t.test(`${cut.when} the ${cut.type} of the ${of}, request at QoS ${qos}`, async () => {
-        value++
-        session.settings.qos = qos
-        session.configure(session.settings)
-        await until(() => session.connection.state === 'online', 'the connection is renewed')
-        program.page.pick('form', forms[qos])
-        program.page.input('frame', '01 06 01 03 00 ' + value.toString(16).padStart(2, '0'))
-        replies.length = 0
-        const cuts = network.cuts
-        const lines = network.lines
-        network.cutAt({ ...cut, topic: `modferry/${place.gateway}/bus/${place.bus}/${of}/${session.settings.clientId}` })
-        program.page.tap('send')
-        await until(() => network.cuts > cuts, 'the connection is cut')
-        await online(program, network, lines)
-        await until(() => !program.page.instance.data.busy, () => 'there is a reply: ' + JSON.stringify(network.packets.slice(-20)))
-        assert.match(program.page.text('reply'), new RegExp(`^01 06 01 03 00 ${value.toString(16).padStart(2, '0')} .. ..$`, 'i'), program.page.text())
-        const mine = () => messages.map((message) => JSON.parse(message.payload)).filter((write) => write.client === session.settings.clientId && write.values[0] === value)
-        await until(() => mine().length > 0, 'the audit tells')
-        if (place.qos === 2 && qos === 2) assert.strictEqual(replies.length, 1)
-        assert.deepStrictEqual(mine().map((write) => write.outcome), ['done'])
-      })
-    }
-    // Nothing comes late: each value was written once and the state is at rest.
-    const all = messages.map((message) => JSON.parse(message.payload)).filter((write) => write.client === session.settings.clientId)
-    assert.strictEqual(all.length, steps.length)
-    assert.deepStrictEqual(program.problems, [])
-  })
+// at runs one library through all steps.
+async function at(t, library) {
+  const network = await new Network(place.websocket).ready
+  t.after(() => network.close())
+  const { messages } = await observer(t, ['audit'])
+  const program = start(t, { phone: phone({ library, url: network.url }) })
+  await online(program, network, 0)
+  const session = program.app.session
+  let replies = 0
+  const heard = session.connection.handlers.onMessage
+  session.connection.handlers.onMessage = (topic, payload, retained) => {
+    if (topic.includes('/response/')) replies++
+    heard(topic, payload, retained)
+  }
+  const writes = () => messages.map((message) => JSON.parse(message.payload)).filter((write) => write.client === session.settings.clientId)
+
+  // write sends one with this value, as a person does.
+  const write = async (value, qos, cut) => {
+    session.settings.qos = qos
+    session.configure(session.settings)
+    await until(() => session.connection.state === 'online', 'the connection is renewed')
+    program.page.pick('form', forms[qos])
+    program.page.input('frame', '01 06 01 03 00 ' + hex(value))
+    network.cutAt(cut)
+    program.page.tap('send')
+  }
+  const answered = async (value) => {
+    await until(() => !program.page.instance.data.busy, () => 'there is a reply: ' + JSON.stringify(network.packets.slice(-20)))
+    assert.match(program.page.text('reply'), new RegExp(`^01 06 01 03 00 ${hex(value)} .. ..$`), program.page.text())
+    await until(() => writes().some((one) => one.values[0] === value), 'the audit tells')
+  }
+
+  for (const [i, { of, qos, cut }] of steps.entries()) {
+    await t.test(`${cut.when} the ${cut.type} of the ${of}, request at QoS ${qos}`, async () => {
+      replies = 0
+      const cuts = network.cuts
+      await write(i + 1, qos, { ...cut, topic: `modferry/${place.gateway}/bus/${place.bus}/${of}/${session.settings.clientId}` })
+      await until(() => network.cuts > cuts, 'the connection is cut')
+      await online(program, network, network.cutLine)
+      await answered(i + 1)
+      if (place.qos === 2 && qos === 2) assert.strictEqual(replies, 1)
+    })
+  }
+  // Nothing comes late: after one more write each value was written once, in this order.
+  await write(100, 2)
+  await answered(100)
+  assert.deepStrictEqual(writes().map((one) => [one.values[0], one.outcome]), [...steps.map((_, i) => [i + 1, 'done']), [100, 'done']])
+  assert.deepStrictEqual(program.problems, [])
 }
+
+test('a write is carried out and answered once, wherever the connection is cut', { concurrency: true }, (t) =>
+  Promise.all(libraries.map((library) => t.test(library, (t) => at(t, library)))))
+
+// The end of the app, after the broker has the request and before it has been told to pass it on.
+test('a write goes on after the end of the app, with paho-mqtt', async (t) => {
+  const network = await new Network(place.websocket).ready
+  t.after(() => network.close())
+  const { messages } = await observer(t, ['audit'])
+  const mobile = phone({ url: network.url })
+  const program = start(t, { phone: mobile })
+  await online(program, network, 0)
+  const { clientId } = program.app.session.settings
+  network.cutAt({ from: 'app', type: 'PUBREL', when: 'before', topic: `modferry/${place.gateway}/bus/${place.bus}/request/${clientId}` })
+  program.page.pick('form', 2)
+  program.page.input('frame', '01 06 01 03 00 50')
+  program.page.tap('send')
+  await until(() => network.cuts > 0, 'the connection is cut')
+  program.kill()
+  const lines = network.lines
+  const again = start(t, { phone: mobile })
+  await online(again, network, lines)
+  const mine = () => messages.map((message) => JSON.parse(message.payload)).filter((write) => write.client === clientId)
+  await until(() => mine().length > 0, 'it is carried out')
+  again.page.input('frame', '01 06 01 03 00 51')
+  again.page.tap('send')
+  await until(() => again.page.text('reply') === '01 06 01 03 00 51 B9 CA', () => again.page.text())
+  await until(() => mine().length > 1, 'the audit tells')
+  assert.deepStrictEqual(mine().map((write) => write.values[0]), [0x50, 0x51])
+  assert.deepStrictEqual([...mobile.storage.keys()].filter((key) => /^mqtt:Sent/.test(key)), [])
+})
