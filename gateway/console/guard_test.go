@@ -118,7 +118,7 @@ func TestLogin(t *testing.T) {
 		t.Fatalf("%s %v", r.Status, r.Header)
 	}
 	session := cookies[0].Name + "=" + cookies[0].Value
-	if r, body := do(t, base+"/api/who", "", "Cookie", session); body != "<ann>" {
+	if r, body := do(t, base+"/api/who", "", "Cookie", session, "Authorization", "Basic cHJveHk6b3RoZXI="); body != "<ann>" {
 		t.Errorf("%s %s", r.Status, body)
 	}
 	var v View

@@ -59,22 +59,25 @@ func newLogins(gateway string, passwords map[string]string) *logins {
 	return l
 }
 
-// user returns who has logged in, or who says so by HTTP Basic authentication.
+// user returns who has logged in, or who says so by HTTP Basic authentication. The
+// session goes first: a proxy in front may have an authentication of its own.
 func (l *logins) user(r *http.Request) (string, bool) {
-	if name, password, ok := r.BasicAuth(); ok {
-		return name, l.check(r, name, password)
+	if cookie, err := r.Cookie(l.cookie); err == nil {
+		if name, ok := l.session(cookie.Value); ok {
+			return name, true
+		}
 	}
-	cookie, err := r.Cookie(l.cookie)
-	if err != nil {
-		return "", false
+	if name, password, ok := r.BasicAuth(); ok && l.check(r, name, password) {
+		return name, true
 	}
+	return "", false
+}
+
+func (l *logins) session(token string) (string, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	s, ok := l.sessions[sha256.Sum256([]byte(cookie.Value))]
-	if !ok || time.Now().After(s.ends) {
-		return "", false
-	}
-	return s.user, true
+	s, ok := l.sessions[sha256.Sum256([]byte(token))]
+	return s.user, ok && time.Now().Before(s.ends)
 }
 
 // check compares a password, and counts the wrong ones of an address. After too many
