@@ -3,13 +3,13 @@
 package simulator_test
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"io"
 	"net"
 	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -19,182 +19,49 @@ import (
 	"modferry/gateway/gatewaytest"
 	"modferry/modbus"
 	"modferry/simulator"
-	"modferry/simulator/wire"
 )
-
-// station is a client of one face.
-type station struct {
-	testing.TB
-	*simulator.Simulator
-	framing modbus.Framing
-	line    io.ReadWriter
-	next    uint16 // transaction id
-}
-
-// faceNames are the faces that every fault is tried on.
-var faceNames = []string{"tcp", "pty RTU", "pty ASCII", "udp", "rtu_over_tcp", "ascii_over_tcp", "memory"}
-
-// ofTCP, ofRTU and ofASCII are the faces with these frames.
-var (
-	ofTCP   = []string{"tcp", "udp"}
-	ofRTU   = []string{"pty RTU", "rtu_over_tcp", "memory"}
-	ofASCII = []string{"pty ASCII", "ascii_over_tcp"}
-)
-
-// packets reads what comes in datagrams as one stream.
-type packets struct {
-	*bufio.Reader
-	net.Conn
-}
-
-func (p packets) Read(b []byte) (int, error) { return p.Reader.Read(b) }
-
-// onFace returns a client of a face of a device that measures 30.5 °C and 54.6 %.
-func onFace(t *testing.T, face string) *station {
-	t.Helper()
-	o := simulator.Options{Profile: xymd02(t), Unit: 1, Calls: 100}
-	c := &station{TB: t}
-	switch face {
-	case "tcp":
-		c.Simulator, c.framing = newSimulator(t, o), modbus.TCP
-		address := tcp(t, c.Simulator)
-		run(t, c.Simulator)
-		c.line = dial(t, address)
-	case "udp":
-		c.Simulator, c.framing = newSimulator(t, o), modbus.TCP
-		address, err := c.ListenUDP(":0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		run(t, c.Simulator)
-		conn, err := net.Dial("udp", address.String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { conn.Close() })
-		if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
-			t.Fatal(err)
-		}
-		c.line = packets{bufio.NewReader(conn), conn}
-	case "rtu_over_tcp", "ascii_over_tcp":
-		c.Simulator, c.framing = newSimulator(t, o), map[string]modbus.Framing{"rtu_over_tcp": modbus.RTU, "ascii_over_tcp": modbus.ASCII}[face]
-		address, err := c.ListenStream(":0", c.framing)
-		if err != nil {
-			t.Fatal(err)
-		}
-		run(t, c.Simulator)
-		c.line = dial(t, address.String())
-	case "memory":
-		c.Simulator, c.framing = newSimulator(t, o), modbus.RTU
-		line := wire.New()
-		if err := c.Join(line.Join()); err != nil {
-			t.Fatal(err)
-		}
-		run(t, c.Simulator)
-		client := line.Join()
-		if err := client.SetDeadline(time.Now().Add(patience)); err != nil {
-			t.Fatal(err)
-		}
-		c.line = client
-	case "pty RTU":
-		c.framing = modbus.RTU
-		c.Simulator, c.line = ptyLine(t, o)
-	case "pty ASCII":
-		c.framing, o.Framing = modbus.ASCII, modbus.ASCII
-		c.Simulator, c.line = ptyLine(t, o)
-	}
-	pin(t, c.Simulator, 30.5)
-	return c
-}
-
-var (
-	askBoth   = modbus.ReadRequest(modbus.ReadInputRegisters, 1, 2)
-	replyBoth = modbus.PDU{FunctionCode: modbus.ReadInputRegisters, Data: []byte{4, 1, 0x31, 2, 0x22}}
-
-	// The last word of a test: nothing that is not expected can have been said before its reply.
-	askLast   = modbus.ReadRequest(modbus.ReadHoldingRegisters, 0x102, 1)
-	replyLast = modbus.PDU{FunctionCode: modbus.ReadHoldingRegisters, Data: []byte{2, 0x25, 0x80}}
-)
-
-func (c *station) frame(transaction uint16, unit byte, p modbus.PDU) []byte {
-	return c.framing.Append(nil, modbus.ADU{Transaction: transaction, Unit: unit, PDU: p})
-}
-
-// say sends a request and returns its transaction id.
-func (c *station) say(unit byte, p modbus.PDU) uint16 {
-	c.Helper()
-	c.next++
-	id := c.next
-	if c.framing != modbus.TCP {
-		id = 0
-	}
-	if _, err := c.line.Write(c.frame(id, unit, p)); err != nil {
-		c.Fatal(err)
-	}
-	return id
-}
-
-// hears asks for both values, and for the last word, and checks all that is heard.
-func (c *station) hears(want func(transaction uint16) []byte) {
-	c.Helper()
-	wanted := want(c.say(1, askBoth))
-	wanted = append(wanted, c.frame(c.say(1, askLast), 1, replyLast)...)
-	c.expect(wanted)
-}
-
-func (c *station) expect(wanted []byte) {
-	c.Helper()
-	heard := make([]byte, len(wanted))
-	if n, err := io.ReadFull(c.line, heard); err != nil || !bytes.Equal(heard, wanted) {
-		c.Fatalf("heard % X, %v\nwant  % X\n(%q)", heard[:n], err, wanted, heard[:n])
-	}
-}
-
-func (c *station) fault(text string) simulator.FaultState {
-	c.Helper()
-	f, err := simulator.ParseFault([]byte(text))
-	if err != nil {
-		c.Fatal(err)
-	}
-	added, err := c.AddFaults(f)
-	if err != nil {
-		c.Fatal(err)
-	}
-	return added[0]
-}
 
 // whole is the good reply.
 func (c *station) whole(id uint16) []byte { return c.frame(id, 1, replyBoth) }
 
 func joined(parts ...[]byte) []byte { return slices.Concat(parts...) }
 
-// Each fault makes of the reply exactly what it says, on each face that has it; what
-// it does not concern is as ever.
-func TestFaultsOnTheWire(t *testing.T) {
-	exception := func(code byte) modbus.PDU { return modbus.ExceptionPDU(4, code) }
-	for _, tt := range []struct {
-		fault string
-		want  func(c *station, id uint16) []byte
-		faces []string // nil: all
-	}{
-		{"drop: reply", func(*station, uint16) []byte { return nil }, nil},
-		{"drop: request", func(*station, uint16) []byte { return nil }, nil},
-		{"exception: 6", func(c *station, id uint16) []byte { return c.frame(id, 1, exception(6)) }, nil},
-		{"short: 1", func(c *station, id uint16) []byte {
-			return c.frame(id, 1, modbus.PDU{FunctionCode: 4, Data: []byte{2, 1, 0x31}})
-		}, nil},
-		{"short: 3", func(c *station, id uint16) []byte {
-			return c.frame(id, 1, modbus.PDU{FunctionCode: 4, Data: []byte{0}})
-		}, nil},
-		{`reply: "04 02 FFFF"`, func(c *station, id uint16) []byte {
-			return c.frame(id, 1, modbus.PDU{FunctionCode: 4, Data: []byte{2, 0xFF, 0xFF}})
-		}, nil},
+// wireFault is what is heard when something goes wrong.
+type wireFault struct {
+	fault string
+	want  func(c *station, id uint16) []byte
+	faces []string // nil: all; the others have no such thing
+}
+
+func heardNothing(*station, uint16) []byte { return nil }
+
+// wireFaults are all kinds of faults, some of them together.
+func wireFaults() []wireFault {
+	reply := func(code byte, data ...byte) func(c *station, id uint16) []byte {
+		return func(c *station, id uint16) []byte { return c.frame(id, 1, modbus.PDU{FunctionCode: code, Data: data}) }
+	}
+	badCheck := func(unit byte, ascii string) func(c *station, id uint16) []byte {
+		return func(c *station, id uint16) []byte {
+			if c.framing == modbus.ASCII {
+				return []byte(ascii)
+			}
+			frame := c.frame(id, unit, replyBoth)
+			frame[len(frame)-1] ^= 0xFF
+			return frame
+		}
+	}
+	return []wireFault{
+		{"drop: reply", heardNothing, nil},
+		{"drop: request", heardNothing, nil},
+		{"exception: 6", reply(0x84, 6), nil},
+		{"short: 1", reply(4, 2, 1, 0x31), nil},
+		{"short: 3", reply(4, 0), nil},
+		{`reply: "04 02 FFFF"`, reply(4, 2, 0xFF, 0xFF), nil},
 		{`raw: "68 65 6C 6C 6F"`, func(*station, uint16) []byte { return []byte("hello") }, nil},
 		{"wrong_unit: 9", func(c *station, id uint16) []byte { return c.frame(id, 9, replyBoth) }, nil},
 		{"wrong_transaction: 7", func(c *station, id uint16) []byte { return c.frame(id+7, 1, replyBoth) }, ofTCP},
-		{"bad_check: true", func(c *station, _ uint16) []byte { return fromHex(c, "010404013102222A31") }, ofRTU},
-		{"bad_check: true", func(*station, uint16) []byte { return []byte(":010404013102225E\r\n") }, ofASCII},
-		{"bad_check: true, wrong_unit: 2", func(c *station, _ uint16) []byte { return []byte(":020404013102225F\r\n") }, ofASCII},
+		{"bad_check: true", badCheck(1, ":010404013102225E\r\n"), slices.Concat(ofRTU, ofASCII)},
+		{"bad_check: true, wrong_unit: 2", badCheck(2, ":020404013102225F\r\n"), slices.Concat(ofRTU, ofASCII)},
 		{"truncate: 4", func(c *station, id uint16) []byte { return c.whole(id)[:4] }, nil},
 		{"truncate: 400", (*station).whole, nil},
 		{"duplicate: 2", func(c *station, id uint16) []byte { return joined(c.whole(id), c.whole(id), c.whole(id)) }, nil},
@@ -206,39 +73,70 @@ func TestFaultsOnTheWire(t *testing.T) {
 		{"echo: true, drop: request", func(c *station, id uint16) []byte { return c.frame(id, 1, askBoth) }, nil},
 		{"delay: 30ms", (*station).whole, nil},
 		{"drip: {bytes: 2, every: 1ms}", (*station).whole, nil},
-		{"close: true", (*station).whole, []string{"tcp, closed", "rtu_over_tcp, closed", "ascii_over_tcp, closed"}},
-		{"close: true, drop: reply", func(*station, uint16) []byte { return nil }, []string{"tcp, closed"}},
-		{"close: true, truncate: 5", func(c *station, id uint16) []byte { return c.whole(id)[:5] }, []string{"tcp, closed"}},
-	} {
-		faces := tt.faces
-		if faces == nil {
-			faces = faceNames
-		}
-		for _, face := range faces {
+		{"close: true", (*station).whole, ofConnections},
+		{"close: true, drop: reply", heardNothing, ofConnections},
+		{"close: true, truncate: 5", func(c *station, id uint16) []byte { return c.whole(id)[:5] }, ofConnections},
+	}
+}
+
+// Each fault makes of the reply exactly what it says, on each face that has it, and is
+// refused where no face has it; what it does not concern is as ever.
+func TestFaultsOnTheWire(t *testing.T) {
+	for _, tt := range wireFaults() {
+		for _, face := range faceNames {
 			t.Run(tt.fault+" "+face, func(t *testing.T) {
-				name, closed := strings.CutSuffix(face, ", closed")
-				c := onFace(t, name)
-				added := c.fault(tt.fault + ", functions: 4")
-				if closed {
-					c.expect(tt.want(c, c.say(1, askBoth)))
-					if n, err := c.line.Read(make([]byte, 1)); n > 0 || errors.Is(err, os.ErrDeadlineExceeded) || err == nil {
-						t.Errorf("the connection gives %d bytes, %v", n, err)
-					}
-				} else {
-					c.hears(func(id uint16) []byte { return tt.want(c, id) })
-				}
-				call, id := calls(t, c.Simulator, simulator.CallFilter{})[0], uint16(1)
-				if c.framing != modbus.TCP {
-					id = 0
-				}
-				if !bytes.Equal(call.Request, c.frame(id, 1, askBoth)) || !bytes.Equal(call.Reply, tt.want(c, id)) ||
-					!slices.Equal(call.Faults, []string{added.Fault.Name}) || call.Face != strings.ToLower(strings.Fields(name)[0]) {
-					t.Errorf("the call is %+v", call)
-				}
-				if s := c.Faults()[0]; s.Matched != 1 || s.Applied != 1 || s.Fault.Name != added.Fault.Name {
-					t.Errorf("the fault's state is %+v", s)
+				c := onFace(t, face)
+				if tt.faces == nil || slices.Contains(tt.faces, face) {
+					c.proves(t, face, tt)
+				} else if f, err := simulator.ParseFault([]byte(tt.fault)); err != nil {
+					t.Error(err)
+				} else if _, err := c.AddFaults(f); err == nil || len(c.Faults()) > 0 {
+					t.Errorf("it is not refused: %v", c.Faults())
 				}
 			})
+		}
+	}
+}
+
+// proves lets a fault strike, and looks at the bytes and at what is told of them.
+func (c *station) proves(t *testing.T, face string, tt wireFault) {
+	added := c.fault(tt.fault + ", functions: 4")
+	if strings.Contains(tt.fault, "close") {
+		c.expect(tt.want(c, c.say(1, askBoth)))
+		if n, err := c.line.Read(make([]byte, 1)); n > 0 || errors.Is(err, os.ErrDeadlineExceeded) || err == nil {
+			t.Errorf("the connection gives %d bytes, %v", n, err)
+		}
+	} else {
+		c.hears(func(id uint16) []byte { return tt.want(c, id) })
+	}
+	call, id := calls(t, c.Simulator, simulator.CallFilter{})[0], uint16(1)
+	if c.framing != modbus.TCP {
+		id = 0
+	}
+	if !bytes.Equal(call.Request, c.frame(id, 1, askBoth)) || !bytes.Equal(call.Reply, tt.want(c, id)) ||
+		!slices.Equal(call.Faults, []string{added.Fault.Name}) || call.Face != strings.Fields(face)[0] {
+		t.Errorf("the call is %+v", call)
+	}
+	if s := c.Faults()[0]; s.Matched != 1 || s.Applied != 1 || s.Fault.Name != added.Fault.Name {
+		t.Errorf("the fault's state is %+v", s)
+	}
+}
+
+// Whatever the documentation says that can go wrong is among what is tried.
+func TestEveryKindOfFaultIsTried(t *testing.T) {
+	page, err := os.ReadFile("../docs/simulator.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, acts, _ := strings.Cut(string(page), "What goes wrong: ")
+	acts, _, found := strings.Cut(acts, "\nA fault with")
+	keys := regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\|").FindAllStringSubmatch(acts, -1)
+	if !found || len(keys) < 15 {
+		t.Fatalf("the page has %q", keys)
+	}
+	for _, key := range keys {
+		if !slices.ContainsFunc(wireFaults(), func(tt wireFault) bool { return strings.Contains(tt.fault, key[1]+":") }) {
+			t.Errorf("%s is not tried", key[1])
 		}
 	}
 }
@@ -246,7 +144,7 @@ func TestFaultsOnTheWire(t *testing.T) {
 // What only some faces have is refused on the others.
 func TestFaultsThatMeanNothing(t *testing.T) {
 	for text, good := range map[string][]string{
-		"bad_check: true": slices.Concat(ofRTU, ofASCII), "wrong_transaction: 1": ofTCP, "close: true": {"tcp", "rtu_over_tcp", "ascii_over_tcp"},
+		"bad_check: true": slices.Concat(ofRTU, ofASCII), "wrong_transaction: 1": ofTCP, "close: true": ofConnections,
 		"delay: 1s, faces: tcp": {"tcp"}, "delay: 1s, faces: [pty, udp]": {"pty RTU", "pty ASCII", "udp"}, "delay: 1s": faceNames,
 	} {
 		for _, face := range faceNames {

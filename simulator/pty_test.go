@@ -248,9 +248,9 @@ func TestPTYLinkOfAnother(t *testing.T) {
 	}
 }
 
-// A serial port as a face: the other end of a pseudo terminal is the client. The
-// port follows the device's speed after a power cycle.
-func TestSerialPort(t *testing.T) {
+// serialPort returns a port and what is at the other end of its line.
+func serialPort(t testing.TB) (port, client *os.File) {
+	t.Helper()
 	master, port, err := pty.Open()
 	if err != nil {
 		t.Fatal(err)
@@ -264,7 +264,13 @@ func TestSerialPort(t *testing.T) {
 	if err := unix.SetNonblock(fd, true); err != nil {
 		t.Fatal(err)
 	}
-	client := pollable(t, os.NewFile(uintptr(fd), "client"))
+	return port, pollable(t, os.NewFile(uintptr(fd), "client"))
+}
+
+// A serial port as a face: the other end of a pseudo terminal is the client. The
+// port follows the device's speed after a power cycle.
+func TestSerialPort(t *testing.T) {
+	port, client := serialPort(t)
 	s := newSimulator(t, simulator.Options{Profile: xymd02(t), Unit: 1})
 	if err := s.OpenSerial(transport.SerialOptions{Path: port.Name()}); err != nil {
 		t.Fatal(err)

@@ -141,7 +141,7 @@ func TestRecordingsAreReadOnce(t *testing.T) {
 
 // An empty cell and NaN are no value.
 func TestReplayWithoutValues(t *testing.T) {
-	for cell, want := range map[string]string{"": "null", "NaN": "null", "nan": "null", "5 ": "5"} {
+	for cell, want := range map[string]string{"": "null", "NaN": "null", "nan": "null", "5": "5"} {
 		s, _, err := replayed(t, "t,v\n0,"+cell+"\n", "column: v, time: t")
 		if err != nil {
 			t.Fatal(err)
