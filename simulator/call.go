@@ -3,6 +3,7 @@ package simulator
 import (
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -116,6 +117,9 @@ type CallFilter struct {
 
 // Check returns nil if the filter can be used.
 func (f CallFilter) Check() error {
+	if f.Face != "" && !slices.Contains(faceKinds, f.Face) {
+		return fmt.Errorf("face %q: possible are %s", shortened(f.Face), strings.Join(faceKinds, ", "))
+	}
 	if f.Function == "" {
 		return nil
 	}

@@ -79,7 +79,7 @@ func decodeFault(n strictyaml.Node) Fault {
 		Units: decodeRanges(m.Get("units")), Functions: decodeWords(m.Get("functions")),
 		Addresses: decodeRanges(m.Get("addresses")), Quantities: decodeRanges(m.Get("quantities")), Faces: decodeWords(m.Get("faces")),
 		Nth: m.Get("nth").Int(0, 1, maxNumber), Every: m.Get("every").Int(0, 1, maxNumber), Count: m.Get("count").Int(0, 1, maxNumber),
-		Probability: m.Get("probability").Float(0, 0, 1), Seed: uint64(m.Get("seed").Int(0, 0, maxNumber)),
+		Probability: decodeProbability(m.Get("probability")), Seed: uint64(m.Get("seed").Int(0, 0, maxNumber)),
 		After: m.Get("after").Duration(0, 0, 0), For: m.Get("for").Duration(0, time.Millisecond, 0),
 		Until: decodeTime(m.Get("until")), Also: m.Get("also").Bool(false),
 
@@ -91,14 +91,23 @@ func decodeFault(n strictyaml.Node) Fault {
 		Echo: m.Get("echo").Bool(false), Delay: m.Get("delay").Duration(0, time.Millisecond, MaxDelay),
 		Drip: decodeDrip(m.Get("drip")), Close: m.Get("close").Bool(false),
 	}
-	if p := m.Get("probability"); p.Present() && f.Probability == 0 {
-		p.Problemf("it is above 0 and up to 1: to have no fault, remove it")
-	}
 	wanted := slices.ContainsFunc(acts, func(key string) bool { return m.Get(key).Present() })
 	if err := f.Check(); n.IsMap() && err != nil && !(wanted && errors.Is(err, errNothing)) { // that one is reported
 		n.Problemf("%s", strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 	return f
+}
+
+// decodeProbability reads a number above 0 and up to 1, or 0 for what is not there.
+func decodeProbability(n strictyaml.Node) float64 {
+	if !n.Present() {
+		return 0
+	}
+	p := n.Float(1, 0, 1)
+	if p == 0 {
+		n.Problemf("it is above 0 and up to 1: to have no fault, remove it")
+	}
+	return p
 }
 
 // acts are the keys of what goes wrong if they have any value that they can have.

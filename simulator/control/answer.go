@@ -1,6 +1,7 @@
 package control
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,11 +25,16 @@ type problem struct {
 }
 
 func problemf(status int, format string, args ...any) answer {
-	return answer{status, problem{fmt.Sprintf(format, args...)}}
+	return answer{status, problem{bounded(fmt.Sprintf(format, args...))}}
 }
 
 // wrong is the answer to a request that cannot be carried out as it is.
-func wrong(err error) answer { return problemf(http.StatusBadRequest, "%s", oneLine(err)) }
+func wrong(err error) answer {
+	if errors.Is(err, errTooLarge) {
+		return problemf(http.StatusRequestEntityTooLarge, "%v", err)
+	}
+	return problemf(http.StatusBadRequest, "%s", oneLine(err))
+}
 
 func ok(body any) answer { return answer{http.StatusOK, body} }
 
@@ -50,25 +56,55 @@ func write(w http.ResponseWriter, a answer) {
 	_, _ = w.Write(append(b, '\n')) // whoever asked is gone
 }
 
+var errTooLarge = fmt.Errorf("the body is too large: it may have %d MiB", maxBody>>20)
+
+// drained is how much of a body that is too large is read and thrown away: who sends
+// it while nobody reads would see a broken connection, and no answer.
+const drained = 64 << 20
+
 // body returns the body of a request.
 func body(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	if r.ContentLength > maxBody && r.Header.Get("Expect") != "" {
+		return nil, errTooLarge // it is not sent before it is asked for
+	}
 	control := http.NewResponseController(w)
 	if err := control.SetReadDeadline(time.Now().Add(bodyTimeout)); err != nil {
 		return nil, err
 	}
-	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	b, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the body, which may have 1 MiB: %w", err)
+		return nil, fmt.Errorf("cannot read the body: %w", err)
+	}
+	if len(b) > maxBody {
+		_, _ = io.CopyN(io.Discard, r.Body, drained) // what does not come in time need not
+		return nil, errTooLarge
 	}
 	return b, control.SetReadDeadline(time.Time{})
 }
 
+// hasBody reports whether a request that needs no body says something in one; many
+// programs send an empty object.
+func hasBody(w http.ResponseWriter, r *http.Request) bool {
+	if r.ContentLength == 0 {
+		return false
+	}
+	b, err := body(w, r)
+	b = bytes.TrimSpace(b)
+	return err != nil || len(b) > 0 && string(b) != "{}"
+}
+
 // decode reads JSON that has no other keys than those of into.
 func decode(b []byte, into any) error {
-	d := json.NewDecoder(newReader(b))
+	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
+	if err := checkValues(b, into); err != nil {
+		return err
+	}
 	if err := d.Decode(into); err != nil {
 		return inWords(err)
+	}
+	if err := checkKeys(b); err != nil {
+		return err
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return errors.New("the body has something after its JSON: send one value")

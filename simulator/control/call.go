@@ -36,7 +36,7 @@ func (q *request) filter() (f simulator.CallFilter, err error) {
 	f.Function, f.Face, f.Fault = q.query.Get("function"), q.query.Get("face"), q.query.Get("fault")
 	if q.query.Has("since") {
 		if f.Since, errs[0] = strconv.ParseUint(q.query.Get("since"), 10, 64); errs[0] != nil {
-			errs[0] = fmt.Errorf("since must be the number of a call, not %q", q.query.Get("since"))
+			errs[0] = fmt.Errorf("since must be the number of a call, not %s", shown(q.query.Get("since")))
 		}
 	}
 	f.Units, errs[1] = q.ranges("unit")
@@ -44,7 +44,7 @@ func (q *request) filter() (f simulator.CallFilter, err error) {
 	if q.query.Has("answered") {
 		yes := q.query.Get("answered") == "true"
 		if f.Answered = &yes; !yes && q.query.Get("answered") != "false" {
-			errs[3] = fmt.Errorf("answered must be true or false, not %q", q.query.Get("answered"))
+			errs[3] = fmt.Errorf("answered must be true or false, not %s", shown(q.query.Get("answered")))
 		}
 	}
 	errs[4] = f.Check()
@@ -96,7 +96,7 @@ func (c *Server) waitCall(q *request) answer {
 	timeout := usualWait
 	if err == nil && q.query.Has("timeout") {
 		if timeout, err = time.ParseDuration(q.query.Get("timeout")); err != nil || timeout < 0 || timeout > longestWait {
-			err = fmt.Errorf("timeout must be a duration of up to %v, such as 5s, not %q", longestWait, q.query.Get("timeout"))
+			err = fmt.Errorf("timeout must be a duration of up to %v, such as 5s, not %s", longestWait, shown(q.query.Get("timeout")))
 		}
 	}
 	if err != nil {

@@ -62,7 +62,7 @@ func (c *Server) stepClock(q *request, clock *simulator.Clock) answer {
 	}
 	by, err := time.ParseDuration(step.By)
 	if err != nil || by <= 0 {
-		return wrong(fmt.Errorf("by must be a duration such as 30s or 1h30m, not %q", step.By))
+		return wrong(fmt.Errorf("by must be a duration such as 30s or 1h30m, not %s", shown(step.By)))
 	}
 	if err := clock.Step(by); err != nil {
 		return wrong(err)

@@ -39,13 +39,12 @@ func TestValues(t *testing.T) {
 		`{"temperature": 5000, "humidity": "wet"}`:          "temperature cannot be 5000",
 		`{"temperature": 5} {}`:                             "something after its JSON",
 		`{"temperature": `:                                  "no JSON",
-		`[1]`:                                               "cannot be a array",
+		`[1]`:                                               "cannot be an array",
 		`{}`:                                                "names no values",
 		``:                                                  "no body",
 		`{"temperature": {"value": 1}}`:                     "",
 		`{"temperature": 1, "humidity": true}`:              "humidity",
-		`{"unit": 300, "temperature": 3, "baud": "fast"}`:       "",
-		"{\"temperature\":" + strings.Repeat(" ", 2<<20) + "1}": "1 MiB",
+		`{"unit": 300, "temperature": 3, "baud": "fast"}`: "",
 	} {
 		b.want("PUT /devices/1/values", body, 400, want)
 	}

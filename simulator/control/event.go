@@ -27,7 +27,7 @@ func (c *Server) events(w http.ResponseWriter, r *http.Request) {
 		wanted = append(strings.Split(query.Get("kind"), ","), "lost")
 		for _, k := range wanted {
 			if !slices.Contains(kinds, k) {
-				err = fmt.Errorf("there are no events of kind %q: possible are %s", k, strings.Join(kinds, ", "))
+				err = fmt.Errorf("there are no events of kind %s: possible are %s", shown(k), strings.Join(kinds, ", "))
 			}
 		}
 	}

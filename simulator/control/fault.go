@@ -92,7 +92,7 @@ func (c *Server) removeFaults(*request) answer {
 }
 
 func noFault(q *request) answer {
-	return problemf(http.StatusNotFound, "there is no fault %q: see /faults", q.PathValue("name"))
+	return problemf(http.StatusNotFound, "there is no fault %s: see /faults", shown(q.PathValue("name")))
 }
 
 func (c *Server) fault(q *request) answer {

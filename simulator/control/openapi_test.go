@@ -86,6 +86,9 @@ func TestEveryDocumentedAnswer(t *testing.T) {
 			noClock.ask(request, body) // 409, where there is one
 			b.ask(request+"?nonsense=1", body)
 			b.ask(strings.NewReplacer("/devices/1", "/devices/9", "/temperature", "/none").Replace(request), body)
+			if body != "" {
+				b.want(request, strings.Repeat(" ", maxBody+1), 413, "too large")
+			}
 			without(t, b, request, body)
 			if status, _, err := open.try(request, body, func(r *http.Request) { r.Host = "example.com" }); err != nil || status != 403 {
 				t.Errorf("%s from another host: %d, %v", request, status, err)

@@ -62,6 +62,11 @@ func (c *Server) routes() []route {
 	}
 }
 
+// takesBody reports whether what is asked for stands in a body.
+func (r route) takesBody() bool {
+	return r.method == http.MethodPut || r.method == http.MethodPost && !strings.HasSuffix(r.path, "/power-cycle")
+}
+
 func (c *Server) newMux() *http.ServeMux {
 	mux := http.NewServeMux()
 	for _, r := range c.routes() {
@@ -82,6 +87,10 @@ func (r route) handle(w http.ResponseWriter, asked *http.Request) {
 		write(w, wrong(err))
 		return
 	}
+	if !r.takesBody() && hasBody(w, asked) {
+		write(w, problemf(http.StatusBadRequest, "%s %s takes no body: send none, as it would mean nothing", r.method, r.path))
+		return
+	}
 	write(w, r.serve(&request{asked, w, query}))
 }
 
@@ -94,9 +103,9 @@ func parameters(r *http.Request, known []string) (url.Values, error) {
 	for name, values := range query {
 		switch {
 		case len(known) == 0:
-			return nil, fmt.Errorf("there is no parameter %q: this takes none", name)
+			return nil, fmt.Errorf("there is no parameter %s: this takes none", shown(name))
 		case !slices.Contains(known, name):
-			return nil, fmt.Errorf("there is no parameter %q: possible are %s", name, strings.Join(known, ", "))
+			return nil, fmt.Errorf("there is no parameter %s: possible are %s", shown(name), strings.Join(known, ", "))
 		case len(values) > 1:
 			return nil, fmt.Errorf("the parameter %s is there %d times: keep one", name, len(values))
 		case values[0] == "":
@@ -134,7 +143,7 @@ func (c *Server) device(serve func(q *request, d *simulator.Device) answer) func
 		for _, d := range c.s.Devices() {
 			units = append(units, strconv.Itoa(int(d.Unit())))
 		}
-		return problemf(http.StatusNotFound, "no device has unit %q: there are %s", q.PathValue("unit"), strings.Join(units, ", "))
+		return problemf(http.StatusNotFound, "no device has unit %s: there are %s", shown(q.PathValue("unit")), strings.Join(units, ", "))
 	}
 }
 
@@ -145,7 +154,7 @@ func (q *request) number(name string, def, least, most int) (int, error) {
 	}
 	n, err := parseNumber(q.query.Get(name))
 	if err != nil || n < least || n > most {
-		return 0, fmt.Errorf("%s must be a number from %d to %d, not %q", name, least, most, q.query.Get(name))
+		return 0, fmt.Errorf("%s must be a number from %d to %d, not %s", name, least, most, shown(q.query.Get(name)))
 	}
 	return n, nil
 }

@@ -1,7 +1,6 @@
 package control
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,8 +8,6 @@ import (
 	"strconv"
 	"strings"
 )
-
-func newReader(b []byte) io.Reader { return bytes.NewReader(b) }
 
 // oneLine returns an error, or several, as one line.
 func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
@@ -35,12 +32,36 @@ func inWords(err error) error {
 	case errors.As(err, &syntax) || errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("the body is no JSON: %w", err)
 	case errors.As(err, &kind) && kind.Field != "":
-		return fmt.Errorf("%s cannot be a %s", kind.Field, kind.Value)
+		return fmt.Errorf("%s cannot be %s", kind.Field, kindInWords(kind.Value))
 	case errors.As(err, &kind):
-		return fmt.Errorf("the body cannot be a %s", kind.Value)
+		return fmt.Errorf("the body cannot be %s", kindInWords(kind.Value))
 	}
 	if key, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
-		return fmt.Errorf("the body has the key %s, which means nothing here", key)
+		return fmt.Errorf("the body has the key %s, which means nothing here", shown(strings.Trim(key, `"`)))
 	}
 	return err
+}
+
+// kindInWords returns what encoding/json calls a kind of value, such as "array" or
+// "number -1", with its article.
+func kindInWords(kind string) string {
+	number, isNumber := strings.CutPrefix(kind, "number ")
+	switch {
+	case isNumber:
+		return "the number " + bounded(number)
+	case kind == "array" || kind == "object":
+		return "an " + kind
+	case kind == "bool":
+		return "true or false"
+	}
+	return "a " + kind
+}
+
+// bounded returns a text, and no more of it than anyone would read.
+func bounded(text string) string {
+	const most = 1000
+	if len(text) > most {
+		return strings.ToValidUTF8(text[:most], "") + " ... and more"
+	}
+	return text
 }
