@@ -9,6 +9,7 @@ import { valueText } from './values.js'
 export const MAX_LINES = 8
 const RANGES = [['600', 'readings.ten_minutes'], ['3600', 'readings.hour'], ['86400', 'readings.day']] // seconds
 const HEIGHT = 190
+const SHORTEST = 60 // seconds that are shown at least
 
 export class Chart {
   element
@@ -19,7 +20,7 @@ export class Chart {
   #range
   #plots = []
   #body = h('div', { class: 'plots' })
-  #seen = ''
+  #seen = 0
 
   constructor(context, rowOf, history) {
     this.#context = context
@@ -85,7 +86,7 @@ export class Chart {
     }
     replace(this.#body, !groups.size && h('p', { class: 'empty' }, t('readings.choose')))
     for (const [unit, lines] of groups) this.#plots.push(this.#plot(unit, lines))
-    this.#seen = ''
+    this.#seen = 0
     this.update()
   }
 
@@ -103,20 +104,25 @@ export class Chart {
     return { plot, lines, names }
   }
 
+  // expire has the next update show what came, however little time has passed.
+  expire() {
+    this.#seen = 0
+  }
+
   // update shows what came since.
   update() {
     if (!this.#plots.length) return
     const now = Date.now() / 1000
-    const from = now - Number(this.#range)
-    const every = Number(this.#range) / 600 // seconds; what changes less than a pixel waits
-    const seen = this.#range + ' ' + Math.floor(now / every)
+    const range = Number(this.#range)
+    const seen = Math.floor(now / Math.min(2, range / 600)) // what changes less than a pixel waits
     if (seen === this.#seen) return
     this.#seen = seen
     for (const { plot, lines, names } of this.#plots) {
-      const tables = lines.map(({ row }) => this.#history.series(row.topic)?.since(from) || [[], []])
+      const tables = lines.map(({ row }) => this.#history.series(row.topic)?.since(now - range) || [[], []])
+      const first = Math.min(now - SHORTEST, ...tables.map(([times]) => times[0] ?? now))
       plot.setData(tables.length > 1 ? uPlot.join(tables, tables.map(() => [2])) : tables[0], false)
-      plot.setScale('x', { min: from, max: now })
-      if (plot.cursor.left < 0) for (const { value, row } of names) value.textContent = valueText(row)
+      plot.setScale('x', { min: first, max: now })
+      if (!(plot.cursor.left >= 0)) for (const { value, row } of names) write(value, valueText(row))
     }
   }
 
@@ -158,10 +164,11 @@ function clock(moment, moments) {
 function tell(plot, names) {
   const { idx } = plot.cursor
   names.forEach(({ value, row }, i) => {
-    if (idx === null || idx === undefined) value.textContent = valueText(row)
-    else {
-      const at = plot.data[i + 1][idx]
-      value.textContent = at === null || at === undefined ? '–' : valueText({ content: at, decimals: row.decimals })
-    }
+    const at = idx === null || idx === undefined ? row.content : plot.data[i + 1][idx]
+    write(value, valueText({ content: at, decimals: row.decimals }))
   })
+}
+
+function write(element, text) {
+  if (element.textContent !== text) element.textContent = text
 }

@@ -37,7 +37,7 @@ class Panel {
     this.#chart = new Chart(context, (topic) => this.#rows.get(topic), this.#history)
     this.#draw()
     const timer = setInterval(() => this.#tick(), TICK)
-    this.#history.open().then(() => this.#tick())
+    this.#history.open().then(() => this.#chart.draw())
     const end = this.#listen()
     context.signal.addEventListener('abort', () => {
       clearInterval(timer)
@@ -137,7 +137,7 @@ class Panel {
     const { connection, view } = this.#context
     const ends = this.#devices.map(({ device, state }) => connection.subscribe(view.prefix + '/device/' + device.name + '/+', (message) => {
       if (message.topic === device.status) this.#status(state, message.text)
-      else this.#take(message, device)
+      else this.take(message)
     }))
     ends.push(connection.subscribe(view.prefix + '/history', (message) => this.#late(message)))
     return () => ends.forEach((end) => end())
@@ -148,15 +148,21 @@ class Panel {
     state.className = 'badge ' + (text === 'online' ? 'good' : 'bad')
   }
 
-  #take(message, device) {
+  // take keeps what a message says, to be written in the next frame.
+  take(message) {
     const row = this.#rows.get(message.topic)
     if (!row) return
-    Object.assign(row, understand(message, device.payload))
+    Object.assign(row, understand(message, row.device.payload))
     const series = isNumeric(row.reading) && this.#history.series(row.topic)
-    if (series && row.quality === 'good' && plottable(row.content) && row.time) series.add(row.time / 1000, Number(row.content))
+    if (series && row.quality === 'good' && plottable(row.content) && row.time) this.#add(series, row)
     else if (series && row.quality !== 'good') series.add(message.at / 1000, null)
     this.#dirty.add(row)
     this.#schedule()
+  }
+
+  #add(series, row) {
+    series.add(row.time / 1000, Number(row.content))
+    if (series.length <= 2) this.#chart.expire() // the first ones are shown at once
   }
 
   // late takes readings of while the broker was away; those that the series has not passed.
@@ -166,6 +172,11 @@ class Panel {
       const row = this.#rows.get(prefix + device + '/' + reading)
       if (row && quality === 'good' && plottable(value)) this.#history.series(row.topic)?.add(Date.parse(time) / 1000, Number(value))
     }
+  }
+
+  // samples returns how many numbers of a topic are kept; for tests.
+  samples(topic) {
+    return this.#history.series(topic).length
   }
 
   // ---- what is seen
@@ -180,13 +191,13 @@ class Panel {
     const now = Date.now()
     for (const row of this.#dirty) writeRow(row, now)
     this.#dirty.clear()
+    this.#chart.update()
   }
 
   #tick() {
     if (this.#root.hidden || document.hidden) return
     for (const row of this.#rows.values()) if (row.time && !row.element.hidden) this.#dirty.add(row)
     this.#schedule()
-    this.#chart.update()
   }
 
   show() {

@@ -90,7 +90,7 @@ class Row {
   #input
   #badge = h('span', { class: 'badge' })
   #release
-  #changed = 0
+  #changed = -Infinity
   #waiting = 0
   #next
 

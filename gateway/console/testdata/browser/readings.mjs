@@ -29,7 +29,96 @@ export default [
       const first = await valueOf(page, 'temperature')
       await until('another temperature', async () => await valueOf(page, 'temperature') !== first)
       assert.match(await reading(page, 'temperature').locator('.age').textContent(), /^\d s$/)
+      assert.match(await page.locator('[data-device="sensor"] .where').textContent(), /XY-MD02.*bus line, unit 1/)
       await shot('readings-light')
+    }
+  },
+  {
+    name: 'keeps its charts over a reload',
+    async run({ page, open, shot }) {
+      await open('#readings')
+      await page.locator('.uplot canvas').first().waitFor()
+      assert.equal(await page.locator('.uplot').count(), 2, 'a chart for °C and one for %')
+      await until('samples in the database', async () => await samples(page, 'temperature') >= 2)
+      const before = await samples(page, 'temperature')
+      await page.reload()
+      await page.locator('.uplot canvas').first().waitFor()
+      const kept = () => page.evaluate(() => document.getElementById('tab-readings').panel.samples('modferry/demo/device/sensor/temperature'))
+      await until(before + ' samples after the reload', async () => await kept() >= before || kept())
+      assert.equal(await page.locator('.uplot').count(), 2)
+      await page.getByRole('button', { name: 'Show correction in the chart' }).click()
+      await page.getByRole('button', { name: 'Show humidity in the chart' }).click()
+      await page.getByRole('combobox', { name: 'Time shown' }).selectOption('3600')
+      await page.reload()
+      await page.locator('.uplot canvas').first().waitFor()
+      assert.equal(await page.locator('.uplot').count(), 1, 'temperature and correction have one')
+      assert.equal(await page.getByRole('combobox', { name: 'Time shown' }).inputValue(), '3600')
+      assert.equal(await page.getByRole('button', { name: 'Show correction in the chart' }).getAttribute('aria-pressed'), 'true')
+      await shot('readings-chart')
+    }
+  },
+  {
+    name: 'sets a value within its limits, and says why not beyond them',
+    async run({ page, open, shot }) {
+      await open('#readings')
+      await until('the value', async () => /^-?\d/.test(await valueOf(page, 'correction')))
+      assert.equal(await reading(page, 'temperature').getByRole('button', { name: 'Set' }).count(), 0)
+      await page.getByRole('button', { name: 'Set correction' }).click()
+      const form = reading(page, 'correction').locator('form')
+      await form.getByText('-10 to 10 °C').waitFor()
+      const entry = form.getByRole('spinbutton')
+      assert.ok(await entry.evaluate((element) => element === document.activeElement))
+      await entry.fill('1.5')
+      await entry.press('Enter')
+      await form.getByText('Set to 1.5 °C.').waitFor()
+      await until('the reading itself', async () => await valueOf(page, 'correction') === '1.5 °C' || valueOf(page, 'correction'))
+      await shot('readings-set')
+      await entry.fill('11')
+      await form.getByRole('button', { name: 'Write' }).click()
+      await form.getByText(/Not written:.*it must be -10 to 10 °C/).waitFor()
+      await entry.fill('0')
+      await entry.press('Enter')
+      await form.getByText('Set to 0 °C.').waitFor()
+    }
+  },
+  {
+    name: 'shows what is stale when the device is silent, on a phone in the dark, in Chinese',
+    width: 360, height: 740, language: 'zh', theme: 'dark',
+    async run({ page, open, shot, base }) {
+      await open('#readings')
+      await reading(page, 'temperature').getByText('正常').waitFor()
+      await shot('readings-phone-dark-zh')
+      await fetch(base + 'simulator/faults', { method: 'POST', body: JSON.stringify({ name: 'off', drop: 'request' }) })
+      try {
+        await reading(page, 'temperature').getByText('过期').waitFor()
+        await page.locator('[data-device="sensor"]').getByText('离线').waitFor()
+        await page.getByRole('button', { name: '设置 correction' }).click()
+        await shot('readings-phone-stale-zh')
+      } finally {
+        await fetch(base + 'simulator/faults', { method: 'DELETE' })
+      }
+      await reading(page, 'temperature').getByText('正常').waitFor()
+    }
+  },
+  {
+    name: 'writes into the document once in a frame, however many messages come',
+    async run({ page, open }) {
+      await open('#readings')
+      await until('a temperature', async () => /^-?\d/.test(await valueOf(page, 'temperature')))
+      const [frames, shown] = await page.evaluate(() => new Promise((resolve) => {
+        const { panel } = document.getElementById('tab-readings')
+        const before = panel.frames
+        const value = document.querySelector('[data-reading="sensor/temperature"] .value')
+        for (let i = 0; i < 1000; i++) {
+          const text = JSON.stringify({ value: 10 + i / 1000, unit: '°C', quality: 'good', time: new Date().toISOString() })
+          panel.take({ topic: 'modferry/demo/device/sensor/temperature', text, json: JSON.parse(text), at: Date.now() })
+        }
+        const atOnce = value.textContent
+        requestAnimationFrame(() => requestAnimationFrame(() => resolve([panel.frames - before, [atOnce, value.textContent]])))
+      }))
+      assert.ok(frames >= 1 && frames <= 2, frames + ' frames')
+      assert.ok(!shown[0].startsWith('10.'), 'nothing is written at once')
+      assert.ok(shown[1].startsWith('10.999'), shown[1])
     }
   }
 ]
