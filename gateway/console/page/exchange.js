@@ -1,11 +1,12 @@
 // One request to a bus and its reply, over MQTT, as an app does it.
 
-import { bytes, exception, hex, parseReply } from './client/modferry.mjs'
+import { bytes, exception, hex, parseReply, parseRequest } from './client/modferry.mjs'
 import { randomName } from './mqtt.js'
 
 const PATIENCE = 4000 // ms beyond the bus's own timeout: queue, network
 let counter = 0
 const session = randomName(6) // ids of requests never come twice
+const cookies = Date.now() // likewise, where they must be numbers
 
 // formsOf returns the payload forms that a bus takes.
 export const formsOf = (bus) => bus.payload === 'auto' ? ['json', 'hex', 'binary'] : [bus.payload]
@@ -13,7 +14,16 @@ export const formsOf = (bus) => bus.payload === 'auto' ? ['json', 'hex', 'binary
 // payloadOf writes a frame in a form.
 export function payloadOf(frame, form, id) {
   if (form === 'binary') return frame
+  if (form === 'line') return lineOf(parseRequest(frame), id)
   return form === 'json' ? JSON.stringify({ id, frame: hex(frame) }) : hex(frame)
+}
+
+// lineOf writes a request as routers do; registers count from 1.
+function lineOf(asked, cookie) {
+  const values = (asked.values || []).map(Number)
+  const several = asked.function === 15 || asked.function === 16
+  return ['1', cookie, '0', '0', asked.unit, asked.function, asked.address + 1,
+    several ? values.length + ' ' + values.join(',') : asked.quantity ?? values.join(' ')].join(' ')
 }
 
 // exchange sends a whole RTU frame and resolves with what came back:
@@ -23,7 +33,7 @@ export function payloadOf(frame, form, id) {
 // are no values. It never rejects.
 export function exchange(context, bus, frame, form) {
   const topics = context.topicsOf(bus)
-  const id = session + '-' + ++counter
+  const id = form === 'line' ? String(cookies + ++counter) : session + '-' + ++counter
   const result = { at: Date.now(), bus: bus.name, form, frame, topic: topics.request, took: 0, reply: null }
   return new Promise((resolve) => {
     const begun = performance.now()
@@ -68,6 +78,7 @@ function readReply(message, frame, form, id) {
     const reply = message.json
     return reply && reply.id === id ? fromJSON(reply, frame) : null
   }
+  if (form === 'line') return fromLine(message.text.trim(), id)
   let raw
   try {
     raw = form === 'binary' ? message.bytes : bytes(message.text)
@@ -88,6 +99,12 @@ function fromJSON(reply, frame) {
   return more
 }
 
+function fromLine(text, cookie) {
+  const [, ours, outcome, rest] = /^(\d+) (OK|ERROR:?)\s*(.*)$/s.exec(text) || []
+  if (ours !== cookie) return null
+  return outcome === 'OK' ? { values: rest.split(/[\s,]+/).filter(Boolean).map(Number) } : { error: { code: 'line', message: rest } }
+}
+
 function fromFrame(raw, frame) {
   try {
     const { values, exception } = parseReply(frame, raw)
@@ -101,6 +118,6 @@ function readError(message, frame, form, id) {
   const report = message.json
   if (!report || !report.code) return null
   const said = String(report.payload || '').toUpperCase()
-  const ours = form === 'json' ? said.includes(id.toUpperCase()) : said.replace(/[^0-9A-F]/g, '').includes(hex(frame))
+  const ours = form === 'json' || form === 'line' ? said.includes(id.toUpperCase()) : said.replace(/[^0-9A-F]/g, '').includes(hex(frame))
   return ours || form === 'binary' ? { error: { code: report.code, message: report.message } } : null
 }

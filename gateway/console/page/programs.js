@@ -2,6 +2,7 @@
 // what is chosen there and returns {text}, or {rows} of [key of a text, value].
 
 import { hex } from './client/modferry.mjs'
+import { payloadOf } from './exchange.js'
 import { busCall, gatewayOptions, javascript, login, mosquitto, place } from './snippets.js'
 
 export const kinds = ['miniprogram', 'web', 'node', 'python', 'mqttx', 'shell']
@@ -18,6 +19,9 @@ function formOf(device, reading) {
 }
 
 const asking = ({ bus, frame }) => `const reply = await ${busCall(bus)}.request('${hex(frame)}')\nconsole.log(reply.values)\n`
+
+// textFor is a payload as text, in a form that the bus takes.
+const textFor = (bus, frame) => payloadOf(frame, ['json', 'line'].includes(bus.payload) ? bus.payload : 'hex', 1)
 
 export const programs = {
   miniprogram(chosen) {
@@ -94,7 +98,7 @@ ${watching(chosen)}${asking(chosen)}</script>
       settings.user && `client.username_pw_set(${js(settings.user)}, "PASSWORD")`
     ].filter(Boolean).map((line) => line + '\n').join('')
     const json = ['auto', 'json'].includes(bus.payload)
-    const payload = json ? `json.dumps({"id": uuid.uuid4().hex, "frame": "${hex(frame)}"})`
+    const payload = bus.payload === 'line' ? js(textFor(bus, frame)) : json ? `json.dumps({"id": uuid.uuid4().hex, "frame": "${hex(frame)}"})`
       : bus.payload === 'hex' ? `"${hex(frame)}"` : `bytes.fromhex("${hex(frame)}")`
     return {
       text: `${json ? 'import json\nimport uuid\n\n' : ''}import paho.mqtt.client as mqtt  # pip install "paho-mqtt>=2"
@@ -126,7 +130,7 @@ client.loop_forever()
       rows: [
         ['mqttx_host', `${at.scheme}://${at.host}`], ['mqttx_port', at.port], ['mqttx_client', client], ...(settings.user ? [['mqttx_user', settings.user]] : []),
         ['mqttx_version', '3.1.1'], ['mqttx_tls', at.tls ? 'on' : 'off'], ['mqttx_subscribe', topics.response], ['mqttx_subscribe_error', topics.error],
-        ['mqttx_publish', topics.request], ['mqttx_payload', bus.payload === 'json' ? JSON.stringify({ id: 1, frame: hex(frame) }) : hex(frame)]
+        ['mqttx_publish', topics.request], ['mqttx_payload', textFor(bus, frame)]
       ]
     }
   },
@@ -134,6 +138,6 @@ client.loop_forever()
   shell({ view, settings, topics, frame, reading, bus }) {
     const subscribe = mosquitto(view, settings, topics.response, '').replace('mosquitto_pub', 'mosquitto_sub').replace(/ -m ''$/, '')
     const both = reading ? subscribe + ' -t ' + reading.topic : subscribe
-    return { text: `${both} -v &\n${mosquitto(view, settings, topics.request, bus.payload === 'json' ? JSON.stringify({ id: 1, frame: hex(frame) }) : hex(frame))}\n` }
+    return { text: `${both} -v &\n${mosquitto(view, settings, topics.request, textFor(bus, frame))}\n` }
   }
 }

@@ -44,7 +44,7 @@ class Terminal {
 
   #draw(root) {
     const copies = [
-      ['mosquitto_pub', () => mosquitto(this.context.view, this.context.connection.settings, this.#topic(), payloadOf(this.composer.frame, this.form.value === 'json' ? 'json' : 'hex', 1))],
+      ['mosquitto_pub', () => mosquitto(this.context.view, this.context.connection.settings, this.#topic(), payloadOf(this.composer.frame, this.form.value === 'binary' ? 'hex' : this.form.value, 1))],
       ['modferry send', () => sendCommand(this.context.view, this.context.connection.settings, this.composer.busNow, this.composer.frame)],
       ['JavaScript', () => javascript(this.context.view, this.context.connection.settings, this.composer.busNow, this.composer.frame)]
     ].map(([name, make]) => h('button', { type: 'button', class: 'small', onclick: () => this.#copy(make) }, name))

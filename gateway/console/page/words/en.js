@@ -116,6 +116,7 @@ export default {
   'form.json': 'as JSON',
   'form.hex': 'as hex text',
   'form.binary': 'as bytes',
+  'form.line': 'as a router’s line',
   'function.1': 'read coils',
   'function.2': 'read discrete inputs',
   'function.3': 'read holding registers',

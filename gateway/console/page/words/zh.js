@@ -115,6 +115,7 @@ export default {
   'form.json': '以 JSON 发送',
   'form.hex': '以十六进制文本发送',
   'form.binary': '以字节发送',
+  'form.line': '以路由器的文本行发送',
   'function.1': '读线圈',
   'function.2': '读离散输入',
   'function.3': '读保持寄存器',

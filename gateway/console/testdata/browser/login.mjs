@@ -23,8 +23,12 @@ export default [
       assert.deepEqual(cookies.map((one) => [one.httpOnly, one.sameSite]), [[true, 'Strict']])
       await page.reload()
       await page.locator('#connection[data-state="online"]').waitFor()
-      await page.getByRole('button', { name: 'Send', exact: true }).click()
-      await page.locator('.side').nth(1).getByText('OK', { exact: true }).waitFor()
+      for (const bus of ['line', 'router', 'fixed']) { // topics and payloads of each kind
+        await page.getByLabel('Bus').selectOption(bus)
+        await page.getByRole('button', { name: 'Send', exact: true }).click()
+        await page.locator('.side').nth(1).getByText('OK', { exact: true }).waitFor()
+        assert.match(await page.locator('.values').textContent(), /Values: \d+ +\d+/)
+      }
       await page.getByRole('button', { name: 'Log out' }).click()
       await page.getByLabel('Password').waitFor()
       assert.equal(await page.evaluate(() => JSON.stringify({ ...localStorage, ...sessionStorage }).includes('s3cret')), false)
