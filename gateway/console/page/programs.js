@@ -101,7 +101,7 @@ ${watching(chosen)}${asking(chosen)}</script>
     const payload = bus.payload === 'line' ? js(textFor(bus, frame)) : json ? `json.dumps({"id": uuid.uuid4().hex, "frame": "${hex(frame)}"})`
       : bus.payload === 'hex' ? `"${hex(frame)}"` : `bytes.fromhex("${hex(frame)}")`
     return {
-      text: `${json ? 'import json\nimport uuid\n\n' : ''}import paho.mqtt.client as mqtt  # pip install "paho-mqtt>=2"
+      text: `${json ? 'import json\nimport uuid\n\n' : ''}import paho.mqtt.client as mqtt  # pip install paho-mqtt
 
 
 def connected(client, *_):
@@ -113,10 +113,11 @@ def subscribed(client, *_):  # now a reply cannot be missed
 
 
 def arrived(client, _, message):
-    print(message.topic, message.payload${bus.payload === 'binary' ? '' : '.decode()'})
+    print(message.topic, message.payload${bus.payload === 'binary' ? '' : '.decode()'}, flush=True)
 
 
-client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2${socket ? ', transport="websockets"' : ''})
+version = [mqtt.CallbackAPIVersion.VERSION2] if hasattr(mqtt, "CallbackAPIVersion") else []  # paho 2 asks for it
+client = mqtt.Client(*version${socket ? ', transport="websockets"' : ''})
 client.on_connect, client.on_subscribe, client.on_message = connected, subscribed, arrived
 ${lines}client.connect(${js(host)}, ${port}, keepalive=30)
 client.loop_forever()

@@ -350,7 +350,7 @@ export default {
   'connect.about_miniprogram': 'Copy libs and miniprogram_npm from examples/miniprogram into your project, and enter the wss address as a socket domain of your mini-program. A real phone needs wss with a valid certificate.',
   'connect.about_web': 'Beside this page put modferry.mjs (from /client/modferry.mjs of this server) and paho-mqtt-min.js (npm install paho-mqtt).',
   'connect.about_node': 'npm install mqtt, and modferry.mjs (from /client/modferry.mjs of this server) beside it.',
-  'connect.about_python': 'With paho-mqtt 2.',
+  'connect.about_python': 'With paho-mqtt, 1.6 or 2.',
   'connect.about_mqttx': 'In MQTTX: New Connection with these settings, then subscribe, then publish with payload type Plaintext.',
   'connect.about_shell': 'With the clients of mosquitto: the first command shows what comes, the second asks.',
   'connect.mqttx_host': 'Host',

@@ -349,7 +349,7 @@ export default {
   'connect.about_miniprogram': '把 examples/miniprogram 中的 libs 和 miniprogram_npm 复制到您的项目，并把 wss 地址填入小程序的 socket 合法域名。真机需要 wss 和有效证书。',
   'connect.about_web': '在此网页旁放置 modferry.mjs（取自本服务器的 /client/modferry.mjs）和 paho-mqtt-min.js（npm install paho-mqtt）。',
   'connect.about_node': 'npm install mqtt，并把 modferry.mjs（取自本服务器的 /client/modferry.mjs）放在旁边。',
-  'connect.about_python': '使用 paho-mqtt 2。',
+  'connect.about_python': '使用 paho-mqtt，1.6 或 2。',
   'connect.about_mqttx': '在 MQTTX 中用这些设置新建连接，然后订阅，再以 Plaintext 类型发布。',
   'connect.about_shell': '使用 mosquitto 的客户端：第一条命令显示收到的内容，第二条发出请求。',
   'connect.mqttx_host': '主机',

@@ -1,11 +1,45 @@
 // Connect: the check of the way, topics and code.
 
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { copyFile, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { until } from './harness.mjs'
 
 const ready = (page) => page.locator('#connection[data-state="online"]').waitFor()
 const states = (page) => page.locator('.steps li').evaluateAll((all) => all.map((one) => one.dataset.state))
 const kinds = ['Mini-program', 'Web page', 'Node.js', 'Python', 'MQTTX', 'Shell']
+
+const examples = fileURLToPath(new URL('../../../../examples/', import.meta.url))
+
+// code is what the page offers for a kind of app.
+async function code(page, kind) {
+  await page.getByRole('button', { name: kind, exact: true }).click()
+  return page.locator('.code pre').textContent()
+}
+
+// prints runs a program until it has printed what matches, or says what it printed.
+function prints(program, args, cwd, pattern) {
+  return new Promise((resolve, reject) => {
+    let text = ''
+    const child = spawn(program, args, { cwd, detached: true })
+    const kill = () => process.kill(-child.pid) // with what it has started
+    const end = setTimeout(kill, 15000)
+    const read = (part) => {
+      text += part
+      if (pattern.test(text)) kill()
+    }
+    child.stdout.on('data', read)
+    child.stderr.on('data', read)
+    child.on('close', () => {
+      clearTimeout(end)
+      if (pattern.test(text)) resolve()
+      else reject(new Error(`${program} ${args.join(' ')} printed: ${text}`))
+    })
+  })
+}
 
 export default [
   {
@@ -27,6 +61,28 @@ export default [
       await shot('connect-light')
       await page.getByRole('button', { name: 'Copy Code' }).click()
       assert.match(await page.evaluate(() => navigator.clipboard.readText()), /require\('modferry-client'\)/)
+    }
+  },
+  {
+    name: 'offers programs that run as they are',
+    async run({ page, open }) {
+      await open('#connect')
+      await ready(page)
+      const dir = await mkdtemp(join(tmpdir(), 'modferry-snippet-'))
+      try {
+        await writeFile(join(dir, 'app.mjs'), await code(page, 'Node.js'))
+        await copyFile(examples + 'client/modferry.mjs', join(dir, 'modferry.mjs'))
+        await symlink(examples + 'node/node_modules', join(dir, 'node_modules'))
+        await writeFile(join(dir, 'app.sh'), await code(page, 'Shell'))
+        await writeFile(join(dir, 'app.py'), await code(page, 'Python'))
+        await Promise.all([
+          prints(process.execPath, ['app.mjs'], dir, /\[ \d+, \d+ \][^]*°C good|°C good[^]*\[ \d+, \d+ \]/),
+          prints('/usr/bin/python3', ['app.py'], dir, /response\/my-app \{.*"ok":true/),
+          prints('sh', ['-c', '. ./app.sh; wait'], dir, /response\/my-app 0104[^]*temperature \{|temperature \{[^]*response\/my-app 0104/)
+        ])
+      } finally {
+        await rm(dir, { recursive: true, force: true })
+      }
     }
   },
   {
