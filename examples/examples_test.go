@@ -91,6 +91,15 @@ func TestCurl(t *testing.T) {
 	}, "sh", "ask.sh", strings.TrimSuffix(at.HTTP, "/"))
 }
 
+func TestNodeWithClient(t *testing.T) {
+	t.Parallel()
+	node := gatewaytest.Need(t, "node")
+	if _, err := os.Stat("node/node_modules"); err != nil {
+		gatewaytest.Missing(t, "what examples/node/package.json names")
+	}
+	output(t, "node", []string{`^reading -?\d+(\.\d)? °C good$`, `^values \d+ \d+$`, `^write denied refused$`}, node, "client.mjs", demo(t).WebSocket)
+}
+
 // The flow runs in the real Node-RED.
 func TestNodeRED(t *testing.T) {
 	t.Parallel()
