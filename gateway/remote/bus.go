@@ -26,6 +26,8 @@ type Options struct {
 	Request, Response string // fixed topics of the bus; "" = none
 	Client            string // the name in the topics of this client, as the gateway's rules know it
 
+	Device time.Duration // how long a device may take, in whole ms; 0 = the bus's timeout; told in JSON only
+
 	Logger *slog.Logger // nil = silent
 }
 

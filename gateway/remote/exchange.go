@@ -128,7 +128,11 @@ func (b *Bus) do(ctx context.Context, text string, form form) ([]byte, error) {
 	switch form {
 	case asJSON:
 		w.id = rand.Text()
-		payload, err := json.Marshal(map[string]string{"id": w.id, "frame": text})
+		payload, err := json.Marshal(struct {
+			ID      string `json:"id"`
+			Frame   string `json:"frame"`
+			Timeout int64  `json:"timeout_ms,omitempty"`
+		}{w.id, text, b.o.Device.Milliseconds()})
 		if err != nil {
 			return nil, err
 		}
