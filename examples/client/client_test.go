@@ -34,6 +34,7 @@ func node(t *testing.T, extra []string, args ...string) string {
 
 // What is published is what src says.
 func TestPublishedFilesAreFresh(t *testing.T) {
+	t.Parallel()
 	node(t, nil, "build.mjs", "--check")
 	if !strings.Contains(string(client.Source), "\nexport { ModferryError,") {
 		t.Error("what Go programs serve is no ES module")
@@ -41,12 +42,17 @@ func TestPublishedFilesAreFresh(t *testing.T) {
 }
 
 func TestTypes(t *testing.T) {
+	t.Parallel()
 	node(t, nil, "node_modules/typescript/bin/tsc", "-p", "test")
 }
 
 // What needs neither gateway nor broker, each file in a process of its own.
 func TestUnits(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"codec", "language", "rules", "frames", "readings", "adapters"} {
-		t.Run(name, func(t *testing.T) { node(t, nil, "--test", "test/"+name+".test.mjs") })
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			node(t, nil, "--test", "test/"+name+".test.mjs")
+		})
 	}
 }

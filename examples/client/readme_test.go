@@ -15,6 +15,7 @@ import (
 
 // Every piece of JavaScript in the README runs, and prints what its comments say.
 func TestReadmeRuns(t *testing.T) {
+	t.Parallel()
 	text, err := os.ReadFile("README.md")
 	if err != nil {
 		t.Fatal(err)
@@ -40,6 +41,7 @@ func TestReadmeRuns(t *testing.T) {
 
 // The package can be packed, installed, and used from both kinds of modules.
 func TestPackageInstalls(t *testing.T) {
+	t.Parallel()
 	npm := gatewaytest.Need(t, "npm")
 	dir := t.TempDir()
 	run := func(where string, args ...string) string {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -34,10 +35,12 @@ func config(t *testing.T, format string, args ...any) string {
 }
 
 func TestClientsWithTheDemo(t *testing.T) {
+	t.Parallel()
 	node(t, []string{"PLACE=" + demo(t)}, "--test", "test/clients.test.mjs")
 }
 
 func TestClientsWithMosquitto(t *testing.T) {
+	t.Parallel()
 	var at struct{ Modbus string }
 	if err := json.Unmarshal([]byte(demo(t)), &at); err != nil {
 		t.Fatal(err)
@@ -60,7 +63,11 @@ type slowDevice struct {
 	requests atomic.Int32
 	asked    chan struct{} // one for each request
 	release  chan struct{} // closed when it may answer
+	once     sync.Once
+	running  sync.WaitGroup
 }
+
+func (d *slowDevice) answer() { d.once.Do(func() { close(d.release) }) }
 
 func newSlowDevice(t *testing.T) *slowDevice {
 	t.Helper()
@@ -69,20 +76,19 @@ func newSlowDevice(t *testing.T) *slowDevice {
 		t.Fatal(err)
 	}
 	d := &slowDevice{listener: listener, asked: make(chan struct{}, 100), release: make(chan struct{})}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
+	d.running.Go(func() {
 		for {
 			c, err := listener.Accept()
 			if err != nil {
 				return
 			}
-			go d.serve(c)
+			d.running.Go(func() { d.serve(c) })
 		}
-	}()
-	t.Cleanup(func() {
+	})
+	t.Cleanup(func() { // after the gateway's end
 		listener.Close()
-		<-ended
+		d.answer()
+		d.running.Wait()
 	})
 	return d
 }
@@ -110,6 +116,7 @@ func (d *slowDevice) serve(c net.Conn) {
 
 // The broker is killed while the device works on a request, and comes back empty.
 func TestBrokerKilledInTheMiddle(t *testing.T) {
+	t.Parallel()
 	for _, library := range []string{"MQTT.js 5", "MQTT.js 4.1.0", "paho-mqtt 1.1.0"} {
 		for _, what := range []string{"read", "write"} {
 			t.Run(library+" "+what, func(t *testing.T) { cut(t, library, what) })
@@ -135,7 +142,7 @@ func cut(t *testing.T, library, what string) {
 		t.Fatal("the device is not asked")
 	}
 	broker.Restart()
-	close(device.release)
+	device.answer()
 
 	result := app.Line(`{"ok":`)
 	if n := device.requests.Load(); n != 1 {
@@ -151,6 +158,26 @@ func cut(t *testing.T, library, what string) {
 }
 
 func TestBrowser(t *testing.T) {
+	t.Parallel()
 	chromium := gatewaytest.Need(t, "chromium")
 	node(t, []string{"PLACE=" + demo(t)}, "test/browser.mjs", chromium)
+}
+
+// A broker that does not let the app read its replies is told from one where nobody answers.
+func TestSubscriptionRefused(t *testing.T) {
+	t.Parallel()
+	gatewaytest.Need(t, "node")
+	port, web := gatewaytest.FreePort(t), gatewaytest.FreePort(t)
+	gatewaytest.Start(t, "gateway", "-c", config(t, `
+broker: {mqtt: "127.0.0.1:%d", users: {panel: {password: secret, topics: [elsewhere/#]}}}
+http: {listen: "127.0.0.1:%d"}
+buses:
+  line: {tcp: %q}
+`, port, web, newSlowDevice(t).listener.Addr().String()))
+	for _, library := range []string{"MQTT.js 5", "MQTT.js 4.1.0", "paho-mqtt 1.1.0"} {
+		out := node(t, nil, "test/denied.mjs", library, fmt.Sprintf("ws://127.0.0.1:%d/mqtt", web))
+		if !strings.HasPrefix(out, `{"code":"subscription","outcome":"refused",`) || !strings.Contains(out, "modferry/shed/bus/line/response/app") {
+			t.Errorf("%s: %s", library, out)
+		}
+	}
 }

@@ -16,17 +16,17 @@ globalThis.localStorage ??= Object.create({}, {
 const name = () => 'test-' + Math.random().toString(36).slice(2)
 const soon = { reconnectPeriod: 100, connectTimeout: 5000 }
 
-// Each takes an address and returns {client, end}.
+// Each takes an address, and a name and password if they are needed, and returns {client, end}.
 export const libraries = {
-  'MQTT.js 5': (url) => ended(mqtt.connect(url, { ...soon, clientId: name() })),
-  'MQTT.js 4.1.0': (url) => ended(require('mqtt-4').connect(url, { ...soon, clientId: name() })),
-  'paho-mqtt 1.1.0': (url) => {
+  'MQTT.js 5': (url, username, password) => ended(mqtt.connect(url, { ...soon, clientId: name(), username, password })),
+  'MQTT.js 4.1.0': (url, username, password) => ended(require('mqtt-4').connect(url, { ...soon, clientId: name(), username, password })),
+  'paho-mqtt 1.1.0': (url, userName = '', password = '') => {
     const Paho = require('paho-mqtt')
     const client = new Paho.Client(url, name())
     // its own reconnect waits up to two minutes, so tests connect again themselves
     let stopped = false
     const connect = () => {
-      if (!stopped) client.connect({ userName: '', password: '', mqttVersion: 4, timeout: 5, onFailure: () => setTimeout(connect, 100) })
+      if (!stopped) client.connect({ userName, password, mqttVersion: 4, timeout: 5, onFailure: () => setTimeout(connect, 100) })
     }
     client.onConnectionLost = () => setTimeout(connect, 100)
     connect()
