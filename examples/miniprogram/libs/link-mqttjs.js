@@ -69,7 +69,11 @@ function open(mqtt, options) {
     publish(topic, payload, qos) {
       client.publish(topic, payload, { qos, retain: false })
     },
-    close() { client.end(true) } // otherwise it waits for what is under way, perhaps for ever
+    close() {
+      const socket = client.stream.socket
+      client.end(true) // otherwise it waits for what is under way, perhaps for ever
+      socket.close() // which 4.1.0 forgets as long as it is not open
+    }
   }
 }
 

@@ -10,6 +10,7 @@ export class Network {
     this.packets = [] // {from, type, topic, id, dup} in the order in which they came
     this.cuts = 0
     this.lines = 0 // connections so far
+    this.most = 0 // connections at a time
     this.cutLine = 0 // lines at the last cut
     this._rule = null
     this._server = new WebSocketServer({ host: '127.0.0.1', port: 0, perMessageDeflate: false })
@@ -24,13 +25,26 @@ export class Network {
   // PUBLISH, or of the one that the packet is an answer to.
   cutAt(rule) { this._rule = rule }
 
+  // live is how many connections there are.
+  get live() { return this._server.clients.size }
+
+  // down ends all connections, and refuses others until up.
+  down() {
+    this._down = true
+    this._server.clients.forEach((client) => client.terminate())
+  }
+
+  up() { this._down = false }
+
   close() {
     this._server.clients.forEach((client) => client.terminate())
     this._server.close()
   }
 
   _join(app, request) {
+    if (this._down) return app.terminate()
     this.lines++
+    this.most = Math.max(this.most, this.live)
     const broker = new WebSocket(this.broker, request.headers['sec-websocket-protocol'].split(/, */), { perMessageDeflate: false })
     const line = { topics: { app: {}, broker: {} }, cut: false }
     const opened = new Promise((resolve) => broker.once('open', resolve))
@@ -85,11 +99,17 @@ function packets(each) {
 function describe(from, packet, topics) {
   const seen = { from, type: TYPES[packet[0] >> 4] }
   const body = packet.subarray(packet.body)
-  if (seen.type === 'PUBLISH') {
+  if (seen.type === 'CONNECT') {
+    const at = 2 + body.readUInt16BE(0) // behind the protocol name
+    const flags = body[at + 1]
+    Object.assign(seen, { level: body[at], clean: (flags & 2) !== 0, will: (flags & 4) !== 0, password: (flags & 0x40) !== 0, username: (flags & 0x80) !== 0, keepalive: body.readUInt16BE(at + 2) })
+    seen.clientId = body.toString('utf8', at + 6, at + 6 + body.readUInt16BE(at + 4))
+  } else if (seen.type === 'PUBLISH') {
     const length = body.readUInt16BE(0)
     seen.topic = body.toString('utf8', 2, 2 + length)
     seen.qos = packet[0] >> 1 & 3
     seen.dup = (packet[0] & 8) !== 0
+    seen.retained = (packet[0] & 1) !== 0
     if (seen.qos > 0) topics[from][seen.id = body.readUInt16BE(2 + length)] = seen.topic
   } else if (/^PUB/.test(seen.type)) {
     const publisher = seen.type === 'PUBREL' ? from : from === 'app' ? 'broker' : 'app'
