@@ -2,7 +2,6 @@ package gateway_test
 
 import (
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -10,65 +9,23 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
 	"modferry/gateway/gatewaytest"
+	"modferry/gateway/store/storetest"
 )
-
-// smallDisk is a file system of 64 KiB.
-func smallDisk(t *testing.T) (dir string) {
-	t.Helper()
-	dir = t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=64k"); err != nil {
-		if os.Getuid() == 0 && os.Getenv("MODFERRY_REAL") == "1" {
-			t.Fatalf("cannot mount a small disk: %v", err)
-		}
-		t.Skipf("this user cannot mount a small disk: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(dir, 0); err != nil {
-			t.Error(err)
-		}
-	})
-	return dir
-}
-
-// fill leaves so many bytes free.
-func fill(t *testing.T, dir string, free int) {
-	t.Helper()
-	f, err := os.Create(filepath.Join(dir, "filler"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	page := make([]byte, 4096)
-	for err == nil {
-		_, err = f.Write(page)
-	}
-	if !errors.Is(err, syscall.ENOSPC) {
-		t.Fatal(err)
-	}
-	size, err := f.Seek(0, 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := f.Truncate(size - int64(free)); err != nil {
-		t.Fatal(err)
-	}
-}
 
 // Row 27: the disk is full before the gateway starts, with no place or little, or it
 // becomes full while the broker is away. Polls go on, and requests and writes are answered.
 func TestRow27FullDisk(t *testing.T) {
 	t.Parallel()
-	for free, name := range map[int]string{0: "full", 20 << 10: "20 KiB free", 64 << 10: "64 KiB free"} {
+	for free, name := range map[int64]string{0: "full", 20 << 10: "20 KiB free", 64 << 10: "64 KiB free"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			dir := smallDisk(t)
+			dir := storetest.SmallDisk(t, 64)
 			if free < 64<<10 {
-				fill(t, dir, free)
+				storetest.FillDisk(t, dir, free)
 			}
 			var reads atomic.Int64
 			broker := gatewaytest.Mosquitto(t, gatewaytest.MosquittoOptions{NoDelay: true})

@@ -5,52 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"modferry/gateway/store/storetest"
 )
-
-// smallDisk is a file system of 256 KiB.
-func smallDisk(t *testing.T) (dir string) {
-	t.Helper()
-	dir = t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=256k"); err != nil {
-		if os.Getuid() == 0 && os.Getenv("MODFERRY_REAL") == "1" {
-			t.Fatalf("cannot mount a small disk: %v", err)
-		}
-		t.Skipf("this user cannot mount a small disk: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(dir, 0); err != nil {
-			t.Error(err)
-		}
-	})
-	return dir
-}
-
-// fillDisk leaves no place, until the file that it names is removed.
-func fillDisk(t *testing.T, dir string) (filler string) {
-	t.Helper()
-	filler = filepath.Join(dir, "filler")
-	f, err := os.Create(filler)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	for err == nil {
-		_, err = f.Write(make([]byte, 4096))
-	}
-	if !errors.Is(err, syscall.ENOSPC) {
-		t.Fatal(err)
-	}
-	return filler
-}
 
 // lines is a log that may be read while it is written.
 type lines struct {
@@ -77,12 +39,12 @@ func TestFullDisk(t *testing.T) {
 	for name, kept := range map[string]int{"from the beginning": 0, "after some were written": 300} {
 		for what, space := range map[string]bool{"delivered while it is full": false, "written when there is a place": true} {
 			t.Run(name+", "+what, func(t *testing.T) {
-				dir := smallDisk(t)
+				dir := storetest.SmallDisk(t, 256)
 				var log lines
 				b := open(t, Options{Dir: dir, Logger: storetest.LogTo(&log)})
 				add(b, 0, kept)
 				synced(t, b)
-				filler := fillDisk(t, dir)
+				filler := storetest.FillDisk(t, dir, 0)
 				add(b, kept, 500)
 				storetest.Eventually(t, "the disk is found full", func() bool { return b.Stats().Err != nil })
 				for range 10 { // attempts are made meanwhile
@@ -118,21 +80,14 @@ func TestNearlyFullDisk(t *testing.T) {
 	for kept := 0; kept <= 900; kept += 300 {
 		for free := int64(0); free <= 96<<10; free += 12 << 10 {
 			t.Run(fmt.Sprintf("%d written, %d KiB free", kept, free>>10), func(t *testing.T) {
-				dir := smallDisk(t)
+				dir := storetest.SmallDisk(t, 256)
 				b := prepared(t, Options{Dir: dir})
 				b.retry, b.patience = time.Hour, time.Hour // nobody waits for the disk
 				go b.run()
 				defer b.Close()
 				add(b, 0, kept)
 				synced(t, b)
-				filler := fillDisk(t, dir)
-				info, err := os.Stat(filler)
-				if err == nil {
-					err = os.Truncate(filler, max(0, info.Size()-free))
-				}
-				if err != nil {
-					t.Fatal(err)
-				}
+				storetest.FillDisk(t, dir, free)
 				add(b, kept, 1500)
 				r := drain(t, b, 1500)
 				wantRange(t, r.received(), 0, 1500)
@@ -147,8 +102,8 @@ func TestNearlyFullDisk(t *testing.T) {
 // While the disk is full the oldest that are not just being written give way in memory,
 // which is counted as its fault.
 func TestFullDiskKeepsTheNewest(t *testing.T) {
-	dir := smallDisk(t)
-	fillDisk(t, dir)
+	dir := storetest.SmallDisk(t, 256)
+	storetest.FillDisk(t, dir, 0)
 	b := open(t, Options{Dir: dir, Max: 4 * mib})
 	add(b, 0, 100)
 	storetest.Eventually(t, "the disk is found full", func() bool { return b.Stats().Err != nil })
@@ -169,11 +124,11 @@ func TestFullDiskKeepsTheNewest(t *testing.T) {
 // What was delivered while the disk was too full to let it go is deleted when there is
 // room again, so that the next process does not deliver it a second time.
 func TestDeliveredOnAFullDisk(t *testing.T) {
-	dir := smallDisk(t)
+	dir := storetest.SmallDisk(t, 256)
 	b := open(t, Options{Dir: dir})
 	add(b, 0, 800)
 	synced(t, b)
-	filler := fillDisk(t, dir)
+	filler := storetest.FillDisk(t, dir, 0)
 	add(b, 800, 1500)
 	storetest.Eventually(t, "the disk is found full", func() bool { return b.Stats().Err != nil })
 	ctx, cancel := context.WithCancel(storetest.Within(t))

@@ -1,31 +1,19 @@
 package recording_test
 
 import (
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 
+	"modferry/gateway/store/storetest"
 	"modferry/modbus"
 	"modferry/simulator/recording"
 )
 
 // A full disk is one sentence, and what was there stays as it was.
 func TestFullDisk(t *testing.T) {
-	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=64k"); err != nil {
-		if os.Getuid() == 0 && os.Getenv("MODFERRY_REAL") == "1" {
-			t.Fatalf("cannot mount a small disk: %v", err)
-		}
-		t.Skipf("this user cannot mount a small disk: %v", err)
-	}
-	defer func() {
-		if err := syscall.Unmount(dir, 0); err != nil {
-			t.Error(err)
-		}
-	}()
+	dir := storetest.SmallDisk(t, 64)
 	n := byte(0)
 	device := &paper{reply: func(q modbus.PDU) (modbus.PDU, error) {
 		n++
