@@ -52,11 +52,11 @@ func (s *setter) writing(set *message.Set, reading *profile.Reading) (*writing, 
 // valueOf returns the value that a set has for a reading, within its limits.
 func valueOf(set *message.Set, r *profile.Reading) (register.Value, *badValue) {
 	switch {
-	case r.Type == register.String || r.Type.IsTime() && r.Count <= 1:
+	case r.Type == register.String || r.Type.IsTime() && !r.IsBlock():
 		return textValue(wordOf(set), r)
 	case len(r.Flags) > 0:
 		return flagsValue(set, r)
-	case r.Count <= 1:
+	case !r.IsBlock():
 		return oneValue(wordOf(set), r)
 	}
 	list, ok := listOf(set)

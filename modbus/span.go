@@ -33,6 +33,9 @@ func (t Table) String() string {
 // IsBits reports whether the table holds bits; the others hold registers.
 func (t Table) IsBits() bool { return t == Coils || t == DiscreteInputs }
 
+// IsInput reports whether no client can write to the table.
+func (t Table) IsInput() bool { return t == DiscreteInputs || t == InputRegisters }
+
 // ReadFunction returns the code of the function that reads the table, 0 for no table.
 func (t Table) ReadFunction() byte {
 	switch t {

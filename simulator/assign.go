@@ -72,7 +72,7 @@ func (d *Device) placing(name string, f register.Field, v register.Value, pin bo
 			}
 		}, d.has(name, f)
 	}
-	if f.Count > 1 && f.Type != register.String && v.Items() == nil {
+	if f.IsBlock() && v.Items() == nil {
 		v = register.List(slices.Repeat([]register.Value{v}, f.Count)) // one value for all places
 	}
 	b, err := f.AppendData(nil, v)

@@ -26,7 +26,7 @@ func store(t *server.Tables, f register.Field, number float64) error {
 
 // put writes a value into every place of a field, or a list into them one by one.
 func put(t *server.Tables, f register.Field, v register.Value) error {
-	if f.Count > 1 && f.Type != register.String && v.Items() == nil {
+	if f.IsBlock() && v.Items() == nil {
 		items := make([]register.Value, f.Count)
 		for i := range items {
 			items[i] = v
@@ -45,7 +45,7 @@ func put(t *server.Tables, f register.Field, v register.Value) error {
 
 // data returns the contents of a field's addresses as the data of a reply.
 func data(f register.Field, values []uint16) []byte {
-	if !isBits(f) {
+	if !f.Table.IsBits() {
 		return modbus.AppendRegisters(nil, values...)
 	}
 	on := make([]bool, len(values))
@@ -57,7 +57,7 @@ func data(f register.Field, values []uint16) []byte {
 
 // contents is the inverse of data.
 func contents(f register.Field, data []byte) []uint16 {
-	if !isBits(f) {
+	if !f.Table.IsBits() {
 		return modbus.Registers(data)
 	}
 	values := make([]uint16, f.Quantity())
@@ -67,10 +67,6 @@ func contents(f register.Field, data []byte) []uint16 {
 		}
 	}
 	return values
-}
-
-func isBits(f register.Field) bool {
-	return f.Table == modbus.Coils || f.Table == modbus.DiscreteInputs
 }
 
 // judge decides about what a register would hold after a write, and replaces codes
@@ -126,7 +122,7 @@ func (d *Device) beyondLimits(q modbus.PDU) bool {
 	}
 	for _, s := range modbus.Spans(q) {
 		most := limits.Registers
-		if s.Table == modbus.Coils || s.Table == modbus.DiscreteInputs {
+		if s.Table.IsBits() {
 			most = limits.Bits
 		}
 		if most > 0 && s.Quantity > most {

@@ -42,7 +42,7 @@ func (d *Device) PinTable(table modbus.Table, address uint16, values ...uint16) 
 }
 
 func (d *Device) putTable(table modbus.Table, address uint16, values []uint16, pin bool) error {
-	if isBitTable(table) {
+	if table.IsBits() {
 		for _, v := range values {
 			if v > 1 {
 				return fmt.Errorf("%s hold 0 or 1, not %d", table, v)
@@ -98,5 +98,3 @@ func (d *Device) keep() {
 		}
 	})
 }
-
-func isBitTable(t modbus.Table) bool { return t == modbus.Coils || t == modbus.DiscreteInputs }

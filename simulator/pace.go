@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"modferry/modbus"
 	"modferry/modbus/profile"
 )
 
@@ -24,11 +25,7 @@ func (s *Simulator) pace(line io.ReadWriteCloser) io.ReadWriteCloser {
 // speed returns how long a character takes on the device's line, and the silence
 // between two frames.
 func (d *Device) speed() (char, silence time.Duration) {
-	char = time.Duration(bits(d.profile.Serial)) * time.Second / time.Duration(max(1, d.Baud()))
-	if d.Baud() > 19200 {
-		return char, 1750 * time.Microsecond // [Serial 2.5.1.1]
-	}
-	return char, char * 7 / 2
+	return modbus.SerialTiming(max(1, d.Baud()), bits(d.profile.Serial))
 }
 
 // bits returns the bits of a character on the wire.

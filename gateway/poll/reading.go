@@ -63,7 +63,7 @@ func (r *reading) begin(c *profile.Reading, d config.Device) {
 	r.data = r.small[:0]
 	if isRead(*c) {
 		r.span, r.decoder = r.Span(), r.Decoder()
-		isBlock := r.Count > 1 && !r.Table.IsBits() && r.Type != register.String
+		isBlock := r.IsBlock() && !r.Table.IsBits()
 		r.isUndecoded = (isBlock || r.IsNumber()) && r.Deadband == (profile.Deadband{}) && r.MinInterval == 0 && !r.isFrame()
 		r.isPlain = r.isUndecoded && isPlain(r.Field)
 	}
@@ -74,7 +74,7 @@ func (r *reading) begin(c *profile.Reading, d config.Device) {
 
 // isPlain reports whether every content of a field is a value, and each another one.
 func isPlain(f register.Field) bool {
-	return f.Count <= 1 && f.Type >= register.Int16 && f.Type <= register.Uint64 && f.IsNumber() &&
+	return !f.IsBlock() && f.Type >= register.Int16 && f.Type <= register.Uint64 && f.IsNumber() &&
 		f.Width == 0 && f.Decimals == register.Auto && len(f.NoData) == 0
 }
 

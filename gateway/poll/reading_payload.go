@@ -92,7 +92,7 @@ func (r *reading) valueOf(payload []byte) register.Value {
 		value, _ := r.decoder.Decode(payload[frameHead : len(payload)-frameTail])
 		return value
 	}
-	if r.computed == nil && (r.Type == register.String || r.Type.IsTime() && r.Count <= 1) {
+	if r.computed == nil && (r.Type == register.String || r.Type.IsTime() && !r.IsBlock()) {
 		return register.Text(string(payload))
 	}
 	if value, err := register.Parse(payload); err == nil {

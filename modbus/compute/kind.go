@@ -41,7 +41,7 @@ func KindOf(f register.Field) Kind {
 	case f.Type.IsTime():
 		k.form = text
 	}
-	if f.Count > 1 {
+	if f.IsBlock() {
 		k.count = f.Count
 	}
 	return k

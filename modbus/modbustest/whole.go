@@ -1,10 +1,19 @@
 package modbustest
 
-import "modferry/modbus"
+import (
+	"slices"
+
+	"modferry/modbus"
+)
 
 // whole returns requests and replies without fault: the examples of the
 // specification [App 6], and what real sensors say.
 func whole() []Case {
+	return slices.Concat(single(), diagnostics(), several(), sensors(), special(), inASCII(), inTCP(), bare())
+}
+
+// single returns reads, and writes of one value.
+func single() []Case {
 	return []Case{
 		request("read coils", modbus.RTU, "1101001300138E92",
 			adu(0, 17, "0100130013"), "read coils reply"),
@@ -34,6 +43,12 @@ func whole() []Case {
 			adu(0, 1, "0600010003"), "write single register reply"),
 		reply("write single register reply", modbus.RTU, "010600010003980B",
 			adu(0, 1, "0600010003")),
+	}
+}
+
+// diagnostics returns what only serial lines have.
+func diagnostics() []Case {
+	return []Case{
 		request("read exception status", modbus.RTU, "11074C22",
 			adu(0, 17, "07"), "read exception status reply"),
 		reply("read exception status reply", modbus.RTU, "11076DE218",
@@ -54,6 +69,12 @@ func whole() []Case {
 			adu(0, 17, "0C"), "get comm event log reply"),
 		reply("get comm event log reply", modbus.RTU, "110C0800000108012120005901",
 			adu(0, 17, "0C080000010801212000")),
+	}
+}
+
+// several returns writes of several values, and functions that few devices have.
+func several() []Case {
+	return []Case{
 		request("write multiple coils", modbus.RTU, "010F0013000A02CD0172CB",
 			adu(0, 1, "0F0013000A02CD01"), "write multiple coils reply"),
 		reply("write multiple coils reply", modbus.RTU, "010F0013000A2409",
@@ -94,6 +115,12 @@ func whole() []Case {
 			adu(0, 5, "41010203"), "vendor function reply"),
 		reply("vendor function reply", modbus.RTU, "0541AABB6E2F",
 			adu(0, 5, "41AABB")),
+	}
+}
+
+// sensors returns what real sensors say.
+func sensors() []Case {
+	return []Case{
 		request("XY-MD02 temperature", modbus.RTU, "010400010001600A",
 			adu(0, 1, "0400010001"), "XY-MD02 temperature reply"),
 		reply("XY-MD02 temperature reply", modbus.RTU, "01040201317974",
@@ -118,6 +145,12 @@ func whole() []Case {
 			adu(0, 1, "030200DB")),
 		reply("minus 20.0 degrees reply", modbus.RTU, "010402FF38F912",
 			adu(0, 1, "0402FF38")),
+	}
+}
+
+// special returns exceptions, a broadcast, and units that look like the beginning of a text.
+func special() []Case {
+	return []Case{
 		reply("exception 10 reply", modbus.RTU, "01830AC137",
 			adu(0, 1, "830A")),
 		reply("exception 11 reply", modbus.RTU, "01830B00F7",
@@ -130,6 +163,12 @@ func whole() []Case {
 			adu(0, 91, "0400010002"), ""),
 		request("unit 123, first byte '{'", modbus.RTU, "7B04000100022B91",
 			adu(0, 123, "0400010002"), ""),
+	}
+}
+
+// inASCII returns frames of Modbus ASCII.
+func inASCII() []Case {
+	return []Case{
 		request("ASCII read holding registers", modbus.ASCII, ":1103006B00037E",
 			adu(0, 17, "03006B0003"), "ASCII read holding registers reply"),
 		reply("ASCII read holding registers reply", modbus.ASCII, ":110306022B0000006455",
@@ -148,6 +187,12 @@ func whole() []Case {
 			adu(0, 1, "0F0013000A")),
 		reply("ASCII exception 2 reply", modbus.ASCII, ":01840279",
 			adu(0, 1, "8402")),
+	}
+}
+
+// inTCP returns frames of Modbus TCP.
+func inTCP() []Case {
+	return []Case{
 		request("TCP read input register", modbus.TCP, "150100000006FF0300040001",
 			adu(0x1501, 255, "0300040001"), "TCP read input register reply"),
 		reply("TCP read input register reply", modbus.TCP, "150100000005FF03020005",
@@ -186,6 +231,12 @@ func whole() []Case {
 			adu(0x15, 1, "2B0E0101000003000441636D6501055844303032020456312E30")),
 		reply("TCP exception 2 reply", modbus.TCP, "000700000003018402",
 			adu(0x7, 1, "8402")),
+	}
+}
+
+// bare returns requests without a check code.
+func bare() []Case {
+	return []Case{
 		request("bare read input registers", modbus.Bare, "010400010002",
 			adu(0, 1, "0400010002"), ""),
 		request("bare write single coil", modbus.Bare, "010500ACFF00",

@@ -18,7 +18,7 @@ func decodeInitial(n strictyaml.Node, r *Register, named register.Field) {
 		return
 	}
 	all := []register.Value{register.Number(firstOf(*r))}
-	switch isFlags := len(named.Flags) > 0 && r.Count <= 1; {
+	switch isFlags := len(named.Flags) > 0 && !r.IsBlock(); {
 	case n.IsList() && isFlags && !isNumbers(n):
 		all[0] = flagsOn(n, named.Flags)
 	case n.IsList():

@@ -17,8 +17,8 @@ var modelKeys = []struct {
 }{
 	{"wave", decodeWave},
 	{"rises", decodeCounter},
-	{"saw", decodeSaw},
-	{"ramp", decodeRamp},
+	{"saw", slope("period", func(s Sensor, from, to float64, period time.Duration) Model { return &Saw{s, from, to, period} })},
+	{"ramp", slope("over", func(s Sensor, from, to float64, over time.Duration) Model { return &Ramp{s, from, to, over} })},
 	{"steps", decodeSteps},
 	{"walk", decodeWalk},
 	{"thermal", decodeThermal},
@@ -75,25 +75,12 @@ func decodeCounter(n strictyaml.Node, register *strictyaml.Map) Model {
 	}
 }
 
-func decodeSaw(n strictyaml.Node, _ *strictyaml.Map) Model {
-	m := n.Map()
-	defer m.Done()
-	return &Saw{
-		Sensor: decodeSensor(m),
-		From:   number(m.Need("from"), 0),
-		To:     number(m.Need("to"), 0),
-		Period: m.Need("period").Duration(time.Hour, time.Millisecond, 0),
-	}
-}
-
-func decodeRamp(n strictyaml.Node, _ *strictyaml.Map) Model {
-	m := n.Map()
-	defer m.Done()
-	return &Ramp{
-		Sensor: decodeSensor(m),
-		From:   number(m.Need("from"), 0),
-		To:     number(m.Need("to"), 0),
-		Over:   m.Need("over").Duration(time.Hour, time.Millisecond, 0),
+// slope returns what decodes a way from one number to another, which takes the time of key.
+func slope(key string, model func(s Sensor, from, to float64, takes time.Duration) Model) func(n strictyaml.Node, _ *strictyaml.Map) Model {
+	return func(n strictyaml.Node, _ *strictyaml.Map) Model {
+		m := n.Map()
+		defer m.Done()
+		return model(decodeSensor(m), number(m.Need("from"), 0), number(m.Need("to"), 0), m.Need(key).Duration(time.Hour, time.Millisecond, 0))
 	}
 }
 
@@ -197,7 +184,7 @@ func checkModel(n strictyaml.Node, r Register, registers []Register) {
 		if name == "" {
 			continue // a missing one was reported
 		}
-		if i < 0 || registers[i].IsText() || registers[i].Count > 1 || registers[i].Moves() {
+		if i < 0 || registers[i].IsText() || registers[i].IsBlock() || registers[i].Moves() {
 			n.Problemf("thermal must name a register with one value that does not move by itself, there is none named %q", name)
 		}
 	}

@@ -127,7 +127,7 @@ func decodeSet(n strictyaml.Node, r Reading) *Set {
 	switch {
 	case r.Compute != "" || r.Type == 0: // already reported
 		return s
-	case r.Table == modbus.InputRegisters || r.Table == modbus.DiscreteInputs:
+	case r.Table.IsInput():
 		n.Problemf("%s cannot be written: remove set, or read from holding or coil", r.Table)
 	case r.IsNumber():
 		low, high = m.Need("min"), m.Need("max")

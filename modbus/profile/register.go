@@ -34,7 +34,7 @@ func decodeRegister(e strictyaml.Entry, readings []Reading) Register {
 	r := Register{Name: e.Name, Field: field}
 	r.Min = number(m.Get("min"), math.Inf(-1))
 	r.Max = number(m.Get("max"), math.Inf(1))
-	r.ReadOnly = m.Get("read_only").Bool(false) || r.Table == modbus.InputRegisters || r.Table == modbus.DiscreteInputs
+	r.ReadOnly = m.Get("read_only").Bool(false) || r.Table.IsInput()
 	r.Codes = decodeCodes(m.Get("codes"))
 	r.Coded = decodeReads(m.Get("reads"), r.Codes)
 	r.Role = map[string]Role{"unit": UnitID, "baud": BaudRate}[m.Get("is").OneOf("", "unit", "baud")]
@@ -103,7 +103,7 @@ func decodeReads(n strictyaml.Node, codes []Code) (coded bool) {
 
 // checkRegister reports what is wrong with one register alone.
 func checkRegister(n strictyaml.Node, r Register) {
-	number := r.Table == modbus.HoldingRegisters && r.IsNumber() && r.Count <= 1
+	number := r.Table == modbus.HoldingRegisters && r.IsNumber() && !r.IsBlock()
 	switch {
 	case r.Check() != nil: // already reported
 	case r.Table > modbus.DiscreteInputs && (r.Type == register.Bool || r.Width > 0):
@@ -112,7 +112,7 @@ func checkRegister(n strictyaml.Node, r Register) {
 		n.Problemf("only numbers have min and max, and move: remove min, max, wave and rises")
 	case r.Min > r.Max:
 		n.Problemf("min %v is above max %v", r.Min, r.Max)
-	case r.Moves() && (!r.ReadOnly || r.Count > 1 || r.Type == register.Bool && !switches(r.Model)):
+	case r.Moves() && (!r.ReadOnly || r.IsBlock() || r.Type == register.Bool && !switches(r.Model)):
 		n.Problemf("only one number that cannot be written moves by itself: use input, or add read_only: true")
 	case r.Refusal != 0 && !r.ReadOnly:
 		n.Problemf("refusal is what a write gets: add read_only: true, or remove it")

@@ -107,7 +107,7 @@ func (c *Recording) faults() (all []string) {
 func (e *entry) keys() []string {
 	keys := e.place()
 	if e.block != nil {
-		if !e.isInput() {
+		if !e.Table.IsInput() {
 			keys = append(keys, "read_only: true")
 		}
 		return append(keys, fmt.Sprintf("replay: {file: %s, column: %s, time: %s, sample: 1ms}", ValuesFile, e.Name, timeColumn))
@@ -119,7 +119,7 @@ func (e *entry) keys() []string {
 	if !math.IsInf(e.Max, 1) {
 		keys = append(keys, "max: "+plain(e.Max))
 	}
-	if e.ReadOnly && !e.isInput() {
+	if e.ReadOnly && !e.Table.IsInput() {
 		keys = append(keys, "read_only: true")
 	}
 	if e.Refusal > 0 && e.ReadOnly {
@@ -128,17 +128,13 @@ func (e *entry) keys() []string {
 	return append(keys, e.behaviour()...)
 }
 
-func (e *entry) isInput() bool {
-	return e.Table == modbus.InputRegisters || e.Table == modbus.DiscreteInputs
-}
-
 // place says where the register lies and what is in it.
 func (e *entry) place() []string {
 	keys := []string{fmt.Sprintf("%s: 0x%04X", words[e.Table], e.Address)}
 	if !e.Table.IsBits() {
 		keys = append(keys, "type: "+e.Type.String())
 	}
-	if e.Count > 1 || e.Type == register.String {
+	if e.IsBlock() || e.Type == register.String {
 		keys = append(keys, fmt.Sprintf("count: %d", max(1, e.Count)))
 	}
 	if e.Order != register.Big {

@@ -119,7 +119,7 @@ func typed(b *block, p part, unit byte) (e entry, ok bool) {
 		if i > 0 && slices.Equal(values, b.of(p, b.changes[i-1])) {
 			continue
 		}
-		if e.IsText() || e.Count > 1 {
+		if e.IsText() || e.IsBlock() {
 			break
 		}
 		text, ok := cell(e.Field, values)
@@ -131,7 +131,7 @@ func typed(b *block, p part, unit byte) (e entry, ok bool) {
 	if b.moves(p) || empty {
 		e.block, e.Codes, e.Role, e.Applies = b, nil, profile.Plain, profile.AtOnce
 		e.Min, e.Max = math.Inf(-1), math.Inf(1)
-		return e, !e.IsText() && e.Count <= 1
+		return e, !e.IsText() && !e.IsBlock()
 	}
 	return e, e.stands(b.of(p, b.changes[0]), unit)
 }
