@@ -243,8 +243,8 @@ export interface ReadingOptions extends Layout {
 }
 
 export interface Observable<T> {
-  /** f gets the latest value, if there is one, and each that follows. Returns a function that ends it. */
-  subscribe(f: (value: T) => void): () => void
+  /** f gets the latest value, if there is one, and each that follows; failed, that the broker refuses the subscription. Returns a function that ends it. */
+  subscribe(f: (value: T) => void, failed?: (error: ModferryError) => void): () => void
 }
 
 export interface Status {
@@ -271,7 +271,7 @@ export interface Gateway {
   set(device: string, reading: string, value: unknown, options?: RequestOptions): Promise<SetResult>
   status(): Observable<Status>
   /** Messages on topics below the prefix; the wildcards + and # may be used. */
-  watch(topic: string, f: (message: Message) => void): () => void
+  watch(topic: string, f: (message: Message) => void, failed?: (error: ModferryError) => void): () => void
   /** Settles what is under way; the MQTT client stays connected. */
   close(): void
 }

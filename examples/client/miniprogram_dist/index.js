@@ -12,6 +12,7 @@
 class ModferryError extends Error {
   constructor(code, message, more) {
     super(message)
+    Object.setPrototypeOf(this, ModferryError.prototype) // lost where classes are compiled to ES5
     this.name = 'ModferryError'
     this.code = code
     for (const key of Object.keys(more || {})) this[key] = more[key]
@@ -862,8 +863,9 @@ function matches(filter, topic) {
 
 // ---- reading
 
-// Observable has values to be subscribed to: subscribe(f) calls f with the latest one, if
-// there is one, and with each that follows; it returns a function that ends it.
+// Observable has values to be subscribed to: subscribe(f, failed) calls f with the latest
+// one, if there is one, and with each that follows, and failed with a ModferryError if the
+// broker refuses the subscription; it returns a function that ends it.
 class Observable {
   constructor(start) {
     this.start = start
@@ -871,15 +873,16 @@ class Observable {
     this.last = []
   }
 
-  subscribe(f) {
-    const listener = (value) => guarded(f, value)
+  subscribe(f, failed) {
+    const listener = { take: (value) => guarded(f, value), fail: (error) => failed && guarded(failed, error) }
     this.listeners.add(listener)
-    if (this.listeners.size > 1) this.last.forEach(listener)
+    const tell = (what, value) => Array.from(this.listeners).forEach((one) => one[what](value))
+    if (this.listeners.size > 1) this.last.forEach(listener.take)
     else {
       this.stop = this.start((value) => {
         this.last = [value]
-        Array.from(this.listeners).forEach((one) => one(value))
-      })
+        tell('take', value)
+      }, (error) => tell('fail', error))
     }
     return () => {
       if (!this.listeners.delete(listener) || this.listeners.size) return
@@ -892,7 +895,7 @@ class Observable {
 function reading(gateway, base, name, options) {
   const how = Object.assign({ form: 'json' }, options)
   if (!['json', 'value', 'hex', 'binary'].includes(how.form)) throw invalid('form "' + how.form + '" is not known: the forms are json, value, hex, binary')
-  return new Observable((emit) => {
+  return new Observable((emit, failed) => {
     let latest = null
     let device // undefined = its status has not come yet
     let shown = ''
@@ -916,7 +919,7 @@ function reading(gateway, base, name, options) {
       if (!value) return
       latest = value
       tell()
-    })
+    }, failed)
     return () => {
       gateway.states.delete(changed)
       status.stop()
@@ -988,10 +991,10 @@ class Bus {
 
   // status returns what the gateway says of the bus: its state, counters and queue.
   status() {
-    return new Observable((emit) => this.gateway.listen(this.topics.status, (message) => {
+    return new Observable((emit, failed) => this.gateway.listen(this.topics.status, (message) => {
       const value = parsed(message.payload)
       if (value) emit(value)
-    }).stop)
+    }, failed).stop)
   }
 }
 
@@ -1083,7 +1086,7 @@ class Channel {
     const refused = this.listening.length ? this.listening[0].subscription.error : null
     if (refused) {
       for (const job of Array.from(this.waiting)) {
-        this.fail(job, fail('subscription', 'the broker does not let this client subscribe to ' + this.response + ': ' + refused.message, outcome(job, job.sent ? 'unknown' : 'refused')))
+        this.fail(job, fail('subscription', refused.message, outcome(job, job.sent ? 'unknown' : 'refused')))
       }
     }
     while (this.ready() && this.flying.size < this.limit) {
@@ -1388,9 +1391,10 @@ class Gateway {
   }
 
   // watch calls f with {topic, payload, text, retained} for each message on a topic below the
-  // prefix; the wildcards + and # may be used. It returns a function that ends it.
-  watch(topic, f) {
-    return this.listen(this.prefix + '/' + topic, f).stop
+  // prefix; the wildcards + and # may be used. failed gets a ModferryError if the broker
+  // refuses that. It returns a function that ends it.
+  watch(topic, f, failed) {
+    return this.listen(this.prefix + '/' + topic, f, failed).stop
   }
 
   // close ends everything here; the MQTT client stays connected.
@@ -1414,10 +1418,10 @@ class Gateway {
   }
 
   // listen subscribes once more if others listen already: the broker repeats what is retained.
-  listen(filter, f) {
+  listen(filter, f, failed) {
     let subscription = this.subscriptions.get(filter)
     if (!subscription) this.subscriptions.set(filter, subscription = { filter, handlers: new Set(), granted: false, error: null })
-    const handler = (message) => guarded(f, message)
+    const handler = { take: (message) => guarded(f, message), fail: (error) => failed && guarded(failed, error) }
     subscription.handlers.add(handler)
     this.subscribe(subscription)
     return {
@@ -1446,7 +1450,8 @@ class Gateway {
     const end = (error) => {
       if (epoch !== this.epoch || this.closed) return
       subscription.granted = !error
-      subscription.error = error
+      subscription.error = error && fail('subscription', 'the broker does not let this client subscribe to ' + subscription.filter + ': ' + (error.message || error))
+      if (error) for (const handler of Array.from(subscription.handlers)) handler.fail(subscription.error)
       this.changed()
     }
     try {
@@ -1488,7 +1493,7 @@ class Gateway {
     const raw = typeof payload === 'string' ? payload : view(payload || [])
     const message = { topic, payload: raw, text: text(raw), retained: !!retained }
     for (const subscription of Array.from(this.subscriptions.values())) {
-      if (matches(subscription.filter, topic)) Array.from(subscription.handlers).forEach((handler) => handler(message))
+      if (matches(subscription.filter, topic)) Array.from(subscription.handlers).forEach((handler) => handler.take(message))
     }
   }
 }

@@ -40,10 +40,10 @@ export class Bus {
 
   // status returns what the gateway says of the bus: its state, counters and queue.
   status() {
-    return new Observable((emit) => this.gateway.listen(this.topics.status, (message) => {
+    return new Observable((emit, failed) => this.gateway.listen(this.topics.status, (message) => {
       const value = parsed(message.payload)
       if (value) emit(value)
-    }).stop)
+    }, failed).stop)
   }
 }
 

@@ -59,7 +59,7 @@ export class Channel {
     const refused = this.listening.length ? this.listening[0].subscription.error : null
     if (refused) {
       for (const job of Array.from(this.waiting)) {
-        this.fail(job, fail('subscription', 'the broker does not let this client subscribe to ' + this.response + ': ' + refused.message, outcome(job, job.sent ? 'unknown' : 'refused')))
+        this.fail(job, fail('subscription', refused.message, outcome(job, job.sent ? 'unknown' : 'refused')))
       }
     }
     while (this.ready() && this.flying.size < this.limit) {

@@ -3,6 +3,7 @@
 export class ModferryError extends Error {
   constructor(code, message, more) {
     super(message)
+    Object.setPrototypeOf(this, ModferryError.prototype) // lost where classes are compiled to ES5
     this.name = 'ModferryError'
     this.code = code
     for (const key of Object.keys(more || {})) this[key] = more[key]

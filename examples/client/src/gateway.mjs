@@ -1,6 +1,6 @@
 import { Bus } from './bus.mjs'
 import { Channel } from './channel.mjs'
-import { invalid } from './error.mjs'
+import { fail } from './error.mjs'
 import { FrameChannel } from './framechannel.mjs'
 import { text, view } from './hex.mjs'
 import { checkName, guarded, matches } from './message.mjs'
@@ -77,9 +77,10 @@ class Gateway {
   }
 
   // watch calls f with {topic, payload, text, retained} for each message on a topic below the
-  // prefix; the wildcards + and # may be used. It returns a function that ends it.
-  watch(topic, f) {
-    return this.listen(this.prefix + '/' + topic, f).stop
+  // prefix; the wildcards + and # may be used. failed gets a ModferryError if the broker
+  // refuses that. It returns a function that ends it.
+  watch(topic, f, failed) {
+    return this.listen(this.prefix + '/' + topic, f, failed).stop
   }
 
   // close ends everything here; the MQTT client stays connected.
@@ -103,10 +104,10 @@ class Gateway {
   }
 
   // listen subscribes once more if others listen already: the broker repeats what is retained.
-  listen(filter, f) {
+  listen(filter, f, failed) {
     let subscription = this.subscriptions.get(filter)
     if (!subscription) this.subscriptions.set(filter, subscription = { filter, handlers: new Set(), granted: false, error: null })
-    const handler = (message) => guarded(f, message)
+    const handler = { take: (message) => guarded(f, message), fail: (error) => failed && guarded(failed, error) }
     subscription.handlers.add(handler)
     this.subscribe(subscription)
     return {
@@ -135,7 +136,8 @@ class Gateway {
     const end = (error) => {
       if (epoch !== this.epoch || this.closed) return
       subscription.granted = !error
-      subscription.error = error
+      subscription.error = error && fail('subscription', 'the broker does not let this client subscribe to ' + subscription.filter + ': ' + (error.message || error))
+      if (error) for (const handler of Array.from(subscription.handlers)) handler.fail(subscription.error)
       this.changed()
     }
     try {
@@ -177,7 +179,7 @@ class Gateway {
     const raw = typeof payload === 'string' ? payload : view(payload || [])
     const message = { topic, payload: raw, text: text(raw), retained: !!retained }
     for (const subscription of Array.from(this.subscriptions.values())) {
-      if (matches(subscription.filter, topic)) Array.from(subscription.handlers).forEach((handler) => handler(message))
+      if (matches(subscription.filter, topic)) Array.from(subscription.handlers).forEach((handler) => handler.take(message))
     }
   }
 }

@@ -5,8 +5,9 @@ import { guarded, parsed } from './message.mjs'
 import { bitsOf, registersOf } from './register.mjs'
 import { decode } from './value.mjs'
 
-// Observable has values to be subscribed to: subscribe(f) calls f with the latest one, if
-// there is one, and with each that follows; it returns a function that ends it.
+// Observable has values to be subscribed to: subscribe(f, failed) calls f with the latest
+// one, if there is one, and with each that follows, and failed with a ModferryError if the
+// broker refuses the subscription; it returns a function that ends it.
 export class Observable {
   constructor(start) {
     this.start = start
@@ -14,15 +15,16 @@ export class Observable {
     this.last = []
   }
 
-  subscribe(f) {
-    const listener = (value) => guarded(f, value)
+  subscribe(f, failed) {
+    const listener = { take: (value) => guarded(f, value), fail: (error) => failed && guarded(failed, error) }
     this.listeners.add(listener)
-    if (this.listeners.size > 1) this.last.forEach(listener)
+    const tell = (what, value) => Array.from(this.listeners).forEach((one) => one[what](value))
+    if (this.listeners.size > 1) this.last.forEach(listener.take)
     else {
       this.stop = this.start((value) => {
         this.last = [value]
-        Array.from(this.listeners).forEach((one) => one(value))
-      })
+        tell('take', value)
+      }, (error) => tell('fail', error))
     }
     return () => {
       if (!this.listeners.delete(listener) || this.listeners.size) return
@@ -35,7 +37,7 @@ export class Observable {
 export function reading(gateway, base, name, options) {
   const how = Object.assign({ form: 'json' }, options)
   if (!['json', 'value', 'hex', 'binary'].includes(how.form)) throw invalid('form "' + how.form + '" is not known: the forms are json, value, hex, binary')
-  return new Observable((emit) => {
+  return new Observable((emit, failed) => {
     let latest = null
     let device // undefined = its status has not come yet
     let shown = ''
@@ -59,7 +61,7 @@ export function reading(gateway, base, name, options) {
       if (!value) return
       latest = value
       tell()
-    })
+    }, failed)
     return () => {
       gateway.states.delete(changed)
       status.stop()

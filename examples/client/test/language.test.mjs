@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import test from 'node:test'
 import vm from 'node:vm'
 import { parse } from 'acorn'
+import typescript from 'typescript'
 
 const source = (file) => readFileSync(new URL('../' + file, import.meta.url), 'utf8')
 
@@ -15,7 +16,7 @@ test('the syntax is that of 2017', () => {
 
 // bare runs a program beside the module in a realm that has the language, less what came
 // later, and timers.
-function bare(program) {
+function bare(program, translate = (text) => text) {
   const later = {
     Array: ['flat', 'flatMap', 'at', 'findLast', 'findLastIndex', 'toSorted', 'toReversed', 'with', 'toSpliced'],
     String: ['trimStart', 'trimEnd', 'matchAll', 'replaceAll', 'at'],
@@ -28,12 +29,12 @@ function bare(program) {
   strip += 'for (const one of ["at", "findLast", "findLastIndex", "toSorted", "toReversed", "with"]) delete Object.getPrototypeOf(Uint8Array).prototype[one];'
   const context = vm.createContext({ module: {}, setTimeout, clearTimeout })
   vm.runInContext(strip + 'delete globalThis.globalThis;', context)
-  vm.runInContext(source('modferry.cjs'), context, { filename: 'modferry.cjs' })
+  vm.runInContext(translate(source('modferry.cjs')), context, { filename: 'modferry.cjs' })
   return vm.runInContext(program, context)
 }
 
-test('it needs no globals but timers', async () => {
-  const out = await bare(`(() => {
+// program is what an app does.
+const program = `(() => {
     const m = module.exports
     const sent = []
     let arrive
@@ -54,11 +55,20 @@ test('it needs no globals but timers', async () => {
     answer()
     return asked.then((reply) => {
       gateway.close()
-      return [m.decode(reply.values, { scale: 0.1 }), m.hex(reply.frame), m.explain(reply.frame).length, m.text([226, 132, 131]), m.checkRequest('0104').message].join('|')
+      let mistake
+      try { m.bytes('01 0g') } catch (error) { mistake = (error instanceof m.ModferryError) + ' ' + error.code + ' ' + error.position }
+      return [m.decode(reply.values, { scale: 0.1 }), m.hex(reply.frame), m.explain(reply.frame).length, m.text([226, 132, 131]), m.checkRequest('0104').message, mistake].join('|')
     })
-  })()`)
-  assert.equal(out, '30.5|010404013102222ACE|6|℃|read input registers: 4 bytes are still missing')
-})
+  })()`
+
+// toES5 does what bundlers of mini-programs may do.
+const toES5 = (text) => typescript.transpileModule(text, { compilerOptions: { target: 'es5', downlevelIteration: true, module: 'none' } }).outputText
+
+for (const [name, translate] of [['as it is', undefined], ['compiled to ES5', toES5]]) {
+  test(`it needs no globals but timers, ${name}`, async () => {
+    assert.equal(await bare(program, translate), '30.5|010404013102222ACE|6|℃|read input registers: 4 bytes are still missing|true hex 4')
+  })
+}
 
 test('bytes of another realm are bytes', () => {
   const foreign = vm.runInNewContext('[Uint8Array.of(1, 4, 0, 1, 0, 2), Uint8Array.of(1, 4, 0, 1, 0, 2).buffer]')

@@ -19,6 +19,7 @@ const soon = { reconnectPeriod: 100, connectTimeout: 5000 }
 // Each takes an address, and a name and password if they are needed, and returns {client, end}.
 export const libraries = {
   'MQTT.js 5': (url, username, password) => ended(mqtt.connect(url, { ...soon, clientId: name(), username, password })),
+  'MQTT.js 5 with MQTT 5': (url) => ended(mqtt.connect(url, { ...soon, clientId: name(), protocolVersion: 5 })),
   'MQTT.js 4.1.0': (url, username, password) => ended(require('mqtt-4').connect(url, { ...soon, clientId: name(), username, password })),
   'paho-mqtt 1.1.0': (url, userName = '', password = '') => {
     const Paho = require('paho-mqtt')

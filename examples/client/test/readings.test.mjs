@@ -59,6 +59,19 @@ test('it is stale while the device, the gateway or the connection is away', () =
   gateway.close()
 })
 
+test('a subscription that the broker refuses is told', async () => {
+  const fake = new Fake({ refuse: `${device}/temperature` })
+  const gateway = connect(fake, { gateway: 'demo', client: 'app' })
+  const errors = []
+  gateway.reading('sensor', 'temperature').subscribe(() => {}, (error) => errors.push(error))
+  gateway.watch('device/sensor/temperature', () => {}, (error) => errors.push(error))
+  gateway.reading('sensor', 'temperature').subscribe(() => {}) // nobody has to hear it
+  await quiet(0)
+  assert.ok(errors.length >= 2)
+  for (const error of errors) assert.deepEqual([error.code, error.message], ['subscription', `the broker does not let this client subscribe to ${device}/temperature: not granted`])
+  gateway.close()
+})
+
 test('other forms of payload', () => {
   for (const [options, payload, value] of [
     [undefined, '23.4', 23.4], [{ form: 'value' }, 'true', true], [{ form: 'value' }, 'heat', 'heat'], [{ form: 'value' }, '[1,2]', [1, 2]],
