@@ -59,7 +59,7 @@ class Terminal {
           h('form', { class: 'card stack', onsubmit: submit }, this.composer.element,
             h('div', { class: 'row actions' }, this.sendButton, this.form,
               h('span', { class: 'repeat' }, this.repeatButton, this.every, h('span', { class: 'soft' }, t('terminal.seconds'))),
-              h('button', { type: 'button', class: 'quiet', onclick: () => this.#favour() }, t('terminal.favour'))),
+              h('button', { type: 'button', class: 'quiet', onclick: () => this.#favour() }, '☆', h('span', { class: 'label' }, ' ' + t('terminal.favour')))),
             this.rules),
           h('div', { class: 'card exchange' }, this.request, this.reply),
           h('div', { class: 'row copies' }, h('span', { class: 'soft' }, t('terminal.copy_as')), copies)),
@@ -211,7 +211,7 @@ function durations(r) {
 
 // valuesText shows registers as numbers, and bits as 0 and 1.
 function valuesText(values) {
-  const shown = values.slice(0, 32).map((value) => typeof value === 'boolean' ? Number(value) : value).join('  ')
+  const shown = values.slice(0, 32).map((value) => typeof value === 'boolean' ? Number(value) : value).join(', ')
   return t('terminal.values_are', { values: shown + (values.length > 32 ? ' …' : '') })
 }
 

@@ -80,7 +80,7 @@ export default {
   'terminal.stop': 'Stop',
   'terminal.every': 'Seconds between requests',
   'terminal.seconds': 's',
-  'terminal.favour': '☆ Favourite',
+  'terminal.favour': 'Favourite',
   'terminal.copy_as': 'Copy as',
   'terminal.request': 'Request',
   'terminal.reply': 'Reply',

@@ -79,7 +79,7 @@ export default {
   'terminal.stop': '停止',
   'terminal.every': '两次请求之间的秒数',
   'terminal.seconds': '秒',
-  'terminal.favour': '☆ 收藏',
+  'terminal.favour': '收藏',
   'terminal.copy_as': '复制为',
   'terminal.request': '请求',
   'terminal.reply': '应答',

@@ -25,7 +25,11 @@ function prints(program, args, cwd, pattern) {
   return new Promise((resolve, reject) => {
     let text = ''
     const child = spawn(program, args, { cwd, detached: true })
-    const kill = () => process.kill(-child.pid) // with what it has started
+    const kill = () => { // with what it has started
+      try {
+        process.kill(-child.pid)
+      } catch { /* it has ended */ }
+    }
     const end = setTimeout(kill, 15000)
     const read = (part) => {
       text += part

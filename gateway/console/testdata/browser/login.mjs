@@ -27,7 +27,7 @@ export default [
         await page.getByLabel('Bus').selectOption(bus)
         await page.getByRole('button', { name: 'Send', exact: true }).click()
         await page.locator('.side').nth(1).getByText('OK', { exact: true }).waitFor()
-        assert.match(await page.locator('.values').textContent(), /Values: \d+ +\d+/)
+        assert.match(await page.locator('.values').textContent(), /Values: \d+, \d+/)
       }
       await page.getByRole('button', { name: 'Log out' }).click()
       await page.getByLabel('Password').waitFor()

@@ -43,7 +43,7 @@ export default [
       await send(page).click()
       await reply(page).getByText('OK', { exact: true }).waitFor()
       assert.match(await reply(page).locator('.took').textContent(), /ms/)
-      assert.match(await reply(page).locator('.values').textContent(), /Values: \d+ +\d+/)
+      assert.match(await reply(page).locator('.values').textContent(), /Values: \d+, \d+/)
       const bytes = reply(page).locator('.byte')
       await until('seven fields', async () => await bytes.count() === 6 || bytes.count())
       await bytes.nth(3).hover()
