@@ -7,36 +7,27 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"modferry/configs/plainfile"
+	"modferry/configs/plainfile/plainfiletest"
 )
 
 // What is no file is refused at once, whatever it is and whatever leads to it.
 func TestNoFile(t *testing.T) {
-	dir := t.TempDir()
-	pipe, link := filepath.Join(dir, "pipe"), filepath.Join(dir, "link")
-	if err := errors.Join(syscall.Mkfifo(pipe, 0o600), os.Symlink(pipe, link)); err != nil {
+	pipe := plainfiletest.Pipe(t)
+	dir := filepath.Dir(pipe)
+	link := filepath.Join(dir, "link")
+	if err := os.Symlink(pipe, link); err != nil {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]string{pipe: "no file but a pipe", link: "no file but a pipe", os.DevNull: "no file but a device", "/dev/zero": "no file but a device", dir: "directory"} {
-		read := map[string]func() error{
+		for how, read := range map[string]func() error{
 			"read":     func() error { _, err := plainfile.Read(name); return err },
 			"key pair": func() error { _, err := plainfile.KeyPair(name, name); return err },
-		}
-		for how, do := range read {
-			ended := make(chan error, 1)
-			go func() { ended <- do() }()
-			select {
-			case err := <-ended:
-				if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), name) {
-					t.Errorf("%s %s: %v", how, name, err)
-				}
-			case <-time.After(10 * time.Second):
-				t.Fatalf("%s %s hangs", how, name)
-			}
+		} {
+			plainfiletest.Refused(t, how, want, read)
+			plainfiletest.Refused(t, how, name, read)
 		}
 	}
 }

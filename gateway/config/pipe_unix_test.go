@@ -5,11 +5,9 @@ package config_test
 import (
 	"os"
 	"path/filepath"
-	"strings"
-	"syscall"
 	"testing"
-	"time"
 
+	"modferry/configs/plainfile/plainfiletest"
 	"modferry/gateway/config"
 	"modferry/gateway/config/watch"
 )
@@ -26,32 +24,18 @@ func TestPipeInsteadOfFile(t *testing.T) {
 		"password_file, device": "gateway: w\nmqtt: {url: \"mqtt://127.0.0.1:1\", username: x, password_file: /dev/zero}\n" + buses,
 	} {
 		t.Run(what, func(t *testing.T) {
-			dir := t.TempDir()
-			pipe := filepath.Join(dir, "pipe.yaml")
-			if err := syscall.Mkfifo(pipe, 0o600); err != nil {
-				t.Fatal(err)
-			}
-			file := pipe
+			file := plainfiletest.Pipe(t)
 			if yaml != "" {
-				file = filepath.Join(dir, "gateway.yaml")
+				file = filepath.Join(filepath.Dir(file), "gateway.yaml")
 				if err := os.WriteFile(file, []byte(yaml), 0o600); err != nil {
 					t.Fatal(err)
 				}
 			}
 			for how, read := range map[string]func(string) ([]byte, error){"read": nil, "watched": new(watch.Files).ReadFile} {
-				ended := make(chan error, 1)
-				go func() {
+				plainfiletest.Refused(t, how, "it is no file but a ", func() error {
 					_, err := config.Load(file, config.Options{ReadFile: read})
-					ended <- err
-				}()
-				select {
-				case err := <-ended:
-					if err == nil || !strings.Contains(err.Error(), "it is no file but a ") {
-						t.Errorf("%s: %v", how, err)
-					}
-				case <-time.After(10 * time.Second):
-					t.Fatalf("%s: it hangs", how)
-				}
+					return err
+				})
 			}
 		})
 	}
