@@ -210,9 +210,11 @@ class Panel {
   }
 }
 
-// isNumeric tells whether a reading has values that a chart can show.
-function isNumeric(reading) {
-  return reading.type !== 'string' && !reading.type.startsWith('time') && !(reading.set && reading.set.names) && !(reading.set && reading.set.count > 1)
+// isNumeric tells whether a reading has values that a chart can show, as far as that is
+// known before the first.
+function isNumeric({ type, set, quantity }) {
+  const registers = Number((/(16|32|64)$/.exec(type) || [])[1]) / 16 || 1
+  return type !== 'string' && !type.startsWith('time') && !(set && set.names) && quantity <= registers
 }
 
 const plottable = (value) => typeof value === 'number' || typeof value === 'boolean'
@@ -223,6 +225,8 @@ function writeRow(row, now) {
   const { shown } = row
   if (shown.text !== text) row.value.data = shown.text = text
   if (shown.age !== age) row.age.data = shown.age = age
+  const plain = row.content === null || row.content === undefined || plottable(row.content)
+  if (shown.plain !== plain) row.toggle.hidden = !(shown.plain = plain)
   if (shown.quality !== row.quality) {
     shown.quality = row.quality
     row.badge.textContent = t('readings.' + (row.quality || 'good'))

@@ -12,7 +12,9 @@ export function setForm(context, row, title) {
   const result = h('p', { class: 'result', role: 'status' })
   const input = control(row, set, title)
   const button = h('button', { class: 'primary small' }, t('readings.send'))
-  const form = h('form', { class: 'set' }, field(t('readings.new', { reading: title }), input.element, limits(set, row.reading.unit)), button, result)
+  const label = t('readings.new', { reading: title })
+  const entry = input.group ? h('fieldset', { class: 'field' }, h('legend', {}, label), input.element) : field(label, input.element, limits(row.reading))
+  const form = h('form', { class: 'set' }, entry, button, result)
   form.addEventListener('submit', async (event) => {
     event.preventDefault()
     const value = input.value()
@@ -60,14 +62,17 @@ function outcome(answer, unit) {
 
 const written = (value) => Array.isArray(value) ? value.join(', ') : String(value)
 
-function limits(set, unit) {
+const isText = (type) => type === 'string' || type.startsWith('time')
+
+function limits({ set, type, unit }) {
   const of = unit ? ' ' + unit : ''
   const parts = []
-  if (set.min !== null && set.max !== null) parts.push(t('readings.between', { min: set.min, max: set.max + of }))
+  const bounded = !set.names && type !== 'bool' && !isText(type)
+  if (!bounded) { /* what there is to choose says it */ } else if (set.min !== null && set.max !== null) parts.push(t('readings.between', { min: set.min, max: set.max + of }))
   else if (set.min !== null) parts.push(t('readings.least', { min: set.min + of }))
   else if (set.max !== null) parts.push(t('readings.most', { max: set.max + of }))
-  if (set.step) parts.push(t('readings.step', { step: set.step }))
-  if (set.count > 1) parts.push(t('readings.list', { n: set.count }))
+  if (bounded && set.step) parts.push(t('readings.step', { step: set.step }))
+  if (set.count > 1 && !isText(type)) parts.push(t('readings.list', { n: set.count }))
   return parts.join(' · ')
 }
 
@@ -77,18 +82,19 @@ function control(row, set, title) {
   if (set.names && set.flags) return flags(set.names, row)
   if (set.names || type === 'bool' && !(set.count > 1)) {
     const options = set.names || ['true', 'false']
-    const element = select(options.map((name) => [name, set.names ? name : t('readings.' + name)]), String(row.content))
+    const element = select(options.map((name) => [name, set.names ? name : t('readings.' + name)]))
+    if (options.includes(String(row.content))) element.value = String(row.content)
     return { element, value: () => set.names ? element.value : element.value === 'true' }
+  }
+  if (isText(type)) {
+    const element = h('input', { autocomplete: 'off' })
+    element.value = row.content ?? ''
+    return { element, value: () => element.value }
   }
   if (set.count > 1) {
     const element = h('input', { class: 'mono', autocomplete: 'off', required: true })
     if (Array.isArray(row.content)) element.value = row.content.join(' ')
     return { element, value: () => list(element.value, set.count) }
-  }
-  if (type === 'string' || type.startsWith('time')) {
-    const element = h('input', { autocomplete: 'off' })
-    element.value = row.content ?? ''
-    return { element, value: () => element.value }
   }
   const element = h('input', {
     type: 'number', required: true, step: set.step || 'any', min: set.step ? set.min : undefined, inputmode: 'decimal', autocomplete: 'off'
@@ -101,6 +107,7 @@ function flags(names, row) {
   const on = Array.isArray(row.content) ? row.content : []
   const boxes = names.map((name) => h('input', { type: 'checkbox', value: name, checked: on.includes(name) }))
   return {
+    group: true,
     element: h('span', { class: 'row' }, boxes.map((box) => h('label', { class: 'check' }, box, box.value))),
     value: () => boxes.filter((box) => box.checked).map((box) => box.value)
   }

@@ -120,5 +120,69 @@ export default [
       assert.ok(!shown[0].startsWith('10.'), 'nothing is written at once')
       assert.ok(shown[1].startsWith('10.999'), shown[1])
     }
+  },
+  {
+    name: 'has a field that fits what is set, and says what became of it',
+    async run({ page, open, shot }) {
+      await open('#readings')
+      await reading(page, 'temperature').waitFor()
+      // form shows the field of a reading in place of the tab, before a gateway that answers as given.
+      const form = (type, content, set, answer) => page.evaluate(async ([type, content, set, answer]) => {
+        const { setForm } = await import('./set.js')
+        const usual = { topic: 'set', result: 'result', min: null, max: null, step: 0, names: null, flags: false, count: 1 }
+        let listener
+        window.sent = null
+        const connection = {
+          phase: 'online',
+          subscribe(topic, callback) { listener = callback; return Object.assign(() => {}, { granted: Promise.resolve(true) }) },
+          publish(topic, payload) {
+            window.sent = JSON.parse(payload)
+            listener({ json: { id: 'of another', ok: true, value: 'not this one' } })
+            listener({ json: { id: window.sent.id, value: window.sent.value, ...answer } })
+          }
+        }
+        const row = { content, reading: { type, unit: '', set: { ...usual, ...set } } }
+        const title = Object.assign(document.createElement('h1'), { textContent: 'Set' })
+        document.getElementById('tab-readings').replaceChildren(title, setForm({ connection, signal: new AbortController().signal }, row, 'it'))
+      }, [type, content, set, answer])
+      const done = { ok: true, outcome: 'done' }
+      const write = () => page.getByRole('button', { name: 'Write' }).click()
+      const sends = (value) => until('sent ' + JSON.stringify(value), async () => {
+        const sent = await page.evaluate(() => window.sent)
+        return sent !== null && JSON.stringify(sent.value) === JSON.stringify(value) || sent
+      })
+
+      await form('bool', true, { min: 0, max: 1 }, done)
+      assert.equal(await page.getByRole('combobox', { name: 'New value of it' }).inputValue(), 'true')
+      await page.getByRole('combobox', { name: 'New value of it' }).selectOption('Off')
+      await write()
+      await sends(false)
+      await form('uint16', 'heat', { names: ['off', 'heat'] }, done)
+      await page.getByRole('combobox', { name: 'New value of it' }).selectOption('off')
+      await write()
+      await sends('off')
+      await page.getByText('Set to off.').waitFor()
+      await form('uint16', ['pump'], { names: ['pump', 'fan'], flags: true }, done)
+      await page.getByRole('checkbox', { name: 'fan' }).check()
+      await write()
+      await sends(['pump', 'fan'])
+      await form('int16', [1, 2, 3], { count: 3 }, done)
+      assert.equal(await page.getByRole('textbox').inputValue(), '1 2 3')
+      await page.getByRole('textbox').fill('1, 2')
+      await write()
+      await page.getByText('This is no value of the reading.').waitFor()
+      await page.getByRole('textbox').fill('7, 8; -9.5')
+      await write()
+      await sends([7, 8, -9.5])
+      await form('string', 'line 1', { count: 8 }, done)
+      await page.getByRole('textbox').fill('line 2')
+      await write()
+      await sends('line 2')
+      await form('uint32', 5, { min: 0, max: 10 }, { ok: false, outcome: 'unknown', error: { code: 'timeout', message: 'unit 1 did not answer' } })
+      await page.getByRole('spinbutton').fill('7')
+      await write()
+      await page.getByText('It may have been written; read the value before you write again: unit 1 did not answer').waitFor()
+      await shot('readings-unknown')
+    }
   }
 ]
