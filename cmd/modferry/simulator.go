@@ -120,7 +120,7 @@ func (f simulatorFlags) config() (simulator.Config, error) {
 		return c, err
 	}
 	if !c.Reached() {
-		return c, usage("nowhere to serve: name --tcp ADDRESS, --pty PATH, --serial PORT, or -c FILE; see modferry simulator --help")
+		return c, usage("nowhere to serve: name --tcp ADDRESS, --pty PATH, --serial PORT, --mqtt URL, or -c FILE; see modferry simulator --help")
 	}
 	return c, nil
 }

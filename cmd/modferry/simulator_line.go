@@ -40,7 +40,10 @@ func (f faceFlags) apply(c *simulator.Config) error {
 	if f.mqttPayload != "binary" && f.mqttPayload != "hex" {
 		return usage("--mqtt-payload %s: it must be binary or hex", f.mqttPayload)
 	}
-	request, response, _ := strings.Cut(f.mqttTopics, ",")
+	request, response, two := strings.Cut(f.mqttTopics, ",")
+	if !two || strings.Contains(response, ",") {
+		return usage("--mqtt-topics %s: it must be two topics with a comma between them, such as dtu/request,dtu/response", f.mqttTopics)
+	}
 	c.MQTT = &dtu.Options{URL: f.mqtt, Request: request, Response: response, Hex: f.mqttPayload == "hex"}
 	if err := c.MQTT.Check(); err != nil {
 		return usage("--mqtt: %w", err)

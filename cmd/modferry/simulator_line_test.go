@@ -27,9 +27,11 @@ func TestSimulatorFaceFlags(t *testing.T) {
 		t.Errorf("%s: %v", out.String(), err)
 	}
 	for want, f := range map[string]faceFlags{
-		"must begin with mqtt://": {mqtt: "http://h", mqttTopics: "a,b", mqttPayload: "hex"},
-		"is no topic":             {mqtt: "mqtt://h", mqttTopics: "a", mqttPayload: "hex"},
-		"binary or hex":           {mqtt: "mqtt://h", mqttTopics: "a,b", mqttPayload: "text"},
+		"must begin with mqtt://":  {mqtt: "http://h", mqttTopics: "a,b", mqttPayload: "hex"},
+		"topics a: it must be two": {mqtt: "mqtt://h", mqttTopics: "a", mqttPayload: "hex"},
+		"a,b,c: it must be two":    {mqtt: "mqtt://h", mqttTopics: "a,b,c", mqttPayload: "hex"},
+		"is no topic":              {mqtt: "mqtt://h", mqttTopics: "a,", mqttPayload: "hex"},
+		"binary or hex":            {mqtt: "mqtt://h", mqttTopics: "a,b", mqttPayload: "text"},
 	} {
 		if _, err := (simulatorFlags{profile: "xy-md02", faceFlags: f}).open(slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v; want %q", err, want)

@@ -25,6 +25,7 @@ const (
 	shortestRetry = 100 * time.Millisecond
 	longestRetry  = 5 * time.Second
 	dialAllowance = 10 * time.Second
+	mqtt311       = 4 // the protocol level [MQTT 3.1.1, 3.1.2.2]
 )
 
 // Line is the devices' end of the line.
@@ -55,6 +56,9 @@ func Open(ctx context.Context, o Options) (*Line, error) {
 		select {
 		case subscribed <- err:
 		default: // a later connection
+			if err != nil {
+				o.Logger.Warn("no request is received any more", "topic", o.Request, "reason", err)
+			}
 		}
 	})
 	if err != nil {
@@ -63,7 +67,7 @@ func Open(ctx context.Context, o Options) (*Line, error) {
 	l.client = paho.NewClient(settings)
 	if err := l.connect(ctx, subscribed); err != nil {
 		l.client.Disconnect(0)
-		return nil, fmt.Errorf("cannot reach the MQTT server: %w", err)
+		return nil, fmt.Errorf("cannot reach the MQTT server: %w", plain(err))
 	}
 	l.keeping.Go(l.keep)
 	return l, nil
@@ -122,6 +126,7 @@ func (l *Line) settings(subscribed func(error)) (*paho.ClientOptions, error) {
 		return nil, err
 	}
 	s := paho.NewClientOptions().SetCleanSession(true).SetAutoReconnect(false).SetOrderMatters(true).
+		SetProtocolVersion(mqtt311). // else a refusal is followed by a try with 3.1, and hidden by what that gives
 		SetKeepAlive(keepalive).SetConnectTimeout(dialAllowance).SetClientID(l.o.ClientID)
 	if server.User != nil {
 		password, _ := server.User.Password()
@@ -145,9 +150,28 @@ func (l *Line) settings(subscribed func(error)) (*paho.ClientOptions, error) {
 			subscribed(fmt.Errorf("it did not confirm the subscription to %s within %v", l.o.Request, publishing))
 			return
 		}
-		subscribed(token.Error())
+		subscribed(errors.Join(token.Error(), refused(token, l.o.Request)))
 	})
 	return s, nil
+}
+
+// refused returns an error if the server answered a subscription with a failure
+// [MQTT 3.1.1, 3.9.3], which is none of the token.
+func refused(t paho.Token, topic string) error {
+	s, is := t.(*paho.SubscribeToken)
+	if is && s.Result()[topic] > 2 {
+		return fmt.Errorf("it does not allow to subscribe to %s", topic)
+	}
+	return nil
+}
+
+// plain takes the client's own words away from an error of the network.
+func plain(err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return op
+	}
+	return err
 }
 
 // received takes a message; it must not wait.

@@ -146,16 +146,20 @@ func TestConnectionComesBack(t *testing.T) {
 }
 
 func TestOpenRefuses(t *testing.T) {
-	address, _ := server(t, "127.0.0.1:0", map[string]broker.User{"u": {Password: "correct", Topics: []string{"#"}}})
+	address, _ := server(t, "127.0.0.1:0", map[string]broker.User{"u": {Password: "correct", Topics: []string{"#"}}, "few": {Password: "correct", Topics: []string{"b"}}})
 	for want, o := range map[string]dtu.Options{
-		"must begin with mqtt://": {URL: "http://" + address, Request: "a", Response: "b"},
-		"name a host":             {URL: "mqtt://", Request: "a", Response: "b"},
-		"is no topic":             {URL: "mqtt://h", Request: "a/+", Response: "b"},
-		`"" is no topic`:          {URL: "mqtt://h", Request: "a"},
-		"two topics":              {URL: "mqtt://h", Request: "a", Response: "a"},
-		"must be 0 or 1":          {URL: "mqtt://h", Request: "a", Response: "b", QoS: 2},
-		"cannot reach":            {URL: "mqtt://u:wrong@" + address, Request: "a", Response: "b"},
-		"cannot be read":          {URL: "mqtt://u:secret@h:x", Request: "a", Response: "b"},
+		"such as mqtt://127.0.0.1:1883":     {URL: address, Request: "a", Response: "b"},
+		"not allow to subscribe to a":       {URL: "mqtt://few:correct@" + address, Request: "a", Response: "b"},
+		"not Authorized":                    {URL: "mqtt://u:wrong@" + address, Request: "a", Response: "b", ClientID: "c"},
+		"MQTT server: dial tcp 127.0.0.1:1": {URL: "mqtt://127.0.0.1:1", Request: "a", Response: "b"},
+		"must begin with mqtt://":           {URL: "http://" + address, Request: "a", Response: "b"},
+		"name a host":                       {URL: "mqtt://", Request: "a", Response: "b"},
+		"is no topic":                       {URL: "mqtt://h", Request: "a/+", Response: "b"},
+		`"" is no topic`:                    {URL: "mqtt://h", Request: "a"},
+		"two topics":                        {URL: "mqtt://h", Request: "a", Response: "a"},
+		"must be 0 or 1":                    {URL: "mqtt://h", Request: "a", Response: "b", QoS: 2},
+		"cannot reach":                      {URL: "mqtt://u:wrong@" + address, Request: "a", Response: "b"},
+		"cannot be read":                    {URL: "mqtt://u:secret@h:x", Request: "a", Response: "b"},
 	} {
 		line, err := dtu.Open(t.Context(), o)
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "wrong") {

@@ -24,6 +24,8 @@ type Options struct {
 // ports are those of addresses that name none.
 var ports = map[string]string{"mqtt": "1883", "tcp": "1883", "mqtts": "8883", "ssl": "8883", "ws": "80", "wss": "443"}
 
+var errAddress = errors.New("the server's address must begin with mqtt://, mqtts://, ws:// or wss:// and name a host, such as mqtt://127.0.0.1:1883")
+
 // Check returns what is wrong with the options.
 func (o Options) Check() error {
 	if _, err := o.server(); err != nil {
@@ -45,6 +47,9 @@ func (o Options) Check() error {
 
 // server returns the address with a port.
 func (o Options) server() (*url.URL, error) {
+	if !strings.Contains(o.URL, "://") {
+		return nil, errAddress
+	}
 	u, err := url.Parse(o.URL)
 	var wrong *url.Error
 	if errors.As(err, &wrong) {
@@ -55,7 +60,7 @@ func (o Options) server() (*url.URL, error) {
 	}
 	port, known := ports[u.Scheme]
 	if !known || u.Hostname() == "" {
-		return nil, errors.New("the server's address must begin with mqtt://, mqtts://, ws:// or wss:// and name a host, such as mqtt://127.0.0.1:1883")
+		return nil, errAddress
 	}
 	if u.Port() == "" {
 		u.Host = net.JoinHostPort(u.Hostname(), port)
