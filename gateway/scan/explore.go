@@ -73,7 +73,7 @@ func (e *explorer) all() error {
 	}
 	slices.SortStableFunc(candidates, byWeight)
 	for _, c := range candidates[:min(1, len(candidates))] {
-		if err := e.rest(c); err != nil && err != errSpent {
+		if err := e.rest(c); err != nil && !errors.Is(err, errSpent) {
 			return err
 		}
 	}

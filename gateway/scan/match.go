@@ -2,6 +2,7 @@ package scan
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 
 	"modferry/modbus"
@@ -50,7 +51,7 @@ func (e *explorer) candidates() ([]*candidate, error) {
 				all = append(all, c)
 			}
 		}
-		if err == errSpent {
+		if errors.Is(err, errSpent) {
 			e.unit.Partly = true
 			return all, nil
 		}

@@ -2,6 +2,7 @@ package scan
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 
 	"modferry/modbus"
@@ -17,13 +18,10 @@ func (e *explorer) sweep() error {
 		e.left = share
 		err := e.halve(w, false)
 		whole -= share - e.left
-		switch err {
-		case errSpent:
-			e.unit.Partly = true
-		case nil:
-		default:
+		if err != nil && !errors.Is(err, errSpent) {
 			return err
 		}
+		e.unit.Partly = e.unit.Partly || err != nil
 	}
 	e.left = whole
 	return nil
