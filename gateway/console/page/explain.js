@@ -18,13 +18,13 @@ export function exceptionText(code) {
   return { name: t('exception.' + code), hint: t('exception_hint.' + code) }
 }
 
-// errorText says what a gateway's or this page's own error is.
+// errorText says what a gateway's or this page's own error is, in the person's language
+// as far as there are words, and what the gateway says of it.
 export function errorText(error) {
-  if (has('error.' + error.code)) {
-    const own = t('error.' + error.code, error)
-    return error.message && language() === 'en' ? error.message : own
-  }
-  return error.message || error.code
+  const said = error.message ? error.message[0].toUpperCase() + error.message.slice(1) : ''
+  if (!has('error.' + error.code)) return said || error.code
+  if (language() === 'en' && said) return said
+  return t('error.' + error.code, error) + (said && ` (${said})`)
 }
 
 // fieldsOf returns the fields of a frame as explain does, in the person's language.

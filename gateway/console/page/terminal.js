@@ -215,14 +215,15 @@ function valuesText(values) {
   return t('terminal.values_are', { values: shown + (values.length > 32 ? ' …' : '') })
 }
 
-// trouble says in words why there are no values, and what became of a write.
+// trouble says in words why there are no values, and what became of a write. What the
+// gateway says itself goes first; its exception is only how it says that in Modbus.
 function trouble(r) {
   const out = []
-  if (r.exception) {
-    const { name, hint } = exceptionText(r.exception.code)
-    out.push(h('p', {}, h('b', { class: 'bad' }, name), ' – ', hint))
-  }
-  if (r.error && r.error.code !== 'exception') out.push(h('p', { class: r.exception ? 'soft' : 'bad' }, errorText(r.error)))
+  const own = r.error && r.error.code !== 'exception'
+  const exception = r.exception && exceptionText(r.exception.code)
+  if (own) out.push(h('p', { class: 'bad' }, errorText(r.error)))
+  if (own && exception) out.push(h('p', { class: 'soft' }, t('terminal.as_exception', { n: r.exception.code, name: exception.name })))
+  if (!own && exception) out.push(h('p', {}, h('b', { class: 'bad' }, exception.name), ' – ', exception.hint))
   if (r.outcome === 'unknown') out.push(h('p', { class: 'warn' }, t('terminal.outcome_unknown')))
   return h('div', { class: 'trouble' }, out)
 }

@@ -101,6 +101,7 @@ export default {
   'terminal.ok': 'OK',
   'terminal.failed': 'Failed',
   'terminal.exception': 'Exception {n}',
+  'terminal.as_exception': 'In Modbus this is exception {n}, {name}.',
   'terminal.took': '{all}, on the line {line} ms',
   'terminal.values_are': 'Values: {values}',
   'terminal.outcome_unknown': 'The write may have reached the device. Read before you send it again.',

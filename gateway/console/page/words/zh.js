@@ -100,6 +100,7 @@ export default {
   'terminal.ok': '正常',
   'terminal.failed': '失败',
   'terminal.exception': '异常 {n}',
+  'terminal.as_exception': '用 Modbus 的说法即异常 {n}，{name}。',
   'terminal.took': '{all}，其中线路 {line} ms',
   'terminal.values_are': '值：{values}',
   'terminal.outcome_unknown': '写入可能已到达设备。再次发送之前请先读取。',
