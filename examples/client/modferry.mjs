@@ -957,6 +957,8 @@ function sample(message, how) {
 
 // ---- bus
 
+const LONG = 800 // characters of fields that go as a frame instead: a gateway takes 1 KiB
+
 class Bus {
   constructor(gateway, name, options) {
     this.gateway = gateway
@@ -1008,7 +1010,7 @@ function sendable(what) {
 function jsonJob(what) {
   const fields = what && typeof what === 'object' && what.function !== undefined ? what : null
   const frame = fields ? request(fields) : sendable(what)
-  const out = {}
+  let out = {}
   if (!fields || fields.data !== undefined) out.frame = hex(frame)
   else {
     Object.assign(out, { unit: frame[0], function: frame[1], address: fields.address })
@@ -1017,6 +1019,7 @@ function jsonJob(what) {
     if (values !== undefined) out.values = values.buffer ? Array.from(values) : values
     if (fields.write_address !== undefined) out.write_address = fields.write_address
   }
+  if (JSON.stringify(out).length > LONG) out = { frame: hex(frame) }
   for (const key of ['timeout_ms', 'expires']) if (fields && fields[key] !== undefined) out[key] = fields[key]
   return { write: isWrite(frame[1]), fields: out }
 }
@@ -1108,6 +1111,7 @@ class Channel {
     clearTimeout(job.retry)
     this.flying.add(job)
     job.sent++
+    job.tries--
     try {
       const done = this.gateway.adapter.publish(this.topic, this.payload(job), this.qos)
       if (done && done.then) done.then(null, trouble)
@@ -1118,13 +1122,13 @@ class Channel {
       this.later(250)
       return false
     }
-    job.tries--
-    if (job.tries > 0) job.retry = setTimeout(() => this.again(job), job.slice)
+    if (job.tries > 0 && this.jobs.has(job)) job.retry = setTimeout(() => this.again(job), job.slice)
     return true
   }
 
   unsent(job) {
     job.sent--
+    job.tries++
   }
 
   // again puts a job back to be sent as soon as possible.
@@ -1223,9 +1227,10 @@ class Channel {
   }
 }
 
+// outcome is what an error or a reply says of a write, and nothing of a read.
+const outcome = (job, word) => job.write ? { outcome: word } : {}
 
 const seconds = (ms) => ms / 1000 + ' s'
-const outcome = (job, word) => job.write ? { outcome: word } : {}
 
 // ---- framechannel
 
@@ -1333,7 +1338,7 @@ function connect(client, options) {
 class Gateway {
   constructor(adapter, options) {
     this.adapter = adapter
-    this.prefix = options.prefix || 'modferry/' + checkName('gateway', options.gateway)
+    this.prefix = options.prefix ? String(options.prefix).replace(/\/$/, '') : 'modferry/' + checkName('gateway', options.gateway)
     this.client = checkName('client', options.client === undefined ? 'app-' + random() : options.client)
     this.defaults = Object.assign({ timeout: 10000, retries: 1, qos: 1, queue: 64, inFlight: 8, settle: 10000, form: 'json' }, options)
     this.connected = false
@@ -1448,6 +1453,7 @@ class Gateway {
     const epoch = this.epoch
     const end = (error) => {
       if (epoch !== this.epoch || this.closed) return
+      if (error && !(this.connected && this.adapter.connected())) return // the connection has gone meanwhile
       subscription.granted = !error
       subscription.error = error && fail('subscription', 'the broker does not let this client subscribe to ' + subscription.filter + ': ' + (error.message || error))
       if (error) for (const handler of Array.from(subscription.handlers)) handler.fail(subscription.error)

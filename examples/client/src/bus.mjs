@@ -7,6 +7,8 @@ import { Observable } from './reading.mjs'
 import { frameOf } from './reply.mjs'
 import { request } from './request.mjs'
 
+const LONG = 800 // characters of fields that go as a frame instead: a gateway takes 1 KiB
+
 export class Bus {
   constructor(gateway, name, options) {
     this.gateway = gateway
@@ -58,7 +60,7 @@ function sendable(what) {
 function jsonJob(what) {
   const fields = what && typeof what === 'object' && what.function !== undefined ? what : null
   const frame = fields ? request(fields) : sendable(what)
-  const out = {}
+  let out = {}
   if (!fields || fields.data !== undefined) out.frame = hex(frame)
   else {
     Object.assign(out, { unit: frame[0], function: frame[1], address: fields.address })
@@ -67,6 +69,7 @@ function jsonJob(what) {
     if (values !== undefined) out.values = values.buffer ? Array.from(values) : values
     if (fields.write_address !== undefined) out.write_address = fields.write_address
   }
+  if (JSON.stringify(out).length > LONG) out = { frame: hex(frame) }
   for (const key of ['timeout_ms', 'expires']) if (fields && fields[key] !== undefined) out[key] = fields[key]
   return { write: isWrite(frame[1]), fields: out }
 }

@@ -82,6 +82,7 @@ export class Channel {
     clearTimeout(job.retry)
     this.flying.add(job)
     job.sent++
+    job.tries--
     try {
       const done = this.gateway.adapter.publish(this.topic, this.payload(job), this.qos)
       if (done && done.then) done.then(null, trouble)
@@ -92,13 +93,13 @@ export class Channel {
       this.later(250)
       return false
     }
-    job.tries--
-    if (job.tries > 0) job.retry = setTimeout(() => this.again(job), job.slice)
+    if (job.tries > 0 && this.jobs.has(job)) job.retry = setTimeout(() => this.again(job), job.slice)
     return true
   }
 
   unsent(job) {
     job.sent--
+    job.tries++
   }
 
   // again puts a job back to be sent as soon as possible.
@@ -197,6 +198,7 @@ export class Channel {
   }
 }
 
+// outcome is what an error or a reply says of a write, and nothing of a read.
+export const outcome = (job, word) => job.write ? { outcome: word } : {}
 
 const seconds = (ms) => ms / 1000 + ' s'
-export const outcome = (job, word) => job.write ? { outcome: word } : {}

@@ -20,7 +20,7 @@ export function connect(client, options) {
 class Gateway {
   constructor(adapter, options) {
     this.adapter = adapter
-    this.prefix = options.prefix || 'modferry/' + checkName('gateway', options.gateway)
+    this.prefix = options.prefix ? String(options.prefix).replace(/\/$/, '') : 'modferry/' + checkName('gateway', options.gateway)
     this.client = checkName('client', options.client === undefined ? 'app-' + random() : options.client)
     this.defaults = Object.assign({ timeout: 10000, retries: 1, qos: 1, queue: 64, inFlight: 8, settle: 10000, form: 'json' }, options)
     this.connected = false
@@ -135,6 +135,7 @@ class Gateway {
     const epoch = this.epoch
     const end = (error) => {
       if (epoch !== this.epoch || this.closed) return
+      if (error && !(this.connected && this.adapter.connected())) return // the connection has gone meanwhile
       subscription.granted = !error
       subscription.error = error && fail('subscription', 'the broker does not let this client subscribe to ' + subscription.filter + ': ' + (error.message || error))
       if (error) for (const handler of Array.from(subscription.handlers)) handler.fail(subscription.error)

@@ -1,7 +1,7 @@
 // Who gets which reply, what is asked again and what is not, and that everything settles.
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { connect, ModferryError } from 'modferry-client'
+import { connect, hex, ModferryError, withCRC } from 'modferry-client'
 import { Fake, quiet, topics } from './fake.mjs'
 
 const read = (address) => ({ unit: 1, function: 4, address })
@@ -186,6 +186,32 @@ test('a publish that throws has sent nothing, and is made again', async () => {
   gateway.close()
 })
 
+test('a reply that comes before publish has returned', async () => {
+  const { fake, line, gateway } = start(long)
+  fake.waiters.push(() => {
+    const { id } = fake.published.at(-1)
+    fake.arrive(topics.response, JSON.stringify({ id, ok: true, values: [fake.published.length] }))
+  })
+  for (let i = 1; i < 5; i++) assert.deepEqual((await line.request(read(1))).values, [i])
+  gateway.close()
+})
+
+test('a subscription that fails because the connection goes is no refusal', async () => {
+  const { fake, line, gateway } = start(long)
+  let broken
+  fake.subscribe = () => new Promise((resolve, reject) => { broken = reject })
+  const asked = line.request(read(1))
+  fake.up = false
+  broken(new Error('Connection closed'))
+  await quiet()
+  fake.lose()
+  delete fake.subscribe
+  fake.connect()
+  await fake.reply(1, { values: [4] })
+  assert.deepEqual((await asked).values, [4])
+  gateway.close()
+})
+
 test('queues are bounded, and closing settles everything', async () => {
   const { fake, line, gateway } = start({ ...long, queue: 3, inFlight: 2 })
   const asked = []
@@ -237,13 +263,15 @@ test('the JSON of requests', async () => {
   const asked = [
     line.request({ unit: 1, function: 'write_multiple_registers', address: 1, values: [10, -1], timeout_ms: 500 }),
     line.request({ unit: 1, function: 23, address: 1, quantity: 2, write_address: 5, values: Uint16Array.of(7) }),
+    line.request({ unit: 1, function: 15, address: 0, values: new Array(1968).fill(true), expires: 1e12 }), // too long as a list
     line.request({ unit: 17, function: 7, data: [] }), line.request('01 04 00 01 00 02'), line.request(Uint8Array.of(1, 5, 0, 1, 255, 0))
   ]
-  await fake.sent(5)
+  await fake.sent(6)
   const sent = fake.published.map(({ id, topic, payload, qos, ...fields }) => fields)
   assert.deepEqual(sent, [
     { unit: 1, function: 16, address: 1, values: [10, -1], timeout_ms: 500 },
     { unit: 1, function: 23, address: 1, quantity: 2, write_address: 5, values: [7] },
+    { frame: hex(withCRC([1, 15, 0, 0, 7, 0xb0, 246, ...new Array(246).fill(255)])), expires: 1e12 },
     { frame: '11074C22' }, { frame: '010400010002200B' }, { frame: '01050001FF00DDFA' }
   ])
   gateway.close()
