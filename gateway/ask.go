@@ -36,16 +36,38 @@ func (a asked) Ask(bus, client string, payload []byte, answer func(httpapi.Answe
 // ask serves a request whose answer is not published. The acknowledgement, which
 // comes after everything that would be, ends it.
 func (l *line) ask(client string, payload []byte, answer func(httpapi.Answer)) {
-	var got httpapi.Answer
+	heard := &hearing{}
+	heard.Form = l.decode.Form // of what is answered from memory; where a bus takes several forms that is JSON
 	apart := *l
 	apart.own = nil // nothing that was published comes back this way
-	apart.publish = func(e mqtt.Event) { got.Payload = e.Payload }
-	apart.told = func(r *message.Request, res message.Result) {
-		got.Form, got.Code, got.Outcome = r.Form, res.Code, r.Outcome(res)
-		got.Sent = r.IsBroadcast() && res.Code == ""
-	}
-	done := sync.OnceFunc(func() { answer(got) })
+	apart.publish = func(e mqtt.Event) { heard.Payload = e.Payload }
+	apart.told = heard
+	done := sync.OnceFunc(func() { answer(heard.Answer) })
 	apart.serve(client, mqtt.Arrived("/api/bus/"+l.bus.Name()+"/request", payload, done))
+}
+
+// listener is told what becomes of a request.
+type listener interface {
+	answered(*message.Request, message.Result)
+	refused(*message.Error) // it is none
+}
+
+// hearing is what an HTTP client hears.
+type hearing struct{ httpapi.Answer }
+
+func (h *hearing) answered(r *message.Request, res message.Result) {
+	h.Form, h.Code, h.Outcome = r.Form, res.Code, r.Outcome(res)
+	h.Sent = r.IsBroadcast() && res.Code == ""
+}
+
+func (h *hearing) refused(why *message.Error) {
+	h.Code = why.Code
+	if h.Form != message.Line || why.Reply() == nil {
+		h.Form = message.JSON
+	}
+	if why.IsWrite() {
+		h.Outcome = message.Refused
+	}
 }
 
 // Readings implements [httpapi.Gateway].

@@ -116,6 +116,15 @@ func TestRequestsOverHTTP(t *testing.T) {
 func TestNoRequestsOverHTTP(t *testing.T) {
 	d := newDevice(t)
 	_, base := httpGateway(t, onHTTP+tcpGateway(d, ""))
+	_, lines := httpGateway(t, onHTTP+tcpGateway(d, ", payload: line"))
+	for request, want := range map[string]answered{
+		"1 65432 0 1 300 3 1 1": {400, "65432 ERROR:", "", ""}, "x": {400, "{", "", ""},
+	} {
+		got := call(t, "POST", lines+"/api/bus/b/request", request)
+		if got.status != want.status || !strings.HasPrefix(got.body, want.body) {
+			t.Errorf("%q on a bus for lines: %+v, want %+v", request, got, want)
+		}
+	}
 	for request, code := range map[string]string{
 		"": "empty", "01040": "not_a_frame", "010400010002200C": "bad_crc", "[object ArrayBuffer]": "not_a_frame",
 		`{"id":1,"unit":1}`: "bad_json", strings.Repeat("0", 2000): "too_large",

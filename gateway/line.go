@@ -32,7 +32,7 @@ type line struct {
 	own      *own                            // nil unless the gateway hears itself
 	allows   func(client, topic string) bool // whether a reply may be asked for there, by MQTT 5
 	publish  func(mqtt.Event)
-	told     func(*message.Request, message.Result) // of each answer before it is published; nil = nobody
+	told     listener // of each answer before it is published; nil = nobody
 	log      *slog.Logger
 	quiet    *quietlog.Log // of what each request may cause
 }
@@ -211,6 +211,9 @@ func (l *line) refuse(client string, m mqtt.Message, why *message.Error) {
 		l.audit(message.NewRefusal(l.bus.Name(), client, why, time.Now()))
 	}
 	l.log.Debug("message refused", "client", client, "topic", m.Topic, "error", why)
+	if l.told != nil {
+		l.told.refused(why)
+	}
 	defer m.Ack()
 	if reply := why.Reply(); reply != nil {
 		to, _ := l.replyTo(client, m)

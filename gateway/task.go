@@ -114,7 +114,7 @@ func (t *task) publish(r message.Result) {
 		t.line.audit(message.NewAudit(t.line.bus.Name(), t.client, t.request, r, time.Now()))
 	}
 	if t.line.told != nil {
-		t.line.told(t.request, r)
+		t.line.told.answered(t.request, r)
 	}
 	if payload := t.request.Reply(r); payload != nil {
 		t.line.publish(t.to.event(payload))

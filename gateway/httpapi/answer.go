@@ -66,7 +66,7 @@ func status(c message.Code) int {
 func write(w http.ResponseWriter, status int, form message.Form, payload []byte) {
 	kind := "application/json"
 	switch form {
-	case message.Hex, message.ASCII:
+	case message.Hex, message.ASCII, message.Line:
 		kind = "text/plain; charset=utf-8"
 	case message.Binary:
 		kind = "application/octet-stream"
