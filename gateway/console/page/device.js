@@ -25,6 +25,7 @@ export class Control {
   async ask(method, path, body) {
     const answer = await fetch(this.#base + path, { method, body: body === undefined ? undefined : JSON.stringify(body), signal: this.#signal })
     if (answer.status === 204) return null
+    if (answer.status === 401) location.reload() // the login is over
     const said = await answer.json()
     if (!answer.ok) throw new Error(typeof said.error === 'string' ? said.error : said.error.message)
     return said

@@ -24,6 +24,7 @@ export function mount(root, context) {
     asking = true
     try {
       const answer = await fetch('api/buses', { signal: context.signal })
+      if (answer.status === 401) return location.reload() // the login is over
       if (!answer.ok) throw new Error(String(answer.status))
       const report = await answer.json()
       problem.textContent = ''

@@ -222,7 +222,7 @@ export class Trace {
 }
 
 // aduOf returns unit, PDU and, of RTU, the check code.
-function aduOf(hex, framing) {
+export function aduOf(hex, framing) {
   const all = bytes(hex)
   if (framing === 'tcp') return all.subarray(6)
   if (framing !== 'ascii') return all

@@ -87,5 +87,19 @@ export default [
       await page.locator('.details .byte').first().waitFor()
       await shot('line-phone-dark-zh-details')
     }
+  },
+  {
+    name: 'explains the frames of every framing',
+    async run({ page, open }) {
+      await open('#line')
+      await page.locator('.transaction').first().waitFor()
+      const found = await page.evaluate(async () => {
+        const { aduOf } = await import('./trace.js')
+        const ascii = Array.from(':010400010002F8\r\n', (c) => c.charCodeAt(0).toString(16).padStart(2, '0')).join('')
+        return [['000100000006010400010002', 'tcp'], ['010400010002200B', 'rtu'], [ascii, 'ascii'], ['010400010002', 'bare']]
+          .map(([hex, framing]) => Array.from(aduOf(hex, framing)).join(' '))
+      })
+      assert.deepEqual(found, ['1 4 0 1 0 2', '1 4 0 1 0 2 32 11', '1 4 0 1 0 2', '1 4 0 1 0 2'])
+    }
   }
 ]
