@@ -112,7 +112,7 @@ func demoGateway(f demoFlags, device net.Addr, log *slog.Logger) (*gateway.Gatew
 	}
 	c.Broker.MQTT, c.HTTP.Listen = local(f.mqtt), local(f.http)
 	c.Buses[0].TCP.Address = device.String()
-	return gateway.New(c, log)
+	return newGateway(c, log)
 }
 
 // local completes ":1883" to 127.0.0.1:1883.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"io"
 	"log/slog"
@@ -14,12 +15,11 @@ import (
 
 	"modferry/configs"
 	"modferry/configs/strictyaml"
-	"modferry/gateway"
 	"modferry/gateway/config"
 )
 
 func gatewayCommand() *cobra.Command {
-	var file, level string
+	var file, level, profiles string
 	c := &cobra.Command{
 		Use: "gateway -c FILE", Short: "Run the gateway",
 		Long: "Runs the gateway until SIGTERM or Ctrl-C. SIGHUP, or a change of the configuration or of a file that\n" +
@@ -32,13 +32,14 @@ func gatewayCommand() *cobra.Command {
 			}
 			useOneCore()
 			useLittleMemory()
-			return runDaemon(c.Context(), file, log, func(c *config.Config) (service, error) {
-				return gateway.New(c, log)
+			return profiled(c.Context(), profiles, log, func(ctx context.Context) error {
+				return runDaemon(ctx, file, log, func(c *config.Config) (service, error) { return newGateway(c, log) })
 			})
 		},
 	}
 	c.Flags().StringVarP(&file, "config", "c", "gateway.yaml", "configuration `FILE`")
 	c.Flags().StringVar(&level, "log", "info", "log `LEVEL`: debug, info, warn, error")
+	c.Flags().StringVar(&profiles, "pprof", "", "serve Go's profiles at `ADDRESS` of this machine, such as :6060")
 	return c
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"modferry/configs"
+	"modferry/gateway/metrics"
 )
 
 var update = flag.Bool("update", false, "write the generated parts of docs/")
@@ -24,6 +25,7 @@ func TestReferencesAreUpToDate(t *testing.T) {
 		"../../docs/commands.md":      commandReference(),
 		"../../docs/configuration.md": keyReference(t),
 		"../../docs/devices.md":       deviceReference(t),
+		"../../docs/howto/monitor.md": metricReference(),
 	} {
 		have, err := os.ReadFile(page)
 		if err != nil {
@@ -168,4 +170,14 @@ func byDefault(v any) string {
 		return ""
 	}
 	return fmt.Sprintf("`%v`", v)
+}
+
+// metricReference is the table of all metrics.
+func metricReference() string {
+	var b strings.Builder
+	b.WriteString("\n| metric | kind | |\n|-|-|-|\n")
+	for _, m := range metrics.All {
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", m.FullName(), m.Kind, m.Help)
+	}
+	return b.String()
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 )
@@ -21,7 +22,7 @@ var modferry = sync.OnceValues(func() (string, error) {
 	if raced {
 		return build("modferry-race", "modferry/cmd/modferry", "-race")
 	}
-	return build("modferry", "modferry/cmd/modferry")
+	return build("modferry", "modferry/cmd/modferry", "-trimpath", "-ldflags", "-s -w") // as it is released
 })
 
 // The servers are tools of this module: the go command builds them, nothing is installed.
@@ -60,7 +61,11 @@ func build(name, pkg string, flags ...string) (string, error) {
 	// Renamed when complete: the tests of other packages build it at the same time.
 	fresh := filepath.Join(dir, fmt.Sprintf("%s.%d", name, os.Getpid()))
 	args := append([]string{"build"}, flags...)
-	out, err := exec.Command("go", append(args, "-o", fresh, pkg)...).CombinedOutput()
+	command := exec.Command("go", append(args, "-o", fresh, pkg)...)
+	if !slices.Contains(flags, "-race") {
+		command.Env = append(os.Environ(), "CGO_ENABLED=0") // static
+	}
+	out, err := command.CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("cannot build %s: %w\n%s", name, err, out)
 	}
