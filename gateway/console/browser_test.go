@@ -17,7 +17,7 @@ import (
 	"modferry/gateway/gatewaytest"
 )
 
-const browserTimeout = 2 * time.Minute
+const browserTimeout = 5 * time.Minute
 
 // TestBrowser uses the console of a running demo as a person does, with a headless
 // chromium. The tests are in testdata/browser: run.mjs, a file for each tab.

@@ -137,8 +137,8 @@ client.loop_forever()
   },
 
   shell({ view, settings, topics, frame, reading, bus }) {
-    const subscribe = mosquitto(view, settings, topics.response, '').replace('mosquitto_pub', 'mosquitto_sub').replace(/ -m ''$/, '')
-    const both = reading ? subscribe + ' -t ' + reading.topic : subscribe
-    return { text: `${both} -v &\n${mosquitto(view, settings, topics.request, textFor(bus, frame))}\n` }
+    const ask = mosquitto(view, settings, topics.request, textFor(bus, frame)).replace('mosquitto_pub', 'mosquitto_rr').replace(' -m ', ` -e ${topics.response} -m `)
+    const watch = reading && mosquitto(view, settings, reading.topic, '').replace('mosquitto_pub', 'mosquitto_sub').replace(/ -m ''$/, ' -v')
+    return { text: [ask, watch].filter(Boolean).join('\n') + '\n' }
   }
 }

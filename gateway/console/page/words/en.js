@@ -353,7 +353,7 @@ export default {
   'connect.about_node': 'npm install mqtt, and modferry.mjs (from /client/modferry.mjs of this server) beside it.',
   'connect.about_python': 'With paho-mqtt, 1.6 or 2.',
   'connect.about_mqttx': 'In MQTTX: New Connection with these settings, then subscribe, then publish with payload type Plaintext.',
-  'connect.about_shell': 'With the clients of mosquitto: the first command shows what comes, the second asks.',
+  'connect.about_shell': 'With the clients of mosquitto: the first command asks and shows the reply, the second shows the reading as it comes.',
   'connect.mqttx_host': 'Host',
   'connect.mqttx_port': 'Port',
   'connect.mqttx_client': 'Client ID',

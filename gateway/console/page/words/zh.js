@@ -352,7 +352,7 @@ export default {
   'connect.about_node': 'npm install mqtt，并把 modferry.mjs（取自本服务器的 /client/modferry.mjs）放在旁边。',
   'connect.about_python': '使用 paho-mqtt，1.6 或 2。',
   'connect.about_mqttx': '在 MQTTX 中用这些设置新建连接，然后订阅，再以 Plaintext 类型发布。',
-  'connect.about_shell': '使用 mosquitto 的客户端：第一条命令显示收到的内容，第二条发出请求。',
+  'connect.about_shell': '使用 mosquitto 的客户端：第一条命令发出请求并显示应答，第二条持续显示读数。',
   'connect.mqttx_host': '主机',
   'connect.mqttx_port': '端口',
   'connect.mqttx_client': 'Client ID',

@@ -30,7 +30,7 @@ function prints(program, args, cwd, pattern) {
         process.kill(-child.pid)
       } catch { /* it has ended */ }
     }
-    const end = setTimeout(kill, 15000)
+    const end = setTimeout(kill, 30000)
     const read = (part) => {
       text += part
       if (pattern.test(text)) kill()
@@ -82,7 +82,7 @@ export default [
         await Promise.all([
           prints(process.execPath, ['app.mjs'], dir, /\[ \d+, \d+ \][^]*°C good|°C good[^]*\[ \d+, \d+ \]/),
           prints('/usr/bin/python3', ['app.py'], dir, /response\/my-app \{.*"ok":true/),
-          prints('sh', ['-c', '. ./app.sh; wait'], dir, /response\/my-app 0104[^]*temperature \{|temperature \{[^]*response\/my-app 0104/)
+          prints('sh', ['app.sh'], dir, /^0104\w{14}\n[^]*temperature \{/)
         ])
       } finally {
         await rm(dir, { recursive: true, force: true })

@@ -18,7 +18,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 const axe = readFileSync(new URL('node_modules/axe-core/axe.min.js', import.meta.url), 'utf8')
-const PATIENCE = 10000 // ms for what should come at once
+const PATIENCE = 20000 // ms for what should come at once; a busy machine takes its time
 
 export async function runTest(browser, demo, test, note) {
   const { width = 1280, height = 800, language = 'en', theme = 'light' } = test
