@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -41,20 +42,24 @@ func run(t *testing.T, at place, names ...string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), longest)
-	defer cancel()
 	tests := []string{"--test", "--test-reporter=spec"}
 	for _, name := range names {
 		tests = append(tests, filepath.Join("test", name+".test.mjs"))
 	}
-	for _, args := range [][]string{{"build.mjs"}, tests} {
-		c := exec.CommandContext(ctx, program, args...)
-		c.Env = append(os.Environ(), "MODFERRY_PLACE="+string(text))
-		if out, err := c.CombinedOutput(); err != nil {
-			t.Fatalf("node %v: %v\n%s", args, err, out)
-		}
+	if out, err := build(); err != nil {
+		t.Fatalf("node build.mjs: %v\n%s", err, out)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), longest)
+	defer cancel()
+	c := exec.CommandContext(ctx, program, tests...)
+	c.Env = append(os.Environ(), "MODFERRY_PLACE="+string(text))
+	if out, err := c.CombinedOutput(); err != nil {
+		t.Fatalf("node %v: %v\n%s", tests, err, out)
 	}
 }
+
+// build puts the packages into the app, once for all tests.
+var build = sync.OnceValues(func() ([]byte, error) { return exec.Command("node", "build.mjs").CombinedOutput() })
 
 // The mini-program works with the demo as it is.
 func TestWithTheDemo(t *testing.T) {

@@ -42,7 +42,7 @@ describe('an app on a phone', { concurrency: 6 }, () => {
       program.page.input('frame', '01 06 01 04 00 07')
       program.page.tap('send')
       await program.hide() // and the time until the platform cuts
-      assert.strictEqual(program.sockets.size, 0)
+      await until(() => program.sockets.size === 0, 'the sockets are gone')
       program.show()
       await online(program)
       await until(() => program.page.text('replied'), 'a reply')

@@ -9,6 +9,9 @@ import { official, packages, prologue } from '../build.mjs'
 import { libraries, inTime, phone, place, root, until } from './place.mjs'
 import { MiniProgram } from './wx.mjs'
 
+let names = 0
+const name = () => `packages-${process.pid}-${Date.now()}-${++names}` // of a client or a topic, new each time
+
 const every = Array.from({ length: 256 }, (_, i) => i)
 const text = 'Wärme 温度 🌡 \u0000 23.4'
 
@@ -17,12 +20,11 @@ function app(t) {
   const program = new MiniProgram({ root, phone: phone({}) })
   t.after(() => program.kill())
   const { open } = program.require(join(root, 'libs/link.js'))
-  let count = 0
   const connect = (library, options) => new Promise((resolve, reject) => {
     const messages = []
     const link = open(library, {
       url: place.websocket,
-      clientId: `packages-${process.pid}-${Date.now()}-${++count}`,
+      clientId: name(),
       keepalive: 25,
       timeout: 10000,
       onOpen: () => resolve({ link, messages }),
@@ -42,7 +44,7 @@ describe('the official packages', { concurrency: 6 }, () => {
     test(`${library}: text and binary arrive as they were sent, at each QoS`, async (t) => {
       const { program, connect, subscribe, binary } = app(t)
       const { link, messages } = await inTime(connect(library), 'a connection')
-      const topic = `test/${process.pid}/${Date.now()}`
+      const topic = 'test/' + name()
       await inTime(subscribe(link, topic), 'a subscription')
       const sent = []
       for (const qos of [0, 1, 2]) {
@@ -63,7 +65,7 @@ describe('the official packages', { concurrency: 6 }, () => {
         const { program, connect, subscribe, binary } = app(t)
         const one = await inTime(connect(library), 'a connection')
         const two = await inTime(connect(other), 'another connection')
-        const topics = ['one', 'two'].map((name) => `test/${process.pid}/${Date.now()}/${name}`)
+        const topics = ['test/' + name(), 'test/' + name()]
         await inTime(Promise.all([subscribe(one.link, topics[0]), subscribe(two.link, topics[1])]), 'subscriptions')
         for (let i = 0; i < 10; i++) {
           one.link.publish(topics[1], binary([1, i]), i % 3)
@@ -120,7 +122,7 @@ describe('the official packages', { concurrency: 6 }, () => {
     const Paho = program.require(join(folder, 'miniprogram_npm/paho-mqtt/index.js'))
     assert.throws(() => new Paho.Client(place.websocket, 'x'), /AMQJS0010E.*WebSocket/)
     const mqtt = program.require(join(folder, 'miniprogram_npm/mqtt/index.js'))
-    const client = mqtt.connect(place.websocket.replace('ws:', 'wx:'), program.inside({ clientId: `raw-${process.pid}` }))
+    const client = mqtt.connect(place.websocket.replace('ws:', 'wx:'), program.inside({ clientId: name() }))
     writeFileSync(join(folder, 'bytes.js'), 'module.exports = Uint8Array.from([1, 2, 255])')
     let published
     client.on('connect', () => {
