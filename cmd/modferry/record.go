@@ -203,6 +203,16 @@ type gap struct {
 
 func seconds(d time.Duration) float64 { return float64(d.Milliseconds()) / 1000 }
 
+// gapsShown is how many gaps people are told of; --json has all.
+const gapsShown = 3
+
+func counted(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
+}
+
 // summarize tells what was recorded.
 func (f recordFlags) summarize(out io.Writer, r *recording.Recording) error {
 	s := summary{
@@ -217,7 +227,8 @@ func (f recordFlags) summarize(out io.Writer, r *recording.Recording) error {
 	if f.json {
 		return json.NewEncoder(out).Encode(s)
 	}
-	fmt.Fprintf(out, "Recorded unit %d for %v: %d rows, %d values that changed, %d that did not.\n", s.Unit, r.Length.Round(time.Millisecond), s.Rows, s.Moving, s.Constant)
+	fmt.Fprintf(out, "Recorded unit %d for %v: %s, %s that changed, %d that did not.\n",
+		s.Unit, r.Length.Round(time.Millisecond), counted(s.Rows, "row"), counted(s.Moving, "value"), s.Constant)
 	for _, h := range s.Holes {
 		answer := "silence"
 		if h.Exception > 0 {
@@ -225,8 +236,11 @@ func (f recordFlags) summarize(out io.Writer, r *recording.Recording) error {
 		}
 		fmt.Fprintf(out, "  %s 0x%04X to 0x%04X: %s\n", h.Table, h.First, h.Last, answer)
 	}
-	if r.Gapped > 0 {
-		fmt.Fprintf(out, "  %d times not all was answered; the last values stand there, see %s\n", r.Gapped, recording.ValuesFile)
+	for _, g := range s.Gaps[:min(len(s.Gaps), gapsShown)] {
+		fmt.Fprintf(out, "  from %v s to %v s not all was answered, the last values stand there: %s\n", g.From, g.To, g.Why)
+	}
+	if more := s.GapCount - gapsShown; more > 0 {
+		fmt.Fprintf(out, "  likewise %s more\n", counted(more, "time"))
 	}
 	if r.End == recording.Full {
 		fmt.Fprintln(out, "It ended because a replay takes no more: record with a longer --every, or fewer addresses.")

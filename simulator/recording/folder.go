@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 )
 
@@ -14,6 +16,9 @@ type Folder struct {
 	path string
 	made bool
 }
+
+// temporary begins the names of files that are not whole yet.
+const temporary = ".recording-"
 
 // OpenFolder makes the folder, and tries that files can be written there. One that is
 // not empty is taken only if replace is true; then the files of the recording replace
@@ -24,13 +29,17 @@ func OpenFolder(path string, replace bool) (*Folder, error) {
 	if err != nil && !f.made {
 		return nil, fmt.Errorf("cannot use the folder: %w", err)
 	}
-	if len(entries) > 0 && !replace {
+	left := slices.DeleteFunc(slices.Clone(entries), func(e os.DirEntry) bool { return !strings.HasPrefix(e.Name(), temporary) })
+	if len(entries) > len(left) && !replace {
 		return nil, fmt.Errorf("the folder %s is not empty: name another one, or add --force to replace the recording in it", path)
 	}
 	if err := os.MkdirAll(path, 0o755); err != nil {
 		return nil, fmt.Errorf("cannot make the folder: %w", err)
 	}
-	probe, err := os.CreateTemp(path, ".recording-*")
+	for _, e := range left { // by a recorder that was killed
+		_ = os.Remove(filepath.Join(path, e.Name())) // one more is in nobody's way
+	}
+	probe, err := os.CreateTemp(path, temporary+"*")
 	if err != nil {
 		return nil, fmt.Errorf("cannot write into the folder: %w", err)
 	}
@@ -64,7 +73,7 @@ func (f *Folder) Save(c *Recording) error {
 
 // write replaces a file in one step, once all of it is on the disk.
 func write(path string, content func(io.Writer) error) error {
-	t, err := os.CreateTemp(filepath.Dir(path), ".recording-*")
+	t, err := os.CreateTemp(filepath.Dir(path), temporary+"*")
 	if err != nil {
 		return notWritten(path, err)
 	}

@@ -50,6 +50,13 @@ func TestFolders(t *testing.T) {
 	if got := entries(t, dir); !slices.Equal(got, []string{"notes.txt", recording.ConfigFile}) || file(t, dir, "notes.txt") != "mine" {
 		t.Errorf("in the folder are %v", got) // nothing moved: the older values are gone
 	}
+	killed := t.TempDir()
+	if err := os.WriteFile(filepath.Join(killed, ".recording-1234"), []byte("half"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := recording.OpenFolder(killed, false); err != nil || len(entries(t, killed)) > 0 {
+		t.Errorf("what a killed recorder left: %v, %v", err, entries(t, killed))
+	}
 	made := filepath.Join(dir, "made")
 	if f, err = recording.OpenFolder(made, false); err != nil {
 		t.Fatal(err)
