@@ -136,6 +136,13 @@ func TestLogin(t *testing.T) {
 	}
 }
 
+func TestCookieOverTLS(t *testing.T) {
+	r := httptest.NewRequest(http.MethodPost, "https://gateway.example/api/login", nil)
+	if c := newLogins("shed", nil).cookieFor(r, "token", tokenLife); !c.Secure {
+		t.Error("the cookie goes over plain HTTP, too")
+	}
+}
+
 func from(address, user, password string) *http.Request {
 	r := httptest.NewRequest(http.MethodGet, "/api/view", nil)
 	r.RemoteAddr = address

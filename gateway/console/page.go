@@ -8,8 +8,10 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 
 	"modferry/examples/client"
@@ -39,26 +41,42 @@ type page map[string]content
 
 // newPage reads and compresses what is embedded, and the JavaScript client.
 func newPage() (page, error) {
-	p := page{}
 	files, err := fs.Sub(pageFiles, "page")
 	if err != nil {
 		return nil, err
 	}
+	texts := map[string][]byte{clientPath: client.Source}
 	err = fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		text, err := fs.ReadFile(files, name)
-		if err == nil {
-			p[name], err = newContent(name, text)
+		if err == nil && !entry.IsDir() {
+			texts[name], err = fs.ReadFile(files, name)
 		}
 		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the page: %w", err)
 	}
-	p[clientPath], err = newContent(clientPath, client.Source)
-	return p, err
+	texts["index.html"] = withModules(texts["index.html"], slices.Sorted(maps.Keys(texts)))
+	p := page{}
+	for name, text := range texts {
+		if p[name], err = newContent(name, text); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// modulesHere is where the page names its modules. Otherwise a browser would find
+// them one after the other, each with a round trip of its own.
+const modulesHere = "<!-- modules: the server lists them here, to be loaded at once -->\n"
+
+func withModules(index []byte, names []string) []byte {
+	var links strings.Builder
+	for _, name := range names {
+		if kindOf(name) == kindOf(".js") && path.Dir(name) != "vendor" {
+			fmt.Fprintf(&links, "<link rel=\"modulepreload\" href=\"%s\">\n", name)
+		}
+	}
+	return bytes.Replace(index, []byte(modulesHere), []byte(links.String()), 1)
 }
 
 func newContent(name string, text []byte) (content, error) {

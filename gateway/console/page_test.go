@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -80,6 +81,20 @@ func TestEveryAnswerIsHardened(t *testing.T) {
 		}
 		if strings.Contains(csp, "unsafe") || r.Header.Get("X-Frame-Options") != "DENY" || r.Header.Get("X-Content-Type-Options") != "nosniff" {
 			t.Errorf("%s: %v", path, r.Header)
+		}
+	}
+}
+
+func TestModulesAreLoadedAtOnce(t *testing.T) {
+	base := serve(t, Options{})
+	_, index := get(t, base+"/")
+	names := regexp.MustCompile(`<link rel="modulepreload" href="([^"]+)">`).FindAllStringSubmatch(index, -1)
+	if len(names) < 15 || strings.Contains(index, "<!--") {
+		t.Errorf("%d modules in\n%s", len(names), index)
+	}
+	for _, name := range names {
+		if r, _ := get(t, base+"/"+name[1]); r.StatusCode != http.StatusOK || !strings.HasPrefix(r.Header.Get("Content-Type"), "text/javascript") {
+			t.Errorf("%s: %s", name[1], r.Status)
 		}
 	}
 }
