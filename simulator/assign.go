@@ -10,13 +10,16 @@ import (
 	"modferry/modbus/server"
 )
 
-// Assign gives registers and readings values by their names, all or none: what moves
+// assignment gives a name its value, which cannot fail; the image is locked.
+type assignment func(t *server.Tables)
+
+// Assign gives registers and readings values by their names, all at one moment or none: what moves
 // by itself is pinned, everything else is put into the tables as the device would do
 // it. Null is no value, such as of a sensor that is not connected. Error: one line
 // for each name that cannot have its value.
 func (d *Device) Assign(values map[string]register.Value) error {
 	var errs []error
-	var steps []func()
+	var steps []assignment
 	for _, name := range sortedNames(values) {
 		step, err := d.assignment(name, values[name])
 		errs, steps = append(errs, err), append(steps, step)
@@ -24,9 +27,13 @@ func (d *Device) Assign(values map[string]register.Value) error {
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	for _, step := range steps {
-		step()
-	}
+	elapsed := d.elapsed()
+	d.image.Update(func(t *server.Tables) {
+		for _, step := range steps {
+			step(t)
+		}
+		d.take(t, elapsed)
+	})
 	return nil
 }
 
@@ -39,16 +46,16 @@ func sortedNames[V any](m map[string]V) []string {
 	return names
 }
 
-// assignment returns what gives a name its value, which cannot fail any more.
-func (d *Device) assignment(name string, v register.Value) (func(), error) {
+// assignment returns what gives a name its value.
+func (d *Device) assignment(name string, v register.Value) (assignment, error) {
 	if r, ok := d.register(name); ok {
 		if !r.Moves() {
 			return d.placing(name, r.Field, v, false)
 		}
 		number, err := d.pinnable(r, v)
-		return func() {
-			d.UnpinTable(r.Table, r.Address, r.Quantity()) // raw contents would stay in its place
-			_ = d.Pin(name, number)
+		return func(*server.Tables) {
+			d.unhold(r.Table, r.Address, r.Quantity()) // raw contents would stay in its place
+			d.pinned[name] = number
 		}, err
 	}
 	for _, r := range d.profile.Readings {
@@ -60,16 +67,15 @@ func (d *Device) assignment(name string, v register.Value) (func(), error) {
 }
 
 // placing returns what puts a value into the tables, and pins it there if pin.
-func (d *Device) placing(name string, f register.Field, v register.Value, pin bool) (func(), error) {
+func (d *Device) placing(name string, f register.Field, v register.Value, pin bool) (assignment, error) {
 	if f.IsPart() {
 		and, or, err := f.Mask(v)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		return func() {
-			if old, ok := d.ReadTable(f.Table, f.Address, 1); ok {
-				_ = d.putTable(f.Table, f.Address, []uint16{old[0]&and | or&^and}, pin)
-			}
+		return func(t *server.Tables) {
+			old, _ := t.Get(f.Table, f.Address)
+			d.place(t, f.Table, f.Address, []uint16{old&and | or&^and}, pin)
 		}, d.has(name, f)
 	}
 	if f.IsBlock() && v.Items() == nil {
@@ -80,7 +86,7 @@ func (d *Device) placing(name string, f register.Field, v register.Value, pin bo
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	values := contents(f, b)
-	return func() { _ = d.putTable(f.Table, f.Address, values, pin) }, d.has(name, f)
+	return func(t *server.Tables) { d.place(t, f.Table, f.Address, values, pin) }, d.has(name, f)
 }
 
 func (d *Device) has(name string, f register.Field) error {

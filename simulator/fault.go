@@ -161,8 +161,8 @@ func (f Fault) checkRanges() error {
 			return fmt.Errorf("%s %v: at most %v is possible", key, d, MaxDelay)
 		}
 	}
-	if f.After < 0 || f.For < 0 {
-		return errors.New("after and for are durations that are not negative")
+	if longest := MaxYears * 365 * 24 * time.Hour; f.After < 0 || f.For < 0 || f.After > longest || f.For > longest {
+		return fmt.Errorf("after and for are durations that are not negative, and at most %v", longest)
 	}
 	return nil
 }

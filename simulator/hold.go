@@ -50,51 +50,60 @@ func (d *Device) putTable(table modbus.Table, address uint16, values []uint16, p
 		}
 	}
 	set := false
-	d.image.Update(func(t *server.Tables) {
-		if set = len(values) > 0 && t.Set(table, address, values...); !set {
-			return
-		}
-		for i, v := range values {
-			p := place{table, address + uint16(i)}
-			if pin {
-				d.held[p] = v
-			} else if _, held := d.held[p]; held {
-				d.held[p] = v
-			}
-		}
-		d.holds.Store(len(d.held) > 0)
-	})
+	d.image.Update(func(t *server.Tables) { set = d.place(t, table, address, values, pin) })
 	if !set {
 		return fmt.Errorf("the device does not have %d %s from address %d", len(values), table, address)
 	}
 	return nil
 }
 
+// place is putTable without its checks, false if the device does not have these
+// addresses. The image is locked.
+func (d *Device) place(t *server.Tables, table modbus.Table, address uint16, values []uint16, pin bool) bool {
+	if len(values) == 0 || !t.Set(table, address, values...) {
+		return false
+	}
+	for i, v := range values {
+		p := place{table, address + uint16(i)}
+		if _, held := d.held[p]; held || pin {
+			d.held[p] = v
+		}
+	}
+	d.holds.Store(len(d.held) > 0)
+	return true
+}
+
 // UnpinTable lets the contents of addresses change again, and returns how many were pinned.
 func (d *Device) UnpinTable(table modbus.Table, address uint16, quantity int) int {
 	n := 0
-	d.image.Update(func(*server.Tables) {
-		for i := range quantity {
-			p := place{table, address + uint16(i)}
-			if _, held := d.held[p]; held {
-				delete(d.held, p)
-				n++
-			}
-		}
-		d.holds.Store(len(d.held) > 0)
-		d.fresh.Store(never)
-	})
+	d.image.Update(func(*server.Tables) { n = d.unhold(table, address, quantity) })
 	return n
 }
 
-// keep puts what is pinned back into the tables, where it was measured or written over.
-func (d *Device) keep() {
-	if !d.holds.Load() {
-		return
-	}
-	d.image.Update(func(t *server.Tables) {
-		for p, v := range d.held {
-			t.Set(p.table, p.address, v)
+// unhold is UnpinTable; the image is locked.
+func (d *Device) unhold(table modbus.Table, address uint16, quantity int) (n int) {
+	for i := range quantity {
+		p := place{table, address + uint16(i)}
+		if _, held := d.held[p]; held {
+			delete(d.held, p)
+			n++
 		}
-	})
+	}
+	d.holds.Store(len(d.held) > 0)
+	d.fresh.Store(never)
+	return n
+}
+
+// keep puts what is pinned back into the tables, where it was written over.
+func (d *Device) keep() {
+	if d.holds.Load() {
+		d.image.Update(d.restore)
+	}
+}
+
+// restore is keep; the image is locked.
+func (d *Device) restore(t *server.Tables) {
+	for p, v := range d.held {
+		t.Set(p.table, p.address, v)
+	}
 }

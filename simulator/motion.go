@@ -113,23 +113,30 @@ func smallest(r *profile.Register) float64 {
 	return math.Abs(r.Scale)
 }
 
+func (d *Device) elapsed() time.Duration { return max(0, d.now().Sub(d.start)) }
+
 // measure brings the registers that move to the present, if a new sample is due.
 // All of one moment change in one step.
 func (d *Device) measure() {
-	elapsed := max(0, d.now().Sub(d.start))
+	elapsed := d.elapsed()
 	if int64(elapsed) < d.fresh.Load() && !d.computes { // what is computed follows each write at once
 		return
 	}
-	d.image.Update(func(t *server.Tables) {
-		next := int64(math.MaxInt64)
-		for _, m := range d.moving {
-			n := elapsed / m.Sample
-			next = min(next, int64((n+1)*m.Sample))
-			// A sum that the register cannot hold leaves the last value standing.
-			_ = put(t, m.Field, m.value(int64(n), clamp(d.sample(t, m, int64(n))+d.correction(t, m.Name), m.Register)))
-		}
-		d.fresh.Store(next)
-	})
+	d.image.Update(func(t *server.Tables) { d.take(t, elapsed) })
+}
+
+// take takes a sample of all registers that move, and puts back what is pinned. The
+// image is locked.
+func (d *Device) take(t *server.Tables, elapsed time.Duration) {
+	next := int64(math.MaxInt64)
+	for _, m := range d.moving {
+		n := elapsed / m.Sample
+		next = min(next, int64((n+1)*m.Sample))
+		// A sum that the register cannot hold leaves the last value standing.
+		_ = store(t, m.Field, clamp(d.sample(t, m, int64(n))+d.correction(t, m.Name), m.Register))
+	}
+	d.fresh.Store(next)
+	d.restore(t)
 }
 
 // sample returns what a register that moves measures at its n-th sample.
