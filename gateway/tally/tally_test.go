@@ -151,3 +151,12 @@ func TestNothingIsLostWhenManyCountAtOnce(t *testing.T) {
 		t.Errorf("%d transactions, want 8000", total)
 	}
 }
+
+func BenchmarkAdd(b *testing.B) {
+	var counted Bus
+	x := one(1, bus.Good)
+	b.ReportAllocs()
+	for b.Loop() {
+		counted.Add(x)
+	}
+}

@@ -135,7 +135,7 @@ export class Chart {
 function optionsOf(width, colours, names, style) {
   const axis = { stroke: style.color, grid: { stroke: style.borderTopColor, width: 1 }, ticks: { show: false }, font: '12px ' + style.fontFamily }
   return {
-    width: Math.max(200, Math.floor(width)), height: HEIGHT, padding: [8, 8, 0, 0],
+    width: Math.max(200, Math.floor(width)), height: HEIGHT, padding: [8, 20, 0, 0],
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 6 } },
     scales: { x: { time: true }, y: { range: spread } },

@@ -50,7 +50,7 @@ class Panel {
   #draw() {
     const { devices } = this.#context.view
     const count = devices.reduce((n, device) => n + device.readings.length, 0)
-    this.#root.append(h('div', { class: 'row head' }, h('h1', {}, t('tab.readings')), count >= FILTER_FROM && this.#search()))
+    this.#root.append(h('h1', {}, t('tab.readings')), count >= FILTER_FROM ? this.#search() : '')
     if (!count) {
       this.#root.append(h('p', { class: 'card empty' }, t('readings.none')))
       return

@@ -55,14 +55,12 @@ export default [
       const kind = page.getByLabel('What goes wrong')
       await kind.waitFor()
       const refused = ['bad_check'] // no line of the demo has a check code
-      for (const value of await kind.locator('option').evaluateAll((all) => all.map((option) => option.value))) {
-        if (refused.includes(value)) continue
+      const kinds = await kind.locator('option').evaluateAll((all) => all.map((option) => option.value))
+      await page.getByLabel('How often').selectOption('nth')
+      await page.getByLabel('Number, or probability').fill('100000')
+      for (const value of kinds.filter((value) => !refused.includes(value))) {
         await kind.selectOption(value)
-        await page.getByLabel('How often').selectOption('nth')
-        await page.getByLabel('Number, or probability').fill('100000')
-        const before = (await simulator(base, 'GET', 'faults')).faults.length
         await page.getByRole('button', { name: 'Add', exact: true }).click()
-        await until('the fault ' + value, async () => (await simulator(base, 'GET', 'faults')).faults.length === before + 1)
       }
       await until('all of them', async () => await page.locator('.faults li').count() === 15 || page.locator('.faults li').count())
       await page.locator('.faults li').first().getByRole('button').click()
