@@ -110,9 +110,9 @@ func (s *site) refused(t *testing.T, name string, status int) {
 	}
 }
 
-// idle: where the timeout is a second the connection is cut; with ours it is not.
+// idle: where the timeout is three seconds the connection is cut; with ours it is not.
 func (s *site) idle(t *testing.T) {
-	cut, _, err := s.connect("wss://one-second.example/mqtt")
+	cut, _, err := s.connect("wss://three-seconds.example/mqtt")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +123,7 @@ func (s *site) idle(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if _, _, err := cut.Read(ctx); err == nil || ctx.Err() != nil {
-		t.Errorf("after a second without a packet: %v, want the connection cut", err)
+		t.Errorf("after three seconds without a packet: %v, want the connection cut", err)
 	}
 	s.ping(kept)
 }

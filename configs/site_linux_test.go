@@ -25,7 +25,7 @@ var variants = map[string]func(server string) string{
 		return without(s, `proxy_set_header Upgrade .*`, `proxy_set_header Connection .*`)
 	},
 	"default-timeouts.example": func(s string) string { return without(s, `proxy_(read|send)_timeout .*`) },
-	"one-second.example":       func(s string) string { return strings.ReplaceAll(s, "3600s", "1s") },
+	"three-seconds.example":    func(s string) string { return strings.ReplaceAll(s, "3600s", "3s") },
 	"to-https.example":         func(s string) string { return strings.ReplaceAll(s, "proxy_pass http:", "proxy_pass https:") },
 	"old-tls.example": func(s string) string { // at a port of its own: the first server of a port decides
 		s = strings.ReplaceAll(s, "443 ssl;", "444 ssl;")
