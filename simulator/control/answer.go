@@ -7,11 +7,15 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"time"
 )
 
 // maxBody is the size of the largest body that is read.
 const maxBody = 1 << 20
+
+// answerTimeout is how long an answer may take to be taken.
+const answerTimeout = 30 * time.Second
 
 // answer is what a request gets.
 type answer struct {
@@ -40,20 +44,31 @@ func ok(body any) answer { return answer{http.StatusOK, body} }
 
 var done = answer{status: http.StatusNoContent}
 
+// write writes an answer; who does not take it in time is gone.
 func write(w http.ResponseWriter, a answer) {
+	control := http.NewResponseController(w)
+	_ = control.SetWriteDeadline(time.Now().Add(answerTimeout)) // a test's has none
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	if a.body == nil {
-		w.WriteHeader(a.status)
-		return
+	var b []byte
+	if a.body != nil {
+		a.status, b = encode(a)
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Content-Length", strconv.Itoa(len(b)))
 	}
+	w.WriteHeader(a.status)
+	_, _ = w.Write(b) // whoever asked is gone
+	_ = control.Flush()
+	_ = control.SetWriteDeadline(time.Time{})
+}
+
+// encode returns a status and the JSON of an answer's body.
+func encode(a answer) (status int, b []byte) {
 	b, err := json.Marshal(a.body)
 	if err != nil {
 		a.status, b = http.StatusInternalServerError, []byte(`{"error":"the answer cannot be written as JSON"}`)
 	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(a.status)
-	_, _ = w.Write(append(b, '\n')) // whoever asked is gone
+	return a.status, append(b, '\n')
 }
 
 var errTooLarge = fmt.Errorf("the body is too large: it may have %d MiB", maxBody>>20)

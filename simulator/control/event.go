@@ -35,6 +35,11 @@ func (c *Server) events(w http.ResponseWriter, r *http.Request) {
 		write(w, wrong(err))
 		return
 	}
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	if r.Method == http.MethodHead {
+		w.Header().Set("Content-Type", "text/event-stream")
+		return
+	}
 	select {
 	case c.streams <- struct{}{}:
 		defer func() { <-c.streams }()
