@@ -3,10 +3,15 @@ package miniprogram_test
 import (
 	"context"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -29,8 +34,9 @@ type place struct {
 	QoS       int    `json:"qos"` // of replies
 }
 
-// run runs node tests, by the names of their files, at a place.
-func run(t *testing.T, at place, names ...string) {
+// run runs node tests, by the names of their files, at a place. The app trusts the
+// certificates in a file, if there is one.
+func run(t *testing.T, at place, certificates string, names ...string) {
 	t.Helper()
 	program := gatewaytest.Need(t, "node")
 	if _, err := os.Stat(filepath.Join("node_modules", "ws")); err != nil {
@@ -52,7 +58,7 @@ func run(t *testing.T, at place, names ...string) {
 	ctx, cancel := context.WithTimeout(t.Context(), longest)
 	defer cancel()
 	c := exec.CommandContext(ctx, program, tests...)
-	c.Env = append(os.Environ(), "MODFERRY_PLACE="+string(text))
+	c.Env = append(os.Environ(), "MODFERRY_PLACE="+string(text), "NODE_EXTRA_CA_CERTS="+certificates)
 	if out, err := c.CombinedOutput(); err != nil {
 		t.Fatalf("node %v: %v\n%s", tests, err, out)
 	}
@@ -64,12 +70,36 @@ var build = sync.OnceValues(func() ([]byte, error) { return exec.Command("node",
 // The mini-program works with the demo as it is.
 func TestWithTheDemo(t *testing.T) {
 	t.Parallel()
+	run(t, demo(t), "", "files", "websocket", "packages", "pages", "life", "resume")
+}
+
+func demo(t *testing.T) place {
+	t.Helper()
 	p := gatewaytest.Start(t, "demo", "--mqtt", "127.0.0.1:0", "--http", "127.0.0.1:0", "--modbus", "127.0.0.1:0", "--json")
 	at := place{QoS: 1}
 	if err := json.Unmarshal([]byte(p.Line("{")), &at); err != nil {
 		t.Fatal(err)
 	}
-	run(t, at, "files", "websocket", "packages", "pages", "life", "resume")
+	return at
+}
+
+// As on a phone: wss, with a server before the broker that ends TLS.
+func TestOverTLS(t *testing.T) {
+	t.Parallel()
+	at := demo(t)
+	broker, err := url.Parse(at.WebSocket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	front := httptest.NewTLSServer(httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: broker.Host}))
+	t.Cleanup(front.Close)
+	file := filepath.Join(t.TempDir(), "certificate.pem")
+	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: front.Certificate().Raw})
+	if err := os.WriteFile(file, certificate, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	at.WebSocket = strings.Replace(front.URL, "https", "wss", 1) + "/mqtt"
+	run(t, at, file, "pages")
 }
 
 // With replies at QoS 2 there are more steps at which a connection can be cut.
@@ -80,7 +110,7 @@ func TestWithTheEmbeddedBroker(t *testing.T) {
 	at := place{Gateway: "shed", Bus: "line", Device: "sensor", QoS: 2,
 		MQTT: fmt.Sprintf("mqtt://127.0.0.1:%d", mqtt), WebSocket: fmt.Sprintf("ws://127.0.0.1:%d/mqtt", http)}
 	gateway(t, at, broker)
-	run(t, at, "resume")
+	run(t, at, "", "resume")
 }
 
 func TestWithMosquitto(t *testing.T) {
@@ -92,9 +122,9 @@ func TestWithMosquitto(t *testing.T) {
 			at := place{Gateway: name, Bus: "line", Device: "sensor", QoS: qos, MQTT: "mqtt://" + broker.Addr, WebSocket: broker.WSURL()}
 			gateway(t, at, fmt.Sprintf("mqtt: {url: %q, qos: %d}\n", at.MQTT, qos))
 			if qos == 1 {
-				run(t, at, "packages", "pages", "life")
+				run(t, at, "", "packages", "pages", "life")
 			}
-			run(t, at, "resume")
+			run(t, at, "", "resume")
 		})
 	}
 }

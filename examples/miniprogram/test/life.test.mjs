@@ -163,6 +163,12 @@ describe('an app on a phone', { concurrency: 6 }, () => {
       assert.match(program.page.text('reply') || program.page.text('failure'), /^01 86 02|no rule of this bus allows/)
       assert.match(program.page.text('replied'), /^refused, \d+ ms$/)
     }
+    program.page.pick('form', 1)
+    program.page.input('frame', '09 04 00 01 00 02') // nobody there
+    program.page.tap('send')
+    await until(() => program.page.text('failure'), () => program.page.text())
+    assert.match(program.page.text('reply'), /^09 84 0B/)
+    assert.match(program.page.text(), /exception 11.*no device answered/)
     assert.deepStrictEqual(program.problems, [])
   })
 })
