@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"sync"
 	"time"
@@ -72,6 +73,14 @@ func leastDemanding(users []config.Bus) config.Bus {
 	}
 	common.TCP = &tcp
 	return common
+}
+
+// Line returns the line of a bus, which opens with its first request.
+func Line(c config.Bus, log *slog.Logger) interface {
+	bus.Line
+	io.Closer
+} {
+	return newPort(c, log)
 }
 
 func newPort(c config.Bus, log *slog.Logger) port {
