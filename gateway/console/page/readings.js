@@ -69,10 +69,10 @@ class Panel {
 
   #search() {
     const find = (event) => {
-      const wanted = event.target.value.trim().toLowerCase()
+      const words = event.target.value.toLowerCase().split(/\s+/)
       for (const { card, rows, text } of this.#devices) {
         let some = false
-        for (const row of rows) some = !(row.element.hidden = wanted && !(text + ' ' + row.text).includes(wanted)) || some
+        for (const row of rows) some = !(row.element.hidden = !words.every((word) => (text + ' ' + row.text).includes(word))) || some
         card.hidden = !some
       }
     }

@@ -184,5 +184,63 @@ export default [
       await page.getByText('It may have been written; read the value before you write again: unit 1 did not answer').waitFor()
       await shot('readings-unknown')
     }
+  },
+  {
+    name: 'finds a reading among two hundred, which change all at once',
+    async run({ page, open, shot }) {
+      await open('#readings')
+      await reading(page, 'temperature').waitFor()
+      // many mounts the tab with a view of its own, and tells it messages.
+      const found = await page.evaluate(async () => {
+        const { mount } = await import('./readings.js')
+        const { Store } = await import('./store.js')
+        const devices = Array.from({ length: 20 }, (_, d) => ({
+          name: 'meter' + d, title: '', model: '', bus: 'b', unit: d, payload: 'json', status: 'p/device/meter' + d + '/status',
+          readings: Array.from({ length: 10 }, (_, r) => ({
+            name: 'reading' + r, title: '', unit: 'V', type: 'int16', quantity: 1, topic: 'p/device/meter' + d + '/reading' + r, set: null
+          }))
+        }))
+        const connection = { subscribe: () => () => {} }
+        const root = document.getElementById('tab-readings')
+        root.replaceChildren()
+        mount(root, { view: { prefix: 'p', devices }, connection, store: new Store('p'), signal: new AbortController().signal })
+        const frame = () => new Promise((resolve) => requestAnimationFrame(resolve))
+        await frame()
+        const before = root.panel.frames
+        for (let i = 1; i <= 5; i++) {
+          for (const { readings } of devices) {
+            for (const { topic } of readings) root.panel.take({ topic, json: { value: i, quality: 'good', time: new Date(Date.now() + i).toISOString() }, at: Date.now() })
+          }
+        }
+        await frame()
+        await frame()
+        return [root.panel.frames - before, [...root.querySelectorAll('.reading .value')].filter((value) => value.textContent === '5 V').length]
+      })
+      assert.ok(found[0] <= 3, '1000 messages are written in ' + found[0] + ' frames')
+      assert.equal(found[1], 200)
+      await page.getByRole('searchbox').fill('meter7')
+      assert.equal(await page.locator('.reading:visible').count(), 10)
+      await page.getByRole('searchbox').fill('METER7 READING3')
+      assert.equal(await page.locator('.reading:visible').count(), 1)
+      await shot('readings-search')
+    }
+  },
+  {
+    name: 'keeps a bounded number of samples, the older ones one a minute',
+    async run({ page, open }) {
+      await open()
+      const [length, first, last, gaps] = await page.evaluate(async () => {
+        const { Series } = await import('./history.js')
+        const series = new Series()
+        for (let second = 1; second <= 199990; second++) series.add(second, second % 5000 < 10 ? null : second)
+        series.add(3, 3) // is too late
+        const [times, values] = series.since(0)
+        return [series.length, times[0], values.at(-1), times.every((time, i) => i === 0 || time > times[i - 1])]
+      })
+      assert.ok(length > 2000 && length < 2500, length + ' samples')
+      assert.ok(first > 100000, 'the first is of ' + first)
+      assert.equal(last, 199990)
+      assert.ok(gaps, 'in their order')
+    }
   }
 ]
