@@ -42,7 +42,7 @@ Page({
       clientId: wx.getStorageSync('client') || newClient(), keepalive: 30,${user}
     })
     this.gateway = connect(client, ${gatewayOptions(view, client)})
-${watching(chosen).replace('console.log(r.value, r.unit, r.quality)', "this.setData({ reading: r.value + ' ' + (r.unit || '') })").replace(/^(?=.)/gm, '    ')}  },
+${watching(chosen).replace('gateway.', 'this.gateway.').replace('console.log(r.value, r.unit, r.quality)', "this.setData({ reading: r.value + ' ' + (r.unit || '') })").replace(/^(?=.)/gm, '    ')}  },
 
   async ask() {
     try {

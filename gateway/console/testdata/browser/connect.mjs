@@ -2,7 +2,10 @@
 
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { copyFile, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { copyFile, cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -45,6 +48,49 @@ function prints(program, args, cwd, pattern) {
   })
 }
 
+// onPhone runs a page of a mini-program, in a model of its surroundings.
+async function onPhone(dir, text) {
+  const { MiniProgram } = await import(examples + 'miniprogram/test/wx.mjs')
+  for (const part of ['libs', 'miniprogram_npm']) await cp(examples + 'miniprogram/' + part, join(dir, part), { recursive: true })
+  await mkdir(join(dir, 'pages/index'), { recursive: true })
+  await writeFile(join(dir, 'app.json'), '{"pages": ["pages/index/index"]}')
+  await writeFile(join(dir, 'app.js'), 'App({})')
+  await writeFile(join(dir, 'pages/index/index.wxml'), '<view id="reply">{{reply}}</view>')
+  await writeFile(join(dir, 'pages/index/index.js'), text)
+  const program = new MiniProgram({ root: dir }).launch()
+  const { instance } = program.page
+  try {
+    await until('a reading', () => /^-?\d+(\.\d+)? °C$/.test(instance.data.reading) || program.problems)
+    await instance.ask()
+    assert.match(instance.data.reply, /^\d+ \d+$/)
+    assert.deepEqual(program.problems, [])
+  } finally {
+    program.kill()
+  }
+}
+
+// inBrowser opens a page from a server of its own, as an app's would be.
+async function inBrowser(context, files) {
+  const server = createServer(async (request, response) => {
+    const file = files[request.url.slice(1)]
+    response.setHeader('Content-Type', request.url === '/' ? 'text/html' : 'text/javascript')
+    response.statusCode = file ? 200 : 404
+    response.end(file)
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const page = await context.newPage()
+  const said = []
+  page.on('console', (message) => said.push(message.text()))
+  page.on('pageerror', (error) => said.push(String(error)))
+  await page.goto(`http://127.0.0.1:${server.address().port}/`)
+  await until('a reply and a reading', () => /\d+, \d+/.test(said.join()) && /°C good/.test(said.join()) || said)
+  await page.close()
+  server.close()
+}
+
+// installed tells whether the examples' packages are there, which make test sees to.
+const installed = process.env.MODFERRY_REAL === '1' || existsSync(examples + 'node/node_modules') && existsSync(examples + 'miniprogram/node_modules')
+
 export default [
   {
     name: 'checks the way to the device and shows topics and code',
@@ -69,7 +115,8 @@ export default [
   },
   {
     name: 'offers programs that run as they are',
-    async run({ page, open }) {
+    async run({ page, open, context, note }) {
+      if (!installed) return note('skipped: the packages of the examples are not installed')
       await open('#connect')
       await ready(page)
       const dir = await mkdtemp(join(tmpdir(), 'modferry-snippet-'))
@@ -79,7 +126,13 @@ export default [
         await symlink(examples + 'node/node_modules', join(dir, 'node_modules'))
         await writeFile(join(dir, 'app.sh'), await code(page, 'Shell'))
         await writeFile(join(dir, 'app.py'), await code(page, 'Python'))
+        const phone = await code(page, 'Mini-program')
+        const web = {
+          '': await code(page, 'Web page'), 'modferry.mjs': await readFile(examples + 'client/modferry.mjs'),
+          'paho-mqtt-min.js': await readFile(new URL('node_modules/paho-mqtt/paho-mqtt-min.js', import.meta.url))
+        }
         await Promise.all([
+          onPhone(join(dir, 'phone'), phone), inBrowser(context, web),
           prints(process.execPath, ['app.mjs'], dir, /\[ \d+, \d+ \][^]*°C good|°C good[^]*\[ \d+, \d+ \]/),
           prints('/usr/bin/python3', ['app.py'], dir, /response\/my-app \{.*"ok":true/),
           prints('sh', ['app.sh'], dir, /^0104\w{14}\n[^]*temperature \{/)
