@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"modferry/configs"
 	"modferry/configs/strictyaml"
@@ -42,11 +43,17 @@ func simulatorCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := f.fit(c.Flags()); err != nil {
+				return err
+			}
 			all, err := f.open(log)
 			if err != nil {
 				return err
 			}
-			if err := errors.Join(f.ready(all.places()), f.greet(c.OutOrStdout(), all)); err != nil {
+			if err = f.ready(all.places()); err == nil {
+				err = f.greet(c.OutOrStdout(), all)
+			}
+			if err != nil {
 				all.close()
 				return err
 			}
@@ -68,6 +75,25 @@ func simulatorCommand() *cobra.Command {
 	offer(c, "profile", profile.Names(configs.Files)...)
 	c.AddCommand(recordCommand())
 	return c
+}
+
+// fit returns an error for a flag that would mean nothing beside the others.
+func (f simulatorFlags) fit(given *pflag.FlagSet) error {
+	if f.file != "" {
+		for _, name := range []string{
+			"profile", "unit", "seed", "tcp", "udp", "rtu-over-tcp", "ascii-over-tcp", "pty", "serial", "mqtt", "mqtt-topics", "mqtt-payload", "pace",
+		} {
+			if given.Changed(name) {
+				return usage("--%s: the configuration file says what the devices are and where they are reached: put it there, or leave out -c", name)
+			}
+		}
+	}
+	for _, name := range []string{"mqtt-topics", "mqtt-payload"} {
+		if f.mqtt == "" && given.Changed(name) {
+			return usage("--%s: there is no MQTT server that it is for: add --mqtt URL, such as mqtt://127.0.0.1:1883", name)
+		}
+	}
+	return nil
 }
 
 // open opens the faces; nothing is answered before the simulators run.

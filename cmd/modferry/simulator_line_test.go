@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -35,6 +36,30 @@ func TestSimulatorFaceFlags(t *testing.T) {
 	} {
 		if _, err := (simulatorFlags{profile: "xy-md02", faceFlags: f}).open(slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v; want %q", err, want)
+		}
+	}
+}
+
+// A flag that would mean nothing is refused.
+func TestSimulatorFlagsThatDoNotFit(t *testing.T) {
+	for args, want := range map[string]string{
+		"-c x.yaml --tcp :0":           "--tcp: the configuration file says",
+		"-c x.yaml --unit 3":           "--unit: the configuration file says",
+		"--pty y -c x.yaml":            "--pty: the configuration file says",
+		"--tcp :0 --mqtt-payload hex":  "--mqtt-payload: there is no MQTT server",
+		"--tcp :0 --mqtt-topics a,b":   "add --mqtt URL",
+		"-c none.yaml --control :0":    "cannot read the configuration",
+		"--tcp :0 --ready-file /no/x":  "--ready-file: ",
+		"--mqtt mqtt://h --tcp :99999": "invalid port",
+	} {
+		c := simulatorCommand()
+		c.SetArgs(strings.Fields(args))
+		var out strings.Builder
+		c.SetOut(&out)
+		c.SetErr(io.Discard)
+		c.SilenceUsage, c.SilenceErrors = true, true
+		if err := c.ExecuteContext(t.Context()); err == nil || !strings.Contains(err.Error(), want) || out.Len() > 0 {
+			t.Errorf("%s: %v, want %q; printed %q", args, err, want, out.String())
 		}
 	}
 }
