@@ -71,12 +71,15 @@ func (h *hearing) refused(why *message.Error) {
 }
 
 // Readings implements [httpapi.Gateway].
-func (a asked) Readings() []httpapi.Reading {
+func (a asked) Readings(wanted func(device, reading string) bool) []httpapi.Reading {
 	var all []httpapi.Reading
 	for _, d := range a.config.Load().Devices {
 		topics := a.topics.Device(d.Name)
 		for _, r := range d.Readings {
-			all = append(all, httpapi.Reading{Device: d.Name, Name: r.Name, Payload: a.session.Newest(topics.Reading(r.Name)), Form: payloadForm(d, r.Compute != "")})
+			if wanted(d.Name, r.Name) {
+				payload := a.session.Newest(topics.Reading(r.Name))
+				all = append(all, httpapi.Reading{Device: d.Name, Name: r.Name, Payload: payload, Form: payloadForm(d, r.Compute != "")})
+			}
 		}
 	}
 	return all

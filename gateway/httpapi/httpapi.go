@@ -41,8 +41,9 @@ type Gateway interface {
 	// Ask sends a request of a client on its way. answer is called exactly once, unless
 	// Ask returns [ErrNoBus]; it must not block.
 	Ask(bus, client string, payload []byte, answer func(Answer)) error
-	// Readings returns what the topics of the readings say, in the order of the configuration.
-	Readings() []Reading
+	// Readings returns what the topics of the readings that are wanted say, in the order
+	// of the configuration.
+	Readings(wanted func(device, reading string) bool) []Reading
 }
 
 // Answer is what became of a request.
@@ -130,23 +131,22 @@ func (a *api) client(w http.ResponseWriter, r *http.Request) (name string, ok bo
 }
 
 func (a *api) reading(w http.ResponseWriter, r *http.Request) {
-	for _, reading := range a.Gateway.Readings() {
-		if reading.Device != r.PathValue("device") || reading.Name != r.PathValue("reading") {
-			continue
-		}
-		if reading.Payload == nil {
-			refuse(w, http.StatusServiceUnavailable, message.Unavailable, "this reading has no value yet: try again in a moment")
-			return
-		}
-		write(w, http.StatusOK, reading.Form, reading.Payload)
-		return
+	found := a.Gateway.Readings(func(device, reading string) bool {
+		return device == r.PathValue("device") && reading == r.PathValue("reading")
+	})
+	switch {
+	case len(found) == 0:
+		refuse(w, http.StatusNotFound, message.Invalid, "there is no reading of this name: GET /api/readings has them")
+	case found[0].Payload == nil:
+		refuse(w, http.StatusServiceUnavailable, message.Unavailable, "this reading has no value yet: try again in a moment")
+	default:
+		write(w, http.StatusOK, found[0].Form, found[0].Payload)
 	}
-	refuse(w, http.StatusNotFound, message.Invalid, "there is no reading of this name: GET /api/readings has them")
 }
 
 func (a *api) readings(w http.ResponseWriter, _ *http.Request) {
 	all := map[string]map[string]json.RawMessage{}
-	for _, r := range a.Gateway.Readings() {
+	for _, r := range a.Gateway.Readings(func(string, string) bool { return true }) {
 		if all[r.Device] == nil {
 			all[r.Device] = map[string]json.RawMessage{}
 		}

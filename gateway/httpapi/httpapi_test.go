@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -26,8 +27,8 @@ func (g *gate) Ask(bus, client string, payload []byte, answer func(httpapi.Answe
 	return nil
 }
 
-func (g *gate) Readings() []httpapi.Reading {
-	return []httpapi.Reading{
+func (g *gate) Readings(wanted func(device, reading string) bool) []httpapi.Reading {
+	return slices.DeleteFunc([]httpapi.Reading{
 		{Device: "sensor", Name: "temperature", Payload: []byte(`{"value":23.4,"quality":"good"}`), Form: message.JSON},
 		{Device: "sensor", Name: "new", Form: message.JSON},
 		{Device: "plain", Name: "number", Payload: []byte("23.4"), Form: message.ASCII},
@@ -35,7 +36,7 @@ func (g *gate) Readings() []httpapi.Reading {
 		{Device: "plain", Name: "frame", Payload: []byte("0104020131792E"), Form: message.Hex},
 		{Device: "plain", Name: "digits", Payload: []byte("010402013131"), Form: message.Hex},
 		{Device: "plain", Name: "bytes", Payload: []byte{1, 4, 0xFF}, Form: message.Binary},
-	}
+	}, func(r httpapi.Reading) bool { return !wanted(r.Device, r.Name) })
 }
 
 // ask does a request as user, who is nobody if "".
