@@ -95,7 +95,7 @@ func (f scanFlags) verdict(r *scan.Report, err error) error {
 	case errors.As(err, &failed):
 		return err
 	case err != nil:
-		return f.explain(err)
+		return fmt.Errorf("cannot scan: %w", err)
 	case len(r.Units) == 0 && len(r.Garbled) > 0:
 		return fmt.Errorf("no unit answers, but something came that is no frame: check baud rate and parity (--search-baud, --search-parity), and that nothing else talks on the line")
 	case len(r.Units) == 0:

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,7 +15,10 @@ import (
 
 // gatewayPatience is how long a gateway may take for its reply, beyond what the device
 // may: other requests have their turns, too.
-const gatewayPatience = 15 * time.Second
+const (
+	gatewayPatience = 15 * time.Second
+	firstPatience   = 5 * time.Second // until the first reply
+)
 
 func (f scanFlags) options(ctx context.Context) (o scan.Options, err error) {
 	switch err := f.checkWay(); {
@@ -39,7 +43,7 @@ func (f scanFlags) options(ctx context.Context) (o scan.Options, err error) {
 		o.Probes = append(o.Probes, modbus.ReadRequest(span.Table.ReadFunction(), span.Address, 1))
 	}
 	for _, text := range f.ranges {
-		if text == "none" && len(f.ranges) == 1 {
+		if slices.Contains(f.ranges, "none") {
 			break
 		}
 		span, ok := parsePlace(text)
@@ -91,7 +95,7 @@ func (f scanFlags) open(ctx context.Context, s scan.Setting) (scan.Way, error) {
 			o.Device = f.timeout
 		}
 		bus, leave := visit(ctx, o)
-		return scan.Gateway{Bus: bus, Patience: gatewayPatience, Leave: leave}, nil
+		return &scan.Gateway{Bus: bus, Patience: gatewayPatience, First: firstPatience, Leave: leave}, nil
 	}
 	if f.serial != "" {
 		f.baud, f.parity = s.Baud, s.Parity

@@ -71,7 +71,7 @@ func (e *explorer) own(c *candidate) error {
 		value, err := r.Decode(e.data(r.Span()))
 		switch have := r.Meaning(value.Float()); {
 		case err != nil || !value.IsNumber() || have != float64(want):
-			c.vote(-1, "the register of its %s holds %v", what, value)
+			c.vote(-1, "the register of its %s says %v", what, have)
 		case r.Role == profile.UnitID:
 			c.vote(2, "the register of its unit id holds %d", want)
 		default:

@@ -72,24 +72,41 @@ func (l Line) ask(ctx context.Context, unit byte, request modbus.PDU, within tim
 type Gateway struct {
 	Bus      *remote.Bus
 	Patience time.Duration // for the gateway's reply, beyond what the device may take
+	First    time.Duration // likewise, until the gateway answered once: perhaps it is not there
 	Leave    func()
+
+	heard bool
 }
 
 // Ask asks for one transaction.
-func (g Gateway) Ask(ctx context.Context, unit byte, request modbus.PDU, within time.Duration) (modbus.PDU, error) {
-	ctx, cancel := context.WithTimeout(ctx, within+g.Patience)
+func (g *Gateway) Ask(ctx context.Context, unit byte, request modbus.PDU, within time.Duration) (modbus.PDU, error) {
+	patience := g.Patience
+	if !g.heard {
+		patience = g.First
+	}
+	limited, cancel := context.WithTimeout(ctx, within+patience)
 	defer cancel()
-	return g.Bus.Ask(ctx, unit, request)
+	reply, err := g.Bus.Ask(limited, unit, request)
+	switch {
+	case err == nil || isSilence(err):
+		g.heard = true
+	case !g.heard && passes(err) && ctx.Err() == nil:
+		return reply, &absent{err}
+	}
+	return reply, err
 }
 
+// absent is why a gateway that never answered does not: another try is of no use.
+type absent struct{ error }
+
 // Probe is Ask: the bus decides what it costs.
-func (g Gateway) Probe(ctx context.Context, unit byte, request modbus.PDU, within time.Duration) (modbus.PDU, []byte, error) {
+func (g *Gateway) Probe(ctx context.Context, unit byte, request modbus.PDU, within time.Duration) (modbus.PDU, []byte, error) {
 	reply, err := g.Ask(ctx, unit, request, within)
 	return reply, nil, err
 }
 
 // Close leaves the gateway.
-func (g Gateway) Close() { g.Leave() }
+func (g *Gateway) Close() { g.Leave() }
 
 // isSilence reports whether an error says that a unit did not answer, and no more.
 func isSilence(err error) bool {
