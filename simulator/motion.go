@@ -133,7 +133,7 @@ func (d *Device) take(t *server.Tables, elapsed time.Duration) {
 		n := elapsed / m.Sample
 		next = min(next, int64((n+1)*m.Sample))
 		// A sum that the register cannot hold leaves the last value standing.
-		_ = store(t, m.Field, clamp(d.sample(t, m, int64(n))+d.correction(t, m.Name), m.Register))
+		_ = put(t, m.Field, m.value(int64(n), clamp(d.sample(t, m, int64(n))+d.correction(t, m.Name), m.Register)))
 	}
 	d.fresh.Store(next)
 	d.restore(t)
@@ -157,7 +157,7 @@ func (d *Device) sample(t *server.Tables, m *motion, n int64) float64 {
 // value returns a number that is measured at the n-th sample, with all the digits that
 // a recording has of it.
 func (m *motion) value(n int64, number float64) register.Value {
-	if m.recorded != nil {
+	if m.recorded != nil && m.Noise == 0 && m.Resolution == 0 {
 		if v, ok := m.recorded.exactly(time.Duration(n)*m.Sample, number); ok {
 			return v
 		}

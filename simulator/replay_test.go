@@ -139,6 +139,30 @@ func TestRecordingsAreReadOnce(t *testing.T) {
 	}
 }
 
+// Numbers that no float64 is are shown with all their digits, if nothing is done to them.
+func TestReplayKeepsAllDigits(t *testing.T) {
+	const csv = "most,least\n18446744073709551615,-9007199254740993\n"
+	for keys, want := range map[string]string{
+		"type: uint64, replay: {file: values.csv, column: most, every: 1s}":                    "0408FFFFFFFFFFFFFFFF",
+		"type: int64, replay: {file: values.csv, column: least, every: 1s}":                    "0408FFDFFFFFFFFFFFFF",
+		"type: int64, replay: {file: values.csv, column: least, every: 1s, resolution: 65536}": "0408FFE0000000000000",
+		"type: int64, min: -5, replay: {file: values.csv, column: least, every: 1s}":           "0408FFFFFFFFFFFFFFFB",
+	} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "values.csv"), []byte(csv), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, err := simulator.ParseConfig(filepath.Join(dir, "x.yaml"), []byte("devices: [{registers: {v: {input: 0, "+keys+"}}}]\ntcp: 127.0.0.1:0\n"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := newSimulator(t, simulator.Options{Devices: c.Devices}).Devices()[0]
+		if got := ask(t, d, "04 0000 0004"); got != want {
+			t.Errorf("%s: %s, want %s", keys, got, want)
+		}
+	}
+}
+
 // An empty cell and NaN are no value.
 func TestReplayWithoutValues(t *testing.T) {
 	for cell, want := range map[string]string{"": "null", "NaN": "null", "nan": "null", "5": "5"} {

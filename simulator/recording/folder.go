@@ -53,15 +53,33 @@ func (f *Folder) Abandon() {
 	}
 }
 
-// Save writes the files. Each is whole at every moment: the old one, or the new one.
-func (f *Folder) Save(c *Recording) error {
+// Save writes the files. Each is whole at every moment: the old one, or the new one; and
+// both are on the disk before the first of them takes its place.
+func (f *Folder) Save(c *Recording) (err error) {
+	var all []whole
+	defer func() {
+		for _, w := range all {
+			_ = os.Remove(w.temporary) // it is there after an error only, and of no use
+		}
+	}()
+	contents := map[string]func(io.Writer) error{ConfigFile: c.writeConfig}
 	if c.Moving > 0 {
-		if err := write(filepath.Join(f.path, ValuesFile), c.writeValues); err != nil {
-			return err
+		contents[ValuesFile] = c.writeValues
+	}
+	for _, name := range []string{ValuesFile, ConfigFile} {
+		if contents[name] == nil {
+			continue
+		}
+		w := whole{path: filepath.Join(f.path, name)}
+		err := w.write(contents[name])
+		if all = append(all, w); err != nil {
+			return notWritten(w.path, err)
 		}
 	}
-	if err := write(filepath.Join(f.path, ConfigFile), c.writeConfig); err != nil {
-		return err
+	for _, w := range all {
+		if err := os.Rename(w.temporary, w.path); err != nil {
+			return notWritten(w.path, err)
+		}
 	}
 	if c.Moving == 0 {
 		if err := os.Remove(filepath.Join(f.path, ValuesFile)); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -71,12 +89,16 @@ func (f *Folder) Save(c *Recording) error {
 	return nil
 }
 
-// write replaces a file in one step, once all of it is on the disk.
-func write(path string, content func(io.Writer) error) error {
-	t, err := os.CreateTemp(filepath.Dir(path), temporary+"*")
+// whole is a file that is to take the place of another.
+type whole struct{ path, temporary string }
+
+// write writes the file beside its place; all of it is on the disk then.
+func (w *whole) write(content func(io.Writer) error) error {
+	t, err := os.CreateTemp(filepath.Dir(w.path), temporary+"*")
 	if err != nil {
-		return notWritten(path, err)
+		return err
 	}
+	w.temporary = t.Name()
 	err = content(t)
 	if err == nil {
 		err = t.Chmod(0o644)
@@ -84,15 +106,7 @@ func write(path string, content func(io.Writer) error) error {
 	if err == nil {
 		err = t.Sync()
 	}
-	err = errors.Join(err, t.Close())
-	if err == nil {
-		err = os.Rename(t.Name(), path)
-	}
-	if err != nil {
-		_ = os.Remove(t.Name()) // it is of no use
-		return notWritten(path, err)
-	}
-	return nil
+	return errors.Join(err, t.Close())
 }
 
 // notWritten says it without the name of the temporary file.
