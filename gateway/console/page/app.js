@@ -52,7 +52,11 @@ async function start() {
   setTheme(own.get('theme', 'auto'))
   addEventListener('hashchange', route)
   addEventListener('online', () => page.connection.wake())
-  document.addEventListener('visibilitychange', () => { if (!document.hidden) page.connection.wake() })
+  document.addEventListener('visibilitychange', () => {
+    if (document.hidden || !page.view) return
+    page.connection.wake()
+    refresh()
+  })
   await load()
 }
 
@@ -66,12 +70,25 @@ async function load(credentials) {
   }
   if (answer.status === 401 || answer.status === 429) return showLogin()
   if (!answer.ok) return fatal(await reasonOf(answer))
-  page.view = await answer.json()
+  page.text = await answer.text()
+  page.view = JSON.parse(page.text)
   page.store = new Store(page.view.prefix)
   page.name = page.store.get('name', '')
   if (!page.name) page.store.put('name', page.name = 'console-' + randomName(4))
   draw()
   openConnection(credentials)
+}
+
+// refresh shows what there is now, if that has changed: the gateway may have another
+// configuration since. A page that cannot ask stays as it is.
+async function refresh() {
+  const answer = await fetch('api/view').catch(() => null)
+  if (answer?.status === 401) return showLogin()
+  const text = answer?.ok && await answer.text()
+  if (!text || text === page.text || !page.view) return
+  page.text = text
+  page.view = JSON.parse(text)
+  draw()
 }
 
 async function reasonOf(answer) {
@@ -88,6 +105,9 @@ function fatal(text) {
 }
 
 function showLogin() {
+  page.ending.abort()
+  page.connection.close()
+  page.view = null
   document.title = t('login.title') + ' · modferry'
   replace(document.body, h('main', { class: 'alone' }, loginForm(load), h('div', { class: 'row' }, languageChoice(), themeChoice())))
 }
@@ -217,7 +237,8 @@ function openSettings() {
 function connectionButton() {
   const text = h('span', {})
   const button = h('button', { class: 'chip', id: 'connection', onclick: openSettings }, h('span', { class: 'dot', 'aria-hidden': 'true' }), text)
-  let gateway = ''
+  let gateway = '' // what its status topic says
+  let away = false // it or the broker was not there
   const show = () => {
     const { phase } = page.connection
     const state = phase === 'online' && gateway === 'offline' ? 'away' : phase
@@ -228,10 +249,13 @@ function connectionButton() {
   const ends = [
     page.connection.watch(() => {
       if (page.connection.phase !== 'online') gateway = ''
+      away ||= page.connection.phase === 'waiting'
       show()
     }),
     page.connection.subscribe(page.view.prefix + '/status', (message) => {
       gateway = message.text
+      if (gateway === 'online' && away) refresh() // with another configuration, perhaps
+      away = gateway !== 'online'
       show()
     })
   ]

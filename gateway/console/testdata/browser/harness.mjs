@@ -1,9 +1,10 @@
 // What the tests of the console have in common. A test is an object:
 //
 //   name      what a person does and sees
-//   run       async ({page, demo, open, shot, note, context}) => {}; it throws what is wrong
+//   run       async ({page, demo, own, open, shot, note, context}) => {}; it throws what is wrong
 //   width, height, language ('en'), theme ('light')   of the browser
 //   base      address of another gateway, a function of demo; default: the demo's
+//   own       starts a demo for this test alone, see startDemo; it is stopped at the end
 //   console   a pattern of messages of the browser's console that are expected
 //
 // note(text) writes a figure into the test's log. page is Playwright's, demo what "modferry demo --json" says. open(address) goes to a part of the
@@ -14,6 +15,8 @@
 // console, asks for anything from another host, or is wider than the window.
 
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
@@ -27,13 +30,14 @@ export async function runTest(browser, demo, test, note) {
   })
   context.setDefaultTimeout(PATIENCE)
   await context.grantPermissions(['clipboard-read', 'clipboard-write'])
-  const base = test.base ? await test.base(demo) : demo.http
+  const own = test.own ? await test.own(demo) : null
+  const base = own?.http || test.base?.(demo) || demo.http
   const troubles = []
   const page = await context.newPage()
   watch(page, new URL(base).host, test.console, troubles)
   try {
     await test.run({
-      page, demo, context, base, note,
+      page, demo, own, context, base, note,
       open: (address = '') => page.goto(base + address),
       shot: (name) => shot(page, name)
     })
@@ -45,6 +49,7 @@ export async function runTest(browser, demo, test, note) {
     throw error
   } finally {
     await context.close()
+    await own?.stop()
   }
 }
 
@@ -54,6 +59,9 @@ function watch(page, host, expected, troubles) {
     troubles.push(message.type() + ': ' + message.text() + ' ' + message.location().url)
   })
   page.on('pageerror', (error) => troubles.push('exception: ' + error.stack))
+  page.on('websocket', (socket) => {
+    if (new URL(socket.url()).hostname !== '127.0.0.1') troubles.push('connects to another host: ' + socket.url())
+  })
   page.on('request', (request) => {
     const url = new URL(request.url())
     if (!['data:', 'blob:', 'about:'].includes(url.protocol) && url.host !== host) troubles.push('asks another host: ' + url)
@@ -73,6 +81,14 @@ async function shot(page, name) {
   const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }))
   const found = violations.map((v) => `${v.id} (${v.help}): ` + v.nodes.slice(0, 3).map((n) => n.html + ' ' + n.failureSummary).join('; '))
   assert.deepEqual(found, [], 'accessibility of ' + name)
+}
+
+// startDemo starts another "modferry demo" and resolves with what it says, and stop().
+export async function startDemo(demo, http = ':0') {
+  const child = spawn(demo.binary, ['demo', '--json', '--mqtt', ':0', '--modbus', ':0', '--http', http], { stdio: ['ignore', 'pipe', 'ignore'] })
+  const ended = once(child, 'exit')
+  const [line] = await Promise.race([once(child.stdout, 'data'), ended.then(() => { throw new Error('the demo has ended') })])
+  return { ...JSON.parse(line), stop: () => (child.kill(), ended) }
 }
 
 // until waits for something to hold, and says what it was not.

@@ -1,6 +1,7 @@
 // The shell: connection, tabs, language, theme.
 
 import assert from 'node:assert/strict'
+import { startDemo } from './harness.mjs'
 
 const online = (page) => page.locator('#connection[data-state="online"]').waitFor()
 
@@ -62,6 +63,26 @@ export default [
       await page.locator('#connection').click()
       await page.getByText('There is no WebSocket of a broker at this address').waitFor()
       await page.keyboard.press('Escape')
+    }
+  },
+  {
+    name: 'comes back when the gateway does, and shows what is there then',
+    console: /WebSocket connection to|ERR_/,
+    own: startDemo,
+    async run({ page, demo, own, open }) {
+      await open('#line')
+      await online(page)
+      await page.getByText(own.modbus).waitFor()
+      await own.stop()
+      await page.locator('#connection[data-state="waiting"]').waitFor()
+      const next = await startDemo(demo, new URL(own.http).host)
+      try {
+        await online(page)
+        await page.getByText(next.modbus).waitFor()
+      } finally {
+        await page.goto('about:blank')
+        await next.stop()
+      }
     }
   }
 ]

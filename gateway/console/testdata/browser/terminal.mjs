@@ -1,38 +1,21 @@
 // The terminal.
 
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { until } from './harness.mjs'
+import { startDemo, until } from './harness.mjs'
 
 const ready = (page) => page.locator('#connection[data-state="online"]').waitFor()
-// own is a demo that the test starts itself.
-async function own(demo) {
-  started = Date.now()
-  child = spawn(demo.binary, ['demo', '--json', '--mqtt', ':0', '--http', ':0', '--modbus', ':0'], { stdio: ['ignore', 'pipe', 'ignore'] })
-  const [line] = await once(child.stdout, 'data')
-  return JSON.parse(line).http
-}
-let started, child
-
 const send = (page) => page.getByRole('button', { name: /^Send/ })
 const reply = (page) => page.locator('.side').nth(1)
 
 export default [
   {
     name: 'shows the first reply of a demo that has just been started',
-    base: own,
-    async run({ page, open, note }) {
-      try {
-        await open()
-        await page.locator('.actions .primary:enabled').click()
-        await reply(page).getByText('OK', { exact: true }).waitFor()
-        note(`from the start of the demo to the first reply: ${Date.now() - started} ms`)
-      } finally {
-        await page.goto('about:blank')
-        child.kill()
-        await once(child, 'exit')
-      }
+    own: async (demo) => ({ started: Date.now(), ...await startDemo(demo) }),
+    async run({ page, open, own, note }) {
+      await open()
+      await page.locator('.actions .primary:enabled').click()
+      await reply(page).getByText('OK', { exact: true }).waitFor()
+      note(`from the start of the demo to the first reply: ${Date.now() - own.started} ms`)
     }
   },
   {
@@ -120,10 +103,8 @@ export default [
     name: 'keeps history and favourites over a reload, and repeats',
     async run({ page, open, shot }) {
       await open('#terminal/line/010300000001')
-      await page.getByLabel('Frame as hex').fill('010401000001')
-      await page.goto(page.url())
-      await open('#terminal')
       await ready(page)
+      assert.equal(await page.getByLabel('Frame as hex').inputValue(), '01 03 00 00 00 01 84 0A')
       await page.getByLabel('Frame as hex').fill('010400010001')
       await page.keyboard.press('Enter')
       await reply(page).getByText('OK', { exact: true }).waitFor()
