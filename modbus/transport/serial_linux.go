@@ -70,12 +70,14 @@ func (p *serialPort) Close() error {
 	return errors.Join(p.control.Close(), p.File.Close())
 }
 
-// holder names a process that has the port open, as far as this user may know.
+// holder names a process that has the port open, as far as this user may know. This one
+// is named if there is no other: a child has what its parent had open.
 func holder(path string) string {
 	port, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		return ""
 	}
+	own := ""
 	descriptors, _ := filepath.Glob("/proc/[0-9]*/fd/*")
 	for _, d := range descriptors {
 		if target, err := os.Readlink(d); err != nil || target != port {
@@ -83,10 +85,11 @@ func holder(path string) string {
 		}
 		pid := strings.Split(d, "/")[2]
 		if pid == strconv.Itoa(os.Getpid()) {
-			return " by this process itself"
+			own = " by this process itself"
+			continue
 		}
 		name, _ := os.ReadFile("/proc/" + pid + "/comm")
 		return fmt.Sprintf(" by %s (process %s)", strings.TrimSpace(string(name)), pid)
 	}
-	return ""
+	return own
 }
