@@ -225,13 +225,14 @@ func TestConfiguredPace(t *testing.T) {
 // Of a file that is far too large nothing is read, and no message repeats what it has.
 func TestLargeFiles(t *testing.T) {
 	for text, want := range map[string]string{
-		"devices: [{csv: large}]\ntcp: :0":                                               "at most 4 MiB",
-		"devices: [{csv: wide}]\ntcp: :0":                                                `there is no column "xxxxx`,
-		"devices: [{profile: xy-md02}]\ntcp: :0\ncontrol: :0\ncontrol_token_file: large": "more than 4096 bytes",
-		"profiles: .\ndevices: [{profile: large}]\ntcp: :0":                              "more than 1 MiB",
+		"devices: [{csv: large}]\ntcp: :0": "at most 4 MiB",
+		"devices: [{csv: wide}]\ntcp: :0":  `there is no column "xxxxx`,
+		"devices: [{registers: {x: {input: 0, type: int16, replay: {file: wide, column: a, every: 1s}}}}]\ntcp: :0": `no column "a": the first line has xxxxx`,
+		"devices: [{profile: xy-md02}]\ntcp: :0\ncontrol: :0\ncontrol_token_file: large":                            "more than 4096 bytes",
+		"profiles: .\ndevices: [{profile: large}]\ntcp: :0":                                                         "more than 1 MiB",
 	} {
 		_, err := configured(t, text, map[string]string{
-			"large": strings.Repeat("x", 5<<20), "large.yaml": strings.Repeat("x", 5<<20), "wide": strings.Repeat("x", 3<<20) + ",y\n",
+			"large": strings.Repeat("x", 5<<20), "large.yaml": strings.Repeat("x", 5<<20), "wide": strings.Repeat("x", 3<<20) + ",y\n1,2\n",
 		})
 		if err == nil || !strings.Contains(err.Error(), want) || len(err.Error()) > 400 {
 			t.Errorf("%q:\n got %.400v\nwant %q", text, err, want)

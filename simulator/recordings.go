@@ -253,8 +253,13 @@ func columnIndex(head []string, name string) (int, error) {
 const maxNamed = 20
 
 func listed(head []string) string {
-	if len(head) > maxNamed {
-		return fmt.Sprintf("%s and %d more", strings.Join(head[:maxNamed], ", "), len(head)-maxNamed)
+	var named []string
+	for _, name := range head[:min(len(head), maxNamed)] {
+		named = append(named, shortened(name))
 	}
-	return strings.Join(head, ", ")
+	text := strings.Join(named, ", ")
+	if len(head) > maxNamed {
+		text = fmt.Sprintf("%s and %d more", text, len(head)-maxNamed)
+	}
+	return text
 }
