@@ -69,6 +69,8 @@ describe('an app on a phone', { concurrency: 6 }, () => {
       await online(program)
       assert.strictEqual(n.live, 1)
       assert.ok(program.sockets.size === 1 && n.most <= 2, `${n.most} connections at a time`)
+      program.hide()
+      await until(() => program.sockets.size === 0, 'the app disconnects by itself, long before the cut')
       assert.deepStrictEqual(program.problems, [])
     })
 
@@ -88,6 +90,10 @@ describe('an app on a phone', { concurrency: 6 }, () => {
       await until(() => program.page.text('connection') !== 'Connected', 'it is noticed')
       n.up()
       await online(program) // by itself
+      const lines = n.lines
+      await pause(1500) // a package that connects again, too, would throw the app out
+      assert.deepStrictEqual([n.live, n.lines], [1, lines])
+      await online(program)
       assert.deepStrictEqual(program.problems, [])
     })
   }
