@@ -350,3 +350,57 @@ func rss(b *testing.B, pid int) float64 {
 	b.Fatal("no VmRSS")
 	return 0
 }
+
+// BenchmarkTunnel compares a transaction through a tunnel with the same one sent as a
+// frame over MQTT by hand: on a serial line at 9600 baud, and to a device that takes no
+// time, where all of it is the way.
+func BenchmarkTunnel(b *testing.B) {
+	for _, c := range []struct {
+		name     string
+		line     func(b *testing.B) string
+		turns, n int
+	}{
+		{"9600baud", pacedLine, 5, 10},
+		{"no-device", func(b *testing.B) string { return "tcp: " + startRole(b, "device") }, 20, 100},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			broker := gatewaytest.Mosquitto(b, gatewaytest.MosquittoOptions{NoDelay: true})
+			x := &bench{qos: 1, app: gatewaytest.Client(b, broker.URL(), gatewaytest.ClientOptions{})}
+			file := filepath.Join(b.TempDir(), "gateway.yaml")
+			text := fmt.Sprintf("gateway: bench\nmqtt: {url: %q}\nbuses: {line: {%s}}\n", strings.Replace(broker.URL(), "tcp:", "mqtt:", 1), c.line(b))
+			if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+				b.Fatal(err)
+			}
+			x.gateway = gatewaytest.Start(b, "gateway", "-c", file)
+			x.app.Subscribe("modferry/bench/status", 1).Await(10*time.Second, func(m gatewaytest.Message) bool { return string(m.Payload) == "online" })
+			var at struct{ TCP string }
+			if err := json.Unmarshal([]byte(gatewaytest.Start(b, "tunnel", "--broker", strings.Replace(broker.URL(), "tcp:", "mqtt:", 1), "--gateway", "bench", "--bus", "line", "--listen", ":0", "--json").Line("{")), &at); err != nil {
+				b.Fatal(err)
+			}
+			var err error
+			if x.device, err = net.Dial("tcp", at.TCP); err != nil {
+				b.Fatal(err)
+			}
+			b.Cleanup(func() { x.device.Close() })
+			x.frame = modbus.AppendTCP(nil, modbus.ADU{Transaction: 1, Unit: 1, PDU: modbus.ReadRequest(4, 1, 1)})
+			for b.Loop() {
+				var hand, through []time.Duration
+				for range c.turns {
+					hand = append(hand, x.trip(b, toGateway, fromGateway, benchRequest, c.n)...)
+					through = append(through, x.read(b, c.n, 0)...)
+				}
+				b.ReportMetric(median(hand)/1e3, "by-hand-µs")
+				b.ReportMetric(median(through)/1e3, "tunnel-µs")
+				b.ReportMetric(median(through)/median(hand), "times-by-hand")
+			}
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+// pacedLine is a pseudo terminal that is as slow as a line at 9600 baud.
+func pacedLine(b *testing.B) string {
+	link := filepath.Join(b.TempDir(), "line")
+	gatewaytest.Start(b, "simulator", "--profile", "xy-md02", "--pty", link, "--pace", "--json").Line("{")
+	return fmt.Sprintf("serial: %q, baud: 9600", link)
+}
