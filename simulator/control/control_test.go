@@ -29,7 +29,7 @@ func TestValues(t *testing.T) {
 	if got := b.say(1, readBoth); got != "0404"+"FF3D"+"0222" { // -20.5 + 1.0
 		t.Errorf("the device says %s", got)
 	}
-	b.want("GET /devices/1/values/temperature", "", 200, `{"name":"temperature","value":-19.5,"unit":"°C","table":"input","address":1,"moves":true,"pinned":true,"min":-40,"max":60}`)
+	b.want("GET /devices/1/values/temperature", "", 200, `{"name":"temperature","value":-19.5,"unit":"°C","table":"input","address":1,"moves":true,"pinned":true,"min":-40,"max":60,"step":0.1}`)
 	b.want("PUT /devices/1/values/temperature", " 30.5\n", 200, `"value":31.5`)
 	b.want("DELETE /devices/1/values/humidity", "", 200, `"pinned":false`)
 	before, _ := b.ask("GET /devices/1/values/temperature", "")

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -72,11 +73,13 @@ type valueList struct {
 	Values []valueInfo `json:"values"`
 }
 
-// valueInfo is a value with the limits that the profile has for it.
+// valueInfo is a value with the limits that the profile has for it, and the step
+// between two numbers that its register can hold.
 type valueInfo struct {
 	simulator.NamedValue
-	Min *float64 `json:"min,omitempty"`
-	Max *float64 `json:"max,omitempty"`
+	Min  *float64 `json:"min,omitempty"`
+	Max  *float64 `json:"max,omitempty"`
+	Step float64  `json:"step,omitempty"`
 }
 
 func valueOf(d *simulator.Device, v simulator.NamedValue) valueInfo {
@@ -91,8 +94,19 @@ func valueOf(d *simulator.Device, v simulator.NamedValue) valueInfo {
 		if !math.IsInf(r.Max, 0) {
 			w.Max = &r.Max
 		}
+		w.Step = stepOf(r.Field)
 	}
 	return w
+}
+
+// stepOf returns 0 for what is no whole number of steps.
+func stepOf(f register.Field) float64 {
+	switch f.Type {
+	case register.Int16, register.Uint16, register.Int32, register.Uint32:
+		return cmp.Or(math.Abs(f.Scale), 1)
+	default:
+		return 0
+	}
 }
 
 func valuesOf(d *simulator.Device) valueList {

@@ -54,7 +54,7 @@ func TestHandlerOfAnotherServer(t *testing.T) {
 
 func TestValuesHaveTheLimitsOfTheProfile(t *testing.T) {
 	b := newBench(t, simulator.Options{}, "")
-	b.want("GET /devices/1/values/temperature_correction", "", http.StatusOK, `"min":-10,"max":10`)
+	b.want("GET /devices/1/values/temperature_correction", "", http.StatusOK, `"min":-10,"max":10,"step":0.1`)
 	b.want("GET /devices/1/values", "", http.StatusOK, `"min":-40,"max":60`)
 	if baud := b.want("GET /devices/1/values/baud", "", http.StatusOK, `"baud"`); strings.Contains(baud, "min") {
 		t.Errorf("limits of what has none: %s", baud)
