@@ -35,6 +35,9 @@ func TestNginxWithoutAPort(t *testing.T) {
 		t.Run(script, func(t *testing.T) { s.node(t, node, script) })
 	}
 	t.Run("200 kB", func(t *testing.T) { s.large(t) })
+	for _, library := range []string{"mqttjs-4.1.0", "paho-1.1.0"} {
+		t.Run("200 kB with "+library, func(t *testing.T) { s.largeWith(t, node, library) })
+	}
 	t.Run("without the headers of an upgrade", func(t *testing.T) { s.refused(t, "no-headers.example", http.StatusUpgradeRequired) })
 	t.Run("proxy_pass https to a plain port", func(t *testing.T) { s.refused(t, "to-https.example", http.StatusBadGateway) })
 	t.Run("idle", func(t *testing.T) { s.idle(t) })
@@ -99,6 +102,18 @@ func (s *site) large(t *testing.T) {
 	publish := append(binary.AppendUvarint([]byte{0x30}, uint64(len(body))), body...) // MQTT's lengths are such varints
 	if got := s.exchange(c, publish); !bytes.Equal(got, publish) {
 		t.Errorf("of %d bytes came back %d", len(publish), len(got))
+	}
+}
+
+// largeWith: likewise with a library, which may send it in pieces.
+func (s *site) largeWith(t *testing.T, node, library string) {
+	ctx, cancel := context.WithTimeout(t.Context(), 3*patience)
+	defer cancel()
+	c := exec.CommandContext(ctx, node, "../gateway/broker/testdata/apps.cjs", library, "wss://gateway.example/mqtt", "", "")
+	c.Env = append(os.Environ(), "NODE_EXTRA_CA_CERTS="+s.cert, "SIZE=200000")
+	out, err := c.CombinedOutput()
+	if err != nil || !bytes.Contains(out, []byte(`"same":true`)) {
+		t.Errorf("%v\n%s", err, out)
 	}
 }
 

@@ -14,7 +14,8 @@ import (
 // outcome is what testdata/apps.cjs prints.
 type outcome struct {
 	Topic, Payload  string
-	Frames, Packets int // sent
+	Same            bool // as was sent, to the last byte
+	Frames, Packets int  // sent
 	Error, Reason   string
 	Code            int
 }
@@ -43,7 +44,7 @@ func TestLibrariesOfApps(t *testing.T) {
 	b := run(t, Options{})
 	for _, c := range []struct{ library, version string }{{"mqttjs-4.1.0", ""}, {"paho-1.1.0", "4"}, {"paho-1.1.0", "3"}} {
 		o := app(t, c.library, b.ws, "", "", c.version)
-		if o.Topic != "abc" || o.Payload != "010400010002200bff" {
+		if o.Topic != "abc" || o.Payload != "010400010002200bff" || !o.Same {
 			t.Errorf("%+v: got %+v", c, o)
 		}
 		if c.library == "mqttjs-4.1.0" && o.Frames <= o.Packets {

@@ -3,13 +3,15 @@
 //   node apps.cjs LIBRARY URL USER PASSWORD [VERSION]
 //
 // Subscribes abc at QoS 2, publishes bytes there, and prints one line of JSON with what
-// came back, or with why it failed. The libraries are those of examples/node.
+// came back, or with why it failed. SIZE in the environment is how many bytes, 9 if it
+// is not there. The libraries are those of examples/node.
 const { createRequire } = require('node:module')
 const { join } = require('node:path')
 
 const library = createRequire(join(__dirname, '../../../examples/node/package.json'))
 const [name, url, user, password, version] = process.argv.slice(2)
-const payload = Uint8Array.from([0x01, 0x04, 0x00, 0x01, 0x00, 0x02, 0x20, 0x0b, 0xff])
+const start = [0x01, 0x04, 0x00, 0x01, 0x00, 0x02, 0x20, 0x0b, 0xff]
+const payload = Uint8Array.from({ length: Number(process.env.SIZE ?? start.length) }, (_, i) => start[i % start.length])
 
 const end = (said) => {
   console.log(JSON.stringify(said))
@@ -17,7 +19,10 @@ const end = (said) => {
 }
 setTimeout(() => end({ error: 'nothing happened within 8 s' }), 8000)
 
-const hex = (bytes) => Buffer.from(bytes).toString('hex')
+// received is what came back; a long payload is not shown, but compared.
+const received = (topic, bytes, more) => end({
+  topic, payload: Buffer.from(bytes.subarray(0, start.length)).toString('hex'), same: Buffer.from(payload).equals(Buffer.from(bytes)), ...more
+})
 
 // counted has sent count what leaves by a WebSocket class.
 function counted(WebSocket, sent) {
@@ -39,7 +44,7 @@ const apps = {
     })
     client.on('packetsend', () => sent.packets++)
     client.on('error', (error) => end({ error: error.message, code: error.code }))
-    client.on('message', (topic, got) => end({ topic, payload: hex(got), ...sent }))
+    client.on('message', (topic, got) => received(topic, got, sent))
     client.on('connect', () => client.subscribe('abc', { qos: 2 }, () => client.publish('abc', Buffer.from(payload), { qos: 2 })))
   },
 
@@ -52,7 +57,7 @@ const apps = {
     })
     const Paho = library('paho-mqtt')
     const client = new Paho.Client(url, 'app-paho')
-    client.onMessageArrived = (m) => end({ topic: m.destinationName, payload: hex(m.payloadBytes) })
+    client.onMessageArrived = (m) => received(m.destinationName, m.payloadBytes)
     client.connect({
       userName: user,
       password,
