@@ -9,9 +9,9 @@
 
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { basename, join, resolve } from 'node:path'
 import { chromium } from 'playwright-core'
-import { runTest } from './harness.mjs'
+import { runTest, startDemo } from './harness.mjs'
 
 const [, , demoText, executablePath, ...files] = process.argv
 const demo = JSON.parse(demoText)
@@ -25,10 +25,21 @@ const browser = await chromium.launch({
   ]
 })
 try {
+  // Those that move the device have a demo of their own, and go beside the others.
+  const moving = files.filter((file) => /^(device|line|readings)\./.test(file))
+  const other = moving.length > 0 ? await startDemo(demo) : null
+  await Promise.all([run(moving, { ...demo, ...other }), run(files.filter((file) => !moving.includes(file)), demo)])
+  await other?.stop()
+} finally {
+  await browser.close()
+  await rm(profile, { recursive: true, force: true })
+}
+
+async function run(files, demo) {
   for (const file of files) {
     const { default: tests } = await import(resolve(file))
     for (const test of tests) {
-      const name = file.replace(/\.mjs$/, '') + '/' + test.name
+      const name = basename(file, '.mjs') + '/' + test.name
       if (process.env.ONLY && !name.includes(process.env.ONLY)) continue
       const begun = Date.now()
       let error
@@ -41,7 +52,4 @@ try {
       console.log(JSON.stringify({ name, ok: !error, error, notes, ms: Date.now() - begun }))
     }
   }
-} finally {
-  await browser.close()
-  await rm(profile, { recursive: true, force: true })
 }
