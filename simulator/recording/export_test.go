@@ -8,6 +8,15 @@ import (
 	"modferry/modbus/register"
 )
 
+// MaxFile is how large the CSV file may become.
+const MaxFile = maxFile
+
+// Smaller makes that less.
+func Smaller(o Options, most int64) Options {
+	o.maxFile = most
+	return o
+}
+
 // Cell is what stands in the CSV file.
 var Cell = cell
 

@@ -46,6 +46,8 @@ type Options struct {
 
 	Now  func() time.Time                                 // nil = time.Now
 	Wait func(ctx context.Context, until time.Time) error // nil = until that time
+
+	maxFile int64 // of a test; 0 = what a replay takes
 }
 
 // Progress is where a recording is.
@@ -128,6 +130,9 @@ func (o Options) completed() Options {
 		o.Every = time.Second
 	}
 	o.Every = max(o.Every, MinEvery)
+	if o.maxFile == 0 {
+		o.maxFile = maxFile
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}

@@ -74,7 +74,7 @@ func (r *Recorder) full() bool {
 	}
 	rows := len(r.times)
 	file := int64(rows) * int64(rowSize+cellSize*moving)
-	return rows >= MaxRows || file >= maxFile || r.memory >= maxMemory
+	return rows >= MaxRows || file >= r.o.maxFile || r.memory >= maxMemory
 }
 
 // checkpoint saves what there is, if that was not done for some time.
