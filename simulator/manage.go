@@ -48,3 +48,23 @@ func (s *Simulator) PutTable(d *Device, table modbus.Table, address uint16, valu
 	s.tellValues(d, span, "control")
 	return nil
 }
+
+// Release is [Device.Release] that everyone who listens is told of.
+func (s *Simulator) Release(d *Device, name string) error {
+	if err := d.Release(name); err != nil {
+		return err
+	}
+	f, _ := d.placeOf(name)
+	s.tellValues(d, f.Span(), "control")
+	return nil
+}
+
+// UnpinTable is [Device.UnpinTable] that everyone who listens is told of, if something
+// was pinned and the device has all of these addresses.
+func (s *Simulator) UnpinTable(d *Device, table modbus.Table, address uint16, quantity int) int {
+	n := d.UnpinTable(table, address, quantity)
+	if n > 0 {
+		s.tellValues(d, modbus.Span{Table: table, Address: address, Quantity: quantity}, "control")
+	}
+	return n
+}

@@ -169,8 +169,8 @@ func (c *Server) putValue(q *request, d *simulator.Device) answer {
 	return showValue(q, d)
 }
 
-func releaseValue(q *request, d *simulator.Device) answer {
-	if d.Release(q.PathValue("name")) != nil {
+func (c *Server) releaseValue(q *request, d *simulator.Device) answer {
+	if c.s.Release(d, q.PathValue("name")) != nil {
 		return noValue(d, q.PathValue("name"))
 	}
 	return showValue(q, d)
@@ -235,11 +235,11 @@ type unpinned struct {
 	Unpinned int `json:"unpinned"`
 }
 
-func unpinTable(q *request, d *simulator.Device) answer {
+func (c *Server) unpinTable(q *request, d *simulator.Device) answer {
 	table, address, err := where(q)
 	quantity, err2 := q.number("quantity", 1, 1, modbus.AddressSpace)
 	if err := errors.Join(err, err2); err != nil {
 		return wrong(err)
 	}
-	return ok(unpinned{d.UnpinTable(table, address, min(quantity, modbus.AddressSpace-int(address)))})
+	return ok(unpinned{c.s.UnpinTable(d, table, address, min(quantity, modbus.AddressSpace-int(address)))})
 }
