@@ -100,6 +100,7 @@ func New(o Options) (*Server, error) {
 func (s *Server) routes(o Options, files page) {
 	s.mux.Handle("/", s.guard.atHome(files))
 	s.mux.Handle("GET /api/view", s.guard.protect(http.HandlerFunc(s.serveView)))
+	s.mux.Handle("GET /api/session", s.guard.atHome(http.HandlerFunc(s.guard.session)))
 	s.mux.Handle("POST /api/login", s.guard.atHome(http.HandlerFunc(s.guard.login)))
 	s.mux.Handle("POST /api/logout", s.guard.protect(http.HandlerFunc(s.guard.logout)))
 	s.mux.HandleFunc("GET /healthz", health(o.Live))

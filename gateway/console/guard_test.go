@@ -103,6 +103,9 @@ func TestLogin(t *testing.T) {
 			t.Errorf("%s without one: %s %s", path, r.Status, body)
 		}
 	}
+	if r, body := do(t, base+"/api/session", ""); r.StatusCode != 200 || !strings.Contains(body, `"login":true`) {
+		t.Errorf("the session before the login: %s %s", r.Status, body)
+	}
 	for body, status := range map[string]int{`{"user":"ann","password":"S3cret"}`: 401, `{"user":"bob","password":""}`: 401, `{"user":`: 400} {
 		if r, text := do(t, base+"/api/login", body); r.StatusCode != status || r.Header.Get("Set-Cookie") != "" {
 			t.Errorf("%s: %s %s", body, r.Status, text)
@@ -120,6 +123,9 @@ func TestLogin(t *testing.T) {
 	session := cookies[0].Name + "=" + cookies[0].Value
 	if r, body := do(t, base+"/api/who", "", "Cookie", session, "Authorization", "Basic cHJveHk6b3RoZXI="); body != "<ann>" {
 		t.Errorf("%s %s", r.Status, body)
+	}
+	if _, body := do(t, base+"/api/session", "", "Cookie", session); !strings.Contains(body, `"login":false`) || !strings.Contains(body, `"user":"ann"`) {
+		t.Errorf("the session is %s", body)
 	}
 	var v View
 	if _, body := do(t, base+"/api/view", "", "Cookie", session); json.Unmarshal([]byte(body), &v) != nil || v.User != "ann" {

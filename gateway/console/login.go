@@ -177,6 +177,13 @@ func (g *guard) login(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// session answers GET /api/session, so that a page learns without an error whether
+// somebody has to log in.
+func (g *guard) session(w http.ResponseWriter, r *http.Request) {
+	name, ok := g.user(r)
+	writeJSON(w, http.StatusOK, map[string]any{"user": name, "login": !ok})
+}
+
 func refuseLater(w http.ResponseWriter, seconds string) {
 	w.Header().Set("Retry-After", seconds)
 	refuse(w, http.StatusTooManyRequests, "too_many", "too many wrong passwords came from this address: try again in "+seconds+" s")

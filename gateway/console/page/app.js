@@ -64,11 +64,12 @@ async function start() {
 async function load(credentials) {
   let answer
   try {
+    const session = await fetch('api/session')
+    if (session.ok && (await session.json()).login) return showLogin()
     answer = await fetch('api/view')
   } catch {
     return fatal(t('app.unreachable'))
   }
-  if (answer.status === 401 || answer.status === 429) return showLogin()
   if (!answer.ok) return fatal(await reasonOf(answer))
   page.text = await answer.text()
   page.view = JSON.parse(page.text)
