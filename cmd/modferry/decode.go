@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -41,3 +42,11 @@ func decodeCommand() *cobra.Command {
 
 // maxInput bounds what is read from the standard input; the longest frame has 513 characters.
 const maxInput = 64 << 10
+
+// needFrame: a frame may be given as one argument or, without quotes, as several.
+func needFrame(_ *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return errors.New("there is no frame: give one as hex digits, such as \"01 04 00 01 00 02\"")
+	}
+	return nil
+}

@@ -3,16 +3,18 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"modferry/gateway/message"
+	"modferry/gateway/remote"
 	"modferry/modbus/explain"
+	"modferry/modbus/transport"
 )
 
 // sendFlags say over what a request goes: a broker, a TCP server or a serial port.
@@ -28,15 +30,24 @@ type sendFlags struct {
 func sendCommand() *cobra.Command {
 	var f sendFlags
 	c := &cobra.Command{
-		Use: "send FRAME", Short: "Send one request over MQTT, TCP or a serial port and explain the reply",
+		Args: cobra.ArbitraryArgs,
+		Use:  "send [FRAME]", Short: "Send one request over MQTT, TCP or a serial port and explain the reply",
 		Long: "Sends one Modbus request, given as hex text with or without its check code, and explains the reply.\n" +
 			"It goes through a gateway (--broker, --gateway, --bus) or directly to a device (--tcp, --udp, --tls or --serial).\n" +
+			"Without a frame, on a terminal, it asks for one after the other.\n" +
 			"The exit code is 0 only if a device answered without an exception.",
 		Example: "  modferry send --broker mqtt://127.0.0.1:1883 --gateway demo --bus line \"01 04 00 01 00 02\"\n" +
 			"  modferry send --tcp 127.0.0.1:5020 010400010002\n" +
 			"  modferry send --serial /dev/ttyUSB0 --baud 9600 010400010002200B",
-		Args: needFrame,
 		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				in, isFile := c.InOrStdin().(*os.File)
+				out, isToo := c.OutOrStdout().(*os.File)
+				if !isFile || !isToo || !isTerminal(in) || !isTerminal(out) {
+					return errNoFrame
+				}
+				return f.talk(c.Context(), in, out)
+			}
 			return send(c.Context(), f, strings.Join(args, " "), c.OutOrStdout())
 		},
 	}
@@ -47,34 +58,20 @@ func sendCommand() *cobra.Command {
 	return c
 }
 
-// needFrame: a frame may be given as one argument or, without quotes, as several.
-func needFrame(_ *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return errors.New("there is no frame: give one as hex digits, such as \"01 04 00 01 00 02\"")
-	}
-	return nil
-}
+var errNoFrame = usage("there is no frame: give one as hex digits, such as \"01 04 00 01 00 02\": see modferry send --help")
 
 func send(ctx context.Context, f sendFlags, text string, out io.Writer) error {
-	request, err := message.Decode([]byte(text), message.Options{})
+	request, err := requestOf(text)
 	if err != nil {
-		return usage("this is not a request: %w", err)
-	}
-	if request.Form == message.JSON {
-		return usage("send takes a frame as hex text, not JSON")
-	}
-	ctx, cancel := context.WithTimeout(ctx, f.timeout)
-	defer cancel()
-	start := time.Now()
-	var reply []byte // as the request was written
-	if err := f.checkWay(); err != nil {
 		return err
 	}
-	if f.broker != "" {
-		reply, err = f.throughGateway(ctx, text)
-	} else {
-		reply, err = f.directly(ctx, request)
+	s, err := f.sender(ctx)
+	if err != nil {
+		return err
 	}
+	defer s.close()
+	start := time.Now()
+	reply, err := s.exchange(ctx, text, request) // as the request was written
 	if err != nil {
 		return err
 	}
@@ -85,24 +82,50 @@ func send(ctx context.Context, f sendFlags, text string, out io.Writer) error {
 	return show(out, f.json, explain.Reply([]byte(text), reply), time.Since(start))
 }
 
-// directly makes the transaction on the line itself.
-func (f sendFlags) directly(ctx context.Context, r *message.Request) ([]byte, error) {
+// sender is an open way for one request after the other. Replies are written as their
+// requests; nil is that of a broadcast.
+type sender struct {
+	flags sendFlags
+	line  transport.Transporter // nil = by a gateway
+	bus   *remote.Bus
+	close func()
+}
+
+// sender opens the way that the flags name; only a broker is connected to at once.
+func (f sendFlags) sender(ctx context.Context) (*sender, error) {
+	if err := f.checkWay(); err != nil {
+		return nil, err
+	}
+	if f.broker != "" {
+		o, err := f.remote(nil)
+		if err != nil {
+			return nil, err
+		}
+		bus, leave := visit(ctx, o)
+		return &sender{f, nil, bus, leave}, nil
+	}
 	line, err := f.line()
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = line.Close() }() // the transaction is over either way
-	packager := line.Framing().Packager(r.Unit)
+	return &sender{f, line, nil, func() { _ = line.Close() }}, nil // no transaction is under way
+}
+
+func (s *sender) exchange(ctx context.Context, text string, r *message.Request) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.flags.timeout)
+	defer cancel()
+	if s.line == nil {
+		reply, err := s.bus.Exchange(ctx, text)
+		return reply, s.flags.explain(err)
+	}
+	packager := s.line.Framing().Packager(r.Unit)
 	adu, err := packager.Encode(&r.PDU)
 	if err != nil {
 		return nil, err
 	}
-	reply, err := line.SendContext(ctx, adu)
-	if err != nil {
+	reply, err := s.line.SendContext(ctx, adu)
+	if err != nil || reply == nil { // a broadcast
 		return nil, err
-	}
-	if reply == nil {
-		return nil, nil // a broadcast
 	}
 	pdu, err := packager.Decode(reply)
 	if err != nil {

@@ -99,19 +99,6 @@ func (f busFlags) password() (string, error) {
 	return strings.TrimRight(string(text), "\r\n"), nil
 }
 
-// throughGateway sends a frame as somebody wrote it, and returns the reply written
-// likewise, nil for a broadcast.
-func (f busFlags) throughGateway(ctx context.Context, text string) ([]byte, error) {
-	o, err := f.remote(nil)
-	if err != nil {
-		return nil, err
-	}
-	bus, leave := visit(ctx, o)
-	defer leave()
-	reply, err := bus.Exchange(ctx, text)
-	return reply, f.explain(err)
-}
-
 // explain says what is wrong in words that fit the flags.
 func (f busFlags) explain(err error) error {
 	var refused *remote.Refused
