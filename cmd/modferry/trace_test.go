@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -36,7 +37,7 @@ func TestTrace(t *testing.T) {
 	}
 	file := filepath.Join(t.TempDir(), "line.pcap")
 	for i, want := range []int{exitGood, exitUsage, exitGood} {
-		args := append(trace, "--count", "2", "--pcap", file)
+		args := slices.Concat(trace, []string{"--count", "2", "--pcap", file})
 		if i == 2 {
 			args = append(args, "--force")
 		}

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -69,7 +70,7 @@ func TestToolsThroughATunnel(t *testing.T) {
 		mbpoll := gatewaytest.Need(t, "mbpoll")
 		for _, way := range [][]string{{"-m", "tcp", "-p", port, "127.0.0.1"}, {"-m", "rtu", "-b", "9600", "-P", "none", s.link}} {
 			flags, where := way[:len(way)-1], way[len(way)-1]
-			args := append(flags, "-a", "2", "-t", "4", "-0", "-r", "7", "-1", where)
+			args := slices.Concat(flags, []string{"-a", "2", "-t", "4", "-0", "-r", "7", "-1", where})
 			output(t, mbpoll, append(args, "1234")...)
 			if text := output(t, mbpoll, args...); !strings.Contains(text, "[7]: \t1234") {
 				t.Errorf("mbpoll printed\n%s", text)

@@ -77,7 +77,7 @@ func (e *examination) examineBus(ctx context.Context, b config.Bus) {
 	devices := slices.DeleteFunc(slices.Clone(e.Config.Devices), func(d config.Device) bool { return d.Bus != b.Name })
 	opened := len(devices) == 0
 	for _, d := range devices {
-		said, err, reached := e.examineDevice(ctx, ask, b, d)
+		said, reached, err := e.examineDevice(ctx, ask, b, d)
 		if !reached { // said once, and of the bus
 			e.bad("bus "+b.Name, err)
 			return
@@ -124,10 +124,10 @@ func place(b config.Bus) string {
 }
 
 // examineDevice reads one reading of a device. reached says that its line was.
-func (e *examination) examineDevice(ctx context.Context, ask Asker, b config.Bus, d config.Device) (said string, err error, reached bool) {
+func (e *examination) examineDevice(ctx context.Context, ask Asker, b config.Bus, d config.Device) (said string, reached bool, err error) {
 	i := slices.IndexFunc(d.Readings, func(r profile.Reading) bool { return r.Compute == "" })
 	if i < 0 {
-		return "it has no readings of its own, and was not asked", nil, true
+		return "it has no readings of its own, and was not asked", true, nil
 	}
 	r := d.Readings[i]
 	span := r.Span()
@@ -136,12 +136,12 @@ func (e *examination) examineDevice(ctx context.Context, ask Asker, b config.Bus
 	start := time.Now()
 	reply, err := ask(ctx, d.Unit, modbus.ReadRequest(span.Table.ReadFunction(), span.Address, uint16(span.Quantity)))
 	if err != nil {
-		return "", err, !isNoPath(err)
+		return "", !isNoPath(err), err
 	}
 	if x := modbus.AsException(reply); x != nil {
-		return "", fmt.Errorf("unit %d answers reading %s (%v at %d) with exception %d, %s: %s", d.Unit, r.Name, span.Table, span.Address, x.ExceptionCode, modbus.ExceptionName(x.ExceptionCode), modbus.ExceptionHint(x.ExceptionCode)), true
+		return "", true, fmt.Errorf("unit %d answers reading %s (%v at %d) with exception %d, %s: %s", d.Unit, r.Name, span.Table, span.Address, x.ExceptionCode, modbus.ExceptionName(x.ExceptionCode), modbus.ExceptionHint(x.ExceptionCode))
 	}
-	return fmt.Sprintf("unit %d answered reading %s (%v at %d) in %v", d.Unit, r.Name, span.Table, span.Address, time.Since(start).Round(time.Millisecond)), nil, true
+	return fmt.Sprintf("unit %d answered reading %s (%v at %d) in %v", d.Unit, r.Name, span.Table, span.Address, time.Since(start).Round(time.Millisecond)), true, nil
 }
 
 // isNoPath: the request found no way to the line.

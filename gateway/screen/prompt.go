@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"slices"
 
 	"golang.org/x/term"
 )
@@ -67,13 +68,7 @@ func (h *history) Add(line string) {
 	if line == "" {
 		return
 	}
-	kept := h.lines[:0]
-	for _, l := range h.lines {
-		if l != line {
-			kept = append(kept, l)
-		}
-	}
-	h.lines = append(kept, line)
+	h.lines = append(slices.DeleteFunc(h.lines, func(l string) bool { return l == line }), line)
 	h.lines = h.lines[max(0, len(h.lines)-h.most):]
 }
 
