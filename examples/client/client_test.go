@@ -12,7 +12,7 @@ import (
 	"modferry/gateway/gatewaytest"
 )
 
-const patience = 60 * time.Second // for a script of this folder on a busy machine
+const patience = 2 * time.Minute // for a script of this folder on a busy machine
 
 // node runs a script of this folder; extra are environment variables. What it prints is returned.
 func node(t *testing.T, extra []string, args ...string) string {
