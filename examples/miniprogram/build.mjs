@@ -3,9 +3,10 @@
 // The menu entry "Build npm" of the developer tools cannot do it: a mini-program hides WebSocket, localStorage
 // and a few other names from every module, and the main file of MQTT.js is the one for Node.js. Here the text
 // of each package stays as it was published; a line before it gives it those names, see libs/globals.js.
-// modferry-client, from the folder beside this one, needs nothing and is copied.
+// modferry-client needs nothing and is copied, from the folder beside this one or, where this app has a
+// place of its own, from node_modules ("npm install --save-dev PATH/examples/client").
 
-import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url))
@@ -40,7 +41,9 @@ function build() {
     writeFileSync(here(`miniprogram_npm/${name}/index.js`), prologue + commonjs(official(name)))
   }
   mkdirSync(here('miniprogram_npm/modferry-client'))
-  copyFileSync(here('../client/miniprogram_dist/index.js'), here('miniprogram_npm/modferry-client/index.js'))
+  const helper = ['node_modules/modferry-client', '../client'].map((folder) => here(`${folder}/miniprogram_dist/index.js`)).find(existsSync)
+  if (!helper) throw new Error('modferry-client is not here: npm install --save-dev PATH/examples/client, with the PATH of the modferry repository')
+  copyFileSync(helper, here('miniprogram_npm/modferry-client/index.js'))
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) build()
