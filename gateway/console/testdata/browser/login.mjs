@@ -46,10 +46,17 @@ export default [
       const dialog = page.getByRole('dialog')
       await dialog.getByText(/用户名或密码错误|它认识的用户/).waitFor()
       await shot('connection-phone-dark-zh')
+      await page.keyboard.press('Escape')
+      await page.getByRole('link', { name: '接入' }).click()
+      await page.getByRole('button', { name: '检查', exact: true }).click()
+      await page.locator('[data-step="login"][data-state="bad"]').getByText(/用户名或密码错误|它认识的用户/).waitFor()
+      await page.getByRole('button', { name: '更改连接' }).click()
       await dialog.getByLabel('用户名').fill('app')
       await dialog.getByLabel('密码').fill('other')
       await dialog.getByRole('button', { name: '连接' }).click()
       await page.locator('#connection[data-state="online"]').waitFor()
+      await page.getByRole('button', { name: '检查', exact: true }).click()
+      await page.getByText('一切正常').waitFor()
     }
   }
 ]
