@@ -14,24 +14,23 @@ func (s *Simulator) Assign(d *Device, values map[string]register.Value) error {
 	}
 	for _, v := range d.Values() {
 		if _, given := values[v.Name]; given {
-			f, _ := d.placeOf(v.Name)
-			s.tellValues(d, f.Span(), "control")
+			s.tellValues(d, d.placeOf(v.Name).Span(), "control")
 		}
 	}
 	return nil
 }
 
-// placeOf returns where a register or a reading lies.
-func (d *Device) placeOf(name string) (register.Field, bool) {
+// placeOf returns where a register or a reading lies, which the device has.
+func (d *Device) placeOf(name string) register.Field {
 	if r, ok := d.register(name); ok {
-		return r.Field, true
+		return r.Field
 	}
 	for _, r := range d.profile.Readings {
-		if r.Name == name && r.Compute == "" {
-			return r.Field, true
+		if r.Name == name {
+			return r.Field
 		}
 	}
-	return register.Field{}, false
+	return register.Field{}
 }
 
 // PutTable is [Device.WriteTable], or [Device.PinTable] if pin, that everyone who
@@ -54,8 +53,7 @@ func (s *Simulator) Release(d *Device, name string) error {
 	if err := d.Release(name); err != nil {
 		return err
 	}
-	f, _ := d.placeOf(name)
-	s.tellValues(d, f.Span(), "control")
+	s.tellValues(d, d.placeOf(name).Span(), "control")
 	return nil
 }
 
