@@ -3,10 +3,12 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"time"
 
 	"modferry/gateway/scan"
+	"modferry/gateway/screen"
 )
 
 const (
@@ -40,12 +42,22 @@ func (p *scanProgress) show(now scan.Progress) {
 	}
 	switch {
 	case p.terminal && (at.Sub(p.last) >= barEvery || now.Done == now.Total):
-		fmt.Fprintf(p.w, "\r\x1b[K%s %s", bar(now), progressWords(now))
+		fmt.Fprint(p.w, "\r\x1b[K"+screen.Cut(bar(now)+" "+progressWords(now), p.columns()-1))
 		p.drawn, p.last = true, at
 	case !p.terminal && (at.Sub(p.last) >= plainEvery || changed):
 		fmt.Fprintln(p.w, progressWords(now))
 		p.last = at
 	}
+}
+
+// columns is how wide the terminal is now.
+func (p *scanProgress) columns() int {
+	const usual = 80
+	if f, ok := p.w.(*os.File); ok {
+		columns, _ := screen.Size(f)
+		return columns
+	}
+	return usual
 }
 
 // end leaves the line empty.

@@ -20,6 +20,7 @@ const (
 	watchQueue  = 4096                   // changes that wait to be printed
 	redrawSoon  = 100 * time.Millisecond // after a change, or a key
 	redrawLate  = time.Second            // for the ages, and a window of another size
+	redrawShare = 4                      // times what drawing took
 	wheelRows   = 1
 	pageOverlap = 3
 )
@@ -145,10 +146,10 @@ func (w *watcher) table(ctx context.Context, terminal *os.File) error {
 		if err := s.Draw(w.page(view)); err != nil {
 			return fmt.Errorf("cannot draw: %w", err)
 		}
-		select { // not more often than somebody can look
+		select { // not more often than somebody can look, nor most of the time
 		case <-ctx.Done():
 			return nil
-		case <-time.After(redrawSoon):
+		case <-time.After(max(redrawSoon, redrawShare*time.Since(view.Now))):
 		}
 		select {
 		case <-ctx.Done():

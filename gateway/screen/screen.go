@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io"
 	"os"
+	"strings"
 	"sync"
 
 	"golang.org/x/term"
@@ -60,8 +61,11 @@ func (s *Screen) Keys() <-chan Key { return s.keys }
 func (s *Screen) HasKeys() bool { return s.tty != nil }
 
 // Size returns columns and rows as they are now.
-func (s *Screen) Size() (columns, rows int) {
-	columns, rows, err := term.GetSize(int(s.out.Fd()))
+func (s *Screen) Size() (columns, rows int) { return Size(s.out) }
+
+// Size returns columns and rows of a terminal; the usual ones where it does not tell.
+func Size(terminal *os.File) (columns, rows int) {
+	columns, rows, err := term.GetSize(int(terminal.Fd()))
 	if err != nil || columns < 1 || rows < 1 {
 		return defaultColumns, defaultRows
 	}
@@ -99,7 +103,7 @@ func (s *Screen) read() {
 	buf := make([]byte, 64)
 	for {
 		n, err := s.tty.Read(buf)
-		for _, key := range keysOf(buf[:n]) {
+		for _, key := range keysOf(string(buf[:n])) {
 			select {
 			case s.keys <- key:
 			default:
@@ -121,11 +125,11 @@ var sequences = []struct {
 	{"k", Up}, {"j", Down}, {"b", PageUp}, {" ", PageDown}, {"g", Home}, {"G", End}, {"q", Quit}, {"Q", Quit}, {"\x03", Quit},
 }
 
-func keysOf(b []byte) (all []Key) {
-	for len(b) > 0 {
+func keysOf(b string) (all []Key) {
+	for b != "" {
 		n := 1
 		for _, s := range sequences {
-			if bytes.HasPrefix(b, []byte(s.bytes)) {
+			if strings.HasPrefix(b, s.bytes) {
 				all, n = append(all, s.key), len(s.bytes)
 				break
 			}

@@ -1,7 +1,7 @@
 package screen
 
 import (
-	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -82,8 +82,8 @@ func TestSparkline(t *testing.T) {
 }
 
 func TestKeys(t *testing.T) {
-	got := fmt.Sprint(keysOf([]byte("\x1b[A\x1b[6~jxG\x03\x1b[99;5u")))
-	if want := fmt.Sprint([]Key{Up, PageDown, Down, End, Quit}); got != want {
-		t.Errorf("%s, want %s", got, want)
+	got := keysOf("\x1b[A\x1b[6~jxG\x03\x1b[99;5u")
+	if want := []Key{Up, PageDown, Down, End, Quit}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
 	}
 }

@@ -243,9 +243,8 @@ func (w *wait) look(silence time.Duration) (reply []byte, again time.Duration) {
 	}
 	reply, drop, again := w.finder.find(w.window, silence)
 	if reply != nil {
-		if w.probing.on {
-			w.probing.keep(w.window[:bytes.Index(w.window, reply)])
-		}
+		before, _, _ := bytes.Cut(w.window, reply)
+		w.probing.keep(before)
 		return bytes.Clone(reply), 0
 	}
 	w.probing.keep(w.window[:drop])
