@@ -143,9 +143,48 @@ func TestLogin(t *testing.T) {
 }
 
 func TestCookieOverTLS(t *testing.T) {
-	r := httptest.NewRequest(http.MethodPost, "https://gateway.example/api/login", nil)
-	if c := newLogins("shed", nil).cookieFor(r, "token", tokenLife); !c.Secure {
+	secure := func(url, socket string) bool {
+		r := httptest.NewRequest(http.MethodPost, url, nil)
+		r.RemoteAddr = socket
+		r.Header.Set("X-Forwarded-Proto", "https")
+		return newLogins("shed", nil).cookieFor(r, "token", tokenLife).Secure
+	}
+	if !secure("https://gateway.example/api/login", "192.0.2.1:1") || !secure("http://gateway.example/api/login", "127.0.0.1:1") {
 		t.Error("the cookie goes over plain HTTP, too")
+	}
+	if secure("http://gateway.example/api/login", "192.0.2.1:1") {
+		t.Error("a browser without TLS gets a cookie that it does not send")
+	}
+}
+
+// Behind a proxy on this machine, browsers are told apart by what it says of them, and
+// there is a bound for all of them. What others say of themselves does not count.
+func TestGuessingBehindAProxy(t *testing.T) {
+	l := newLogins("shed", map[string]string{"ann": "s3cret"})
+	try := func(socket, client, password string) bool {
+		r := from(socket, "ann", password)
+		r.Header.Set("X-Real-IP", client)
+		_, ok := l.user(r)
+		return ok
+	}
+	for range maxFailures {
+		try("127.0.0.1:1000", "192.0.2.1", "wrong")
+		try("198.51.100.1:1", "192.0.2.3", "wrong")
+	}
+	if try("127.0.0.1:1000", "192.0.2.1", "s3cret") {
+		t.Error("guessing goes on at full speed")
+	}
+	if !try("127.0.0.1:1000", "192.0.2.2", "s3cret") {
+		t.Error("somebody else has to wait, too")
+	}
+	if try("198.51.100.1:1", "192.0.2.4", "s3cret") {
+		t.Error("who names another address has new tries")
+	}
+	for i := range maxProxied {
+		try("127.0.0.1:1000", fmt.Sprintf("10.0.%d.%d", i>>8, i&255), "wrong")
+	}
+	if try("127.0.0.1:1000", "192.0.2.9", "s3cret") {
+		t.Error("there is no bound for all")
 	}
 }
 

@@ -20,6 +20,7 @@ const (
 	sessionLife   = 12 * time.Hour
 	maxSessions   = 128         // of all users; one more ends the oldest
 	maxFailures   = 10          // wrong passwords from one address
+	maxProxied    = 300         // from all for whom proxies on this machine ask
 	failureWindow = time.Minute // in which they count
 	maxAddresses  = 1024        // whose failures are remembered
 	maxLogin      = 4 << 10     // bytes of a login
@@ -83,10 +84,10 @@ func (l *logins) session(token string) (string, bool) {
 // check compares a password, and counts the wrong ones of an address. After too many
 // of them even the right one is refused for a while.
 func (l *logins) check(r *http.Request, name, password string) bool {
-	from := addressOf(r)
+	from, proxied := addressOf(r)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.waiting(from) > 0 {
+	if l.waiting(from, proxied) > 0 {
 		return false
 	}
 	given := sha256.Sum256([]byte(password))
@@ -96,6 +97,9 @@ func (l *logins) check(r *http.Request, name, password string) bool {
 		return true
 	}
 	l.failed(from)
+	if proxied { // who only says so would have tries without end
+		l.failed(thisMachine)
+	}
 	return false
 }
 
@@ -114,8 +118,11 @@ func (l *logins) failed(from netip.Prefix) {
 }
 
 // waiting returns for how long an address may not try.
-func (l *logins) waiting(from netip.Prefix) time.Duration {
+func (l *logins) waiting(from netip.Prefix, proxied bool) time.Duration {
 	if f := l.failures[from]; f.count >= maxFailures {
+		return time.Until(f.ends)
+	}
+	if f := l.failures[thisMachine]; proxied && f.count >= maxProxied {
 		return time.Until(f.ends)
 	}
 	return 0
@@ -131,16 +138,32 @@ func (l *logins) late(r *http.Request) string {
 	return ""
 }
 
-// addressOf is who counts as one client: an IPv4 address, or the network of an IPv6 one.
-func addressOf(r *http.Request) netip.Prefix {
+// thisMachine is where proxies in front are.
+var thisMachine = netip.MustParsePrefix("127.0.0.1/32")
+
+// addressOf is who counts as one client: an IPv4 address, or the network of an IPv6
+// one. A proxy on this machine says for whom it asks, in X-Real-IP.
+func addressOf(r *http.Request) (from netip.Prefix, proxied bool) {
 	host, _, _ := net.SplitHostPort(r.RemoteAddr)
 	ip, _ := netip.ParseAddr(host) // of the socket; an invalid one has a place of its own
+	if ip.Unmap().IsLoopback() {
+		if real, err := netip.ParseAddr(r.Header.Get("X-Real-IP")); err == nil {
+			ip, proxied = real, true
+		}
+	}
 	bits := 32
 	if ip = ip.Unmap().WithZone(""); ip.Is6() {
 		bits = 64
 	}
-	prefix, _ := ip.Prefix(bits)
-	return prefix
+	from, _ = ip.Prefix(bits)
+	return from, proxied
+}
+
+// isSecure reports whether the browser speaks TLS, with us or with a proxy on this machine.
+func isSecure(r *http.Request) bool {
+	host, _, _ := net.SplitHostPort(r.RemoteAddr)
+	ip, _ := netip.ParseAddr(host)
+	return r.TLS != nil || ip.Unmap().IsLoopback() && r.Header.Get("X-Forwarded-Proto") == "https"
 }
 
 // first returns the key of what ends first.
@@ -203,7 +226,7 @@ func (g *guard) logout(w http.ResponseWriter, r *http.Request) {
 func (l *logins) cookieFor(r *http.Request, token string, life int) *http.Cookie {
 	return &http.Cookie{
 		Name: l.cookie, Value: token, Path: "/", MaxAge: life,
-		HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: r.TLS != nil,
+		HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: isSecure(r),
 	}
 }
 
