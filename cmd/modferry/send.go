@@ -21,7 +21,6 @@ import (
 type sendFlags struct {
 	busFlags
 	tcp, udp, tls, framing string
-	cert, key              string
 	serial, parity, mode   string
 	baud, stopBits         int
 	json                   bool

@@ -84,7 +84,7 @@ func (f busFlags) remote(log *slog.Logger) (o remote.Options, err error) {
 	if o.Password, err = f.password(); err != nil {
 		return o, err
 	}
-	o.TLS, err = mqtt.TLS(f.ca, "", "", "")
+	o.TLS, err = mqtt.TLS(f.ca, f.cert, f.key, "")
 	return o, err
 }
 

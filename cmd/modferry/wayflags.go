@@ -13,7 +13,8 @@ import (
 type busFlags struct {
 	broker, gateway, prefix, bus, client string
 	request, response                    string
-	username, passwordFile, ca           string
+	username, passwordFile               string
+	ca, cert, key                        string
 	kind                                 string        // of a client that has no name
 	timeout                              time.Duration // for each reply
 }
@@ -31,18 +32,19 @@ func (f *busFlags) register(c *cobra.Command) {
 	s.StringVar(&f.username, "username", "", "user `NAME` at the broker")
 	s.StringVar(&f.passwordFile, "password-file", "", "`FILE` with the password (or MODFERRY_PASSWORD in the environment)")
 	s.StringVar(&f.ca, "ca", "", "`FILE` with the CA certificates of the broker (PEM)")
+	s.StringVar(&f.cert, "cert", "", "`FILE` with our certificate for the broker (PEM)")
+	s.StringVar(&f.key, "key", "", "`FILE` with the key of our certificate (PEM)")
 }
 
 // register adds the flags that name the way to a device.
 func (f *sendFlags) register(c *cobra.Command) {
 	f.busFlags.register(c)
 	s := c.Flags()
+	s.Lookup("cert").Usage = "`FILE` with our certificate for the broker or the TLS server (PEM)"
 	s.Lookup("ca").Usage = "`FILE` with the CA certificates of the broker, or of the TLS server (PEM)"
 	s.StringVar(&f.tcp, "tcp", "", "`HOST:PORT` of a Modbus TCP server, instead of a broker")
 	s.StringVar(&f.udp, "udp", "", "`HOST:PORT` of a Modbus UDP server")
 	s.StringVar(&f.tls, "tls", "", "`HOST:PORT` of a Modbus TCP server with TLS")
-	s.StringVar(&f.cert, "cert", "", "`FILE` with our certificate for the TLS server (PEM)")
-	s.StringVar(&f.key, "key", "", "`FILE` with the key of our certificate (PEM)")
 	s.StringVar(&f.framing, "framing", "mbap", "`FRAMING` on a TCP connection: mbap, rtu, ascii")
 	s.StringVar(&f.serial, "serial", "", "serial `PORT`, instead of a broker")
 	s.IntVar(&f.baud, "baud", 9600, "`BAUD` rate of the serial port")
@@ -67,8 +69,8 @@ func (f sendFlags) checkWay() error {
 		return usage("name one way: --broker URL with --gateway and --bus, or --tcp HOST:PORT, --udp HOST:PORT, --tls HOST:PORT, or --serial PORT")
 	case (f.cert == "") != (f.key == ""):
 		return usage("--cert and --key belong together: name both files")
-	case f.cert != "" && f.tls == "":
-		return usage("--cert and --key are for --tls HOST:PORT")
+	case f.cert != "" && f.tls == "" && f.broker == "":
+		return usage("--cert and --key are for --broker URL or --tls HOST:PORT")
 	}
 	return nil
 }
