@@ -104,6 +104,17 @@ faults:
 	}
 }
 
+// The last unit of the search is listened to for as long as the others.
+func TestScanHearsTheLastUnit(t *testing.T) {
+	at := hall(t, "faults: [{units: 3, delay: 400ms, count: 1}, {units: 9, delay: 400ms, count: 1}]\n")
+	for _, units := range []string{"2-3", "9"} {
+		d := scannedHall(t, "--serial", at.PTY, "--units", units, "--timeout", "250ms", "--requests", "4")
+		if len(d.Units) != 1 || !d.Units[0].Late {
+			t.Errorf("%s: %+v", units, d.Units)
+		}
+	}
+}
+
 // Through a gateway that has the port, while it polls; without it, the port's owner is named.
 func TestScanThroughAGateway(t *testing.T) {
 	broker := gatewaytest.Mosquitto(t, gatewaytest.MosquittoOptions{})

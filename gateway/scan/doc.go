@@ -7,7 +7,7 @@
 // A unit is there if anything well-formed comes from it, an exception too. The search
 // asks each unit for one register, once; where only noise came back, a second time. A
 // unit that answers later than the timeout is found by its late reply, as that names
-// the unit, but the reply of the last unit of the search is not waited for.
+// the unit, if it comes within twice the timeout.
 //
 // Ranges are found by halving what is refused, with a bounded number of requests: a
 // device refuses a read as a whole if it has not all of it, so that where it has

@@ -28,8 +28,28 @@ func (s *scanner) search(ctx context.Context) error {
 		s.pace.add(time.Since(began))
 	}
 	s.tell(Searching, 0, len(s.o.Units), len(s.o.Units), nil)
+	return s.straggler(ctx)
+}
+
+// straggler listens for the late reply of the unit that was asked last, as the ones
+// before it were listened to: during one more probe.
+func (s *scanner) straggler(ctx context.Context) error {
+	first, last := s.o.Units[0], s.o.Units[len(s.o.Units)-1]
+	if s.found[last] != nil || !overhears(s.way) {
+		return nil
+	}
+	reply, other, err := s.probe(ctx, first, s.o.Probes[0])
+	s.overheard(first, other)
+	switch {
+	case err == nil && s.found[first] == nil && !nobody(reply):
+		s.add(first, lateText(s.o.Timeout), true)
+	case err != nil && !isSilence(err):
+		return err
+	}
 	return nil
 }
+
+func lateText(timeout time.Duration) string { return fmt.Sprintf("after more than %v", timeout) }
 
 // find asks one unit.
 func (s *scanner) find(ctx context.Context, unit byte) error {
@@ -88,7 +108,7 @@ func (s *scanner) overheard(asked byte, other []byte) (noise bool) {
 		if f.Unit == asked {
 			s.add(f.Unit, "a frame that is no answer to what it was asked", false)
 		} else {
-			s.add(f.Unit, fmt.Sprintf("after more than %v", s.o.Timeout), true)
+			s.add(f.Unit, lateText(s.o.Timeout), true)
 		}
 	}
 	return len(frames) == 0

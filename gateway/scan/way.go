@@ -44,6 +44,15 @@ func (l Line) Probe(ctx context.Context, unit byte, request modbus.PDU, within t
 	return l.ask(ctx, unit, request, within, stream.Probe)
 }
 
+// overhears reports whether probes over a way bring what came beside the reply.
+func overhears(w Way) bool {
+	line, ok := w.(Line)
+	if ok {
+		_, ok = line.Transporter.(*transport.Stream)
+	}
+	return ok
+}
+
 // Close closes the line.
 func (l Line) Close() { _ = l.Transporter.Close() } // nothing is under way
 
