@@ -104,19 +104,13 @@ func (f scanFlags) open(ctx context.Context, s scan.Setting) (scan.Way, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c, ok := line.(interface{ Connect(context.Context) error }); ok {
-		ctx, cancel := context.WithTimeout(ctx, max(f.timeout, connectPatience))
-		defer cancel()
-		if err := c.Connect(ctx); err != nil {
-			_ = line.Close() // it is not open
-			return nil, err
-		}
+	way := scan.Line{Transporter: line}
+	if err := way.Connect(ctx); err != nil {
+		way.Close()
+		return nil, err
 	}
-	return scan.Line{Transporter: line}, nil
+	return way, nil
 }
-
-// connectPatience is for a connection; the timeout of a search may be shorter.
-const connectPatience = 5 * time.Second
 
 // unitList reads --units.
 func (f scanFlags) unitList() ([]byte, error) {

@@ -69,7 +69,7 @@ func (w *watcher) connection(connected bool, err error) {
 	if same {
 		return
 	}
-	e := watch.Event{Time: time.Now().UTC(), Kind: "broker", State: "connected"}
+	e := watch.Event{Time: time.Now().UTC().Truncate(time.Millisecond), Kind: "broker", State: "connected"}
 	if !connected {
 		e.State = "away"
 	}

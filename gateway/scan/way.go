@@ -25,6 +25,20 @@ type Way interface {
 // Line is a way over a line of our own.
 type Line struct{ transport.Transporter }
 
+// connectPatience is for a connection.
+const connectPatience = 5 * time.Second
+
+// Connect opens the line if it is not open.
+func (l Line) Connect(ctx context.Context) error {
+	c, ok := l.Transporter.(interface{ Connect(context.Context) error })
+	if !ok {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, connectPatience)
+	defer cancel()
+	return c.Connect(ctx)
+}
+
 // Ask makes one transaction.
 func (l Line) Ask(ctx context.Context, unit byte, request modbus.PDU, within time.Duration) (modbus.PDU, error) {
 	reply, _, err := l.ask(ctx, unit, request, within, func(ctx context.Context, adu []byte) (reply, other []byte, err error) {
@@ -62,6 +76,9 @@ func (l Line) ask(ctx context.Context, unit byte, request modbus.PDU, within tim
 	packager := l.Framing().Packager(unit)
 	adu, err := packager.Encode(&request)
 	if err != nil {
+		return modbus.PDU{}, nil, err
+	}
+	if err := l.Connect(ctx); err != nil { // whose time is not the unit's: a connection may be slower, and is given up after silences
 		return modbus.PDU{}, nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, within)

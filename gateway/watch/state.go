@@ -74,7 +74,7 @@ type Reading struct {
 type Event struct {
 	Time    time.Time       `json:"time"` // when it arrived
 	Kind    string          `json:"kind"` // gateway, bus, device or reading
-	Gateway string          `json:"gateway"`
+	Gateway string          `json:"gateway,omitempty"`
 	Bus     string          `json:"bus,omitempty"`
 	Device  string          `json:"device,omitempty"`
 	Reading string          `json:"reading,omitempty"`
@@ -94,7 +94,7 @@ func (s *State) Apply(topic string, payload []byte, retained bool, now time.Time
 	if !ok {
 		return e, false
 	}
-	e = Event{Time: now.UTC(), Gateway: name}
+	e = Event{Time: now.UTC().Truncate(time.Millisecond), Gateway: name}
 	switch {
 	case len(levels) == 1 && levels[0] == "status":
 		e.Kind, e.State = "gateway", short(payload)
