@@ -34,6 +34,7 @@ try {
   await browser.close()
   await rm(profile, { recursive: true, force: true })
 }
+process.exit() // whatever a failed test has left open
 
 async function run(files, demo) {
   for (const file of files) {
