@@ -43,6 +43,8 @@ func watchCommand() *cobra.Command {
 	s.StringVar(&f.username, "username", "", "user `NAME` at the broker")
 	s.StringVar(&f.passwordFile, "password-file", "", "`FILE` with the password (or MODFERRY_PASSWORD in the environment)")
 	s.StringVar(&f.ca, "ca", "", "`FILE` with the CA certificates of the broker (PEM)")
+	s.StringVar(&f.cert, "cert", "", "`FILE` with our certificate for the broker (PEM)")
+	s.StringVar(&f.key, "key", "", "`FILE` with the key of our certificate (PEM)")
 	s.BoolVar(&f.json, "json", false, "print a JSON object for each change")
 	s.BoolVar(&f.plain, "plain", false, "print a line for each change, on a terminal, too")
 	return c
@@ -73,6 +75,8 @@ func (f watchFlags) session(w *watcher) (o mqtt.Options, err error) {
 	switch {
 	case f.gateway != "" && !message.ValidName(f.gateway):
 		return o, usage("--gateway %s: a name has 1 to 64 letters, digits, _ or -", f.gateway)
+	case (f.cert == "") != (f.key == ""):
+		return o, usage("--cert and --key belong together: name both files")
 	case prefix != "" && !message.ValidTopic(prefix):
 		return o, usage("--prefix %s: no topic can begin with it", prefix)
 	}
@@ -86,7 +90,7 @@ func (f watchFlags) session(w *watcher) (o mqtt.Options, err error) {
 	if o.Password, err = f.password(); err != nil {
 		return o, err
 	}
-	o.TLS, err = mqtt.TLS(f.ca, "", "", "")
+	o.TLS, err = mqtt.TLS(f.ca, f.cert, f.key, "")
 	return o, err
 }
 

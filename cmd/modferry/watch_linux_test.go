@@ -218,7 +218,7 @@ func TestWatchInLines(t *testing.T) {
 	p.Line("plant/a/d/t ·[31m (stale)")
 	p.Line("plant/a/d/u on")
 	p.Line("gateway plant/a is online")
-	for args, says := range map[string]string{"--gateway a/b": "--gateway a/b", "--prefix #": "--prefix #", "--password-file /nowhere": "/nowhere", "x": "watch --help"} {
+	for args, says := range map[string]string{"--gateway a/b": "--gateway a/b", "--prefix #": "--prefix #", "--cert x.pem": "--key", "--password-file /nowhere": "/nowhere", "x": "watch --help"} {
 		if code, out, errs := modferry(t, append([]string{"watch"}, strings.Fields(args)...)...); code != exitUsage || out != "" || !strings.Contains(errs, says) {
 			t.Errorf("%s: exit code %d\n%s%s", args, code, out, errs)
 		}
