@@ -78,7 +78,7 @@ func command() *cobra.Command {
 		return usage("%w: see modferry %s --help", err, strings.TrimPrefix(c.CommandPath(), "modferry "))
 	})
 	root.InitDefaultCompletionCmd()
-	root.AddCommand(demoCommand(), gatewayCommand(), simulatorCommand(), sendCommand(), tunnelCommand(), scanCommand(), watchCommand(), decodeCommand(), checkCommand(), doctorCommand(), versionCommand())
+	root.AddCommand(demoCommand(), gatewayCommand(), simulatorCommand(), sendCommand(), tunnelCommand(), scanCommand(), watchCommand(), decodeCommand(), checkCommand(), doctorCommand(), traceCommand(), versionCommand())
 	for _, c := range root.Commands() {
 		if c.Name() == "completion" {
 			c.RunE = func(*cobra.Command, []string) error { return usage("name your shell: bash, zsh, fish or powershell") }
