@@ -2,6 +2,8 @@ package config
 
 import (
 	"net"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -15,6 +17,14 @@ var (
 	networkKeys = []string{"framing", "in_flight"}
 	tlsKeys     = []string{"ca", "cert", "key", "server_name"}
 )
+
+// usualBauds are the rates that devices and ports commonly have, those that slips of the
+// pen are most likely meant to be first. Any other is accepted with a warning.
+var usualBauds = []string{
+	"9600", "19200", "38400", "57600", "115200", "300", "600", "1200", "1800", "2400", "4800", "7200", "14400", "28800", "31250", "56000", "62500",
+	"76800", "93750", "125000", "128000", "153600", "187500", "230400", "250000", "256000", "375000", "460800", "500000", "576000", "614400",
+	"750000", "921600", "1000000", "1152000", "1500000", "2000000", "2500000", "3000000", "3500000", "4000000",
+}
 
 // isSerialLine reports whether the units are those of a serial line, also behind a TCP port.
 func (b *Bus) isSerialLine() bool {
@@ -87,6 +97,9 @@ func readSerial(m *strictyaml.Map, n strictyaml.Node) *Serial {
 		FrameGap:   m.Get("frame_gap").Duration(0, 10*time.Microsecond, time.Second),
 	}
 	s.Path, _ = n.Text()
+	if baud := m.Get("baud"); baud.Present() && s.Baud > 0 && !slices.Contains(usualBauds, strconv.Itoa(s.Baud)) {
+		baud.Warnf("%d is no usual baud rate: most devices and ports cannot do it%s", s.Baud, didYouMean(baud, usualBauds))
+	}
 	if s.Mode == modbus.RTU && s.DataBits != 8 { // [Serial 2.5.1]
 		m.Get("data_bits").Problemf("RTU needs 8 data bits: write 8, or mode: ascii")
 	}

@@ -3,6 +3,8 @@ package config_test
 import (
 	"path/filepath"
 	"reflect"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -33,6 +35,29 @@ func TestSerialLines(t *testing.T) {
 		if b := parse(t, minimal(text, "")).Buses[0]; !reflect.DeepEqual(*b.Serial, want) || b.Turnaround != 100*time.Millisecond {
 			t.Errorf("%s\ngot  %+v\nwant %+v", text, *b.Serial, want)
 		}
+	}
+}
+
+func TestAnUnusualBaudRateIsDoubted(t *testing.T) {
+	for baud, says := range map[string]string{
+		"96000": "96000 is no usual baud rate: most devices and ports cannot do it: did you mean 9600?",
+		"9601":  "did you mean 9600?",
+		"12345": "12345 is no usual baud rate",
+		"9600":  "", "1200": "", "76800": "", "187500": "", "1000000": "",
+	} {
+		c := parse(t, minimal("serial: /dev/x, baud: "+baud, ""))
+		switch {
+		case says == "" && len(c.Warnings) > 0:
+			t.Errorf("baud %s: %v", baud, c.Warnings)
+		case says != "" && (len(c.Warnings) != 1 || !strings.Contains(c.Warnings[0].Message, says)):
+			t.Errorf("baud %s: warnings %v, want %q", baud, c.Warnings, says)
+		}
+		if got := strconv.Itoa(c.Buses[0].Serial.Baud); got != baud {
+			t.Errorf("baud %s is taken as %s", baud, got)
+		}
+	}
+	if c := parse(t, minimal("serial: /dev/x", "")); len(c.Warnings) > 0 {
+		t.Errorf("no baud rate: %v", c.Warnings)
 	}
 }
 

@@ -108,14 +108,29 @@ func (o Options) whyNot(b []byte, form Form) *Error {
 }
 
 func tooShort(b []byte, form Form) *Error {
-	message := fmt.Sprintf("%d bytes are too few: the shortest request has 2, or 4 with its CRC", len(b))
-	if len(b) == 1 {
-		message = "one byte is too little: the shortest request has 4 with its CRC"
+	message := "one byte is too little: the shortest request has 4 with its CRC"
+	if len(b) > 1 {
+		message = tooFew(b)
 	}
 	if form == Binary {
 		message += "; a tool that sends hex as bytes (MQTTX) wants the digits without 0x and commas"
 	}
 	return &Error{Code: BadLength, Message: message}
+}
+
+// tooFew says what a request that begins with unit and function code needs.
+func tooFew(b []byte) string {
+	name := functionName(b[1])
+	switch needs := modbus.RequestLength(b[1:]); {
+	case b[1] == 0 || b[1] >= 0x80:
+		return fmt.Sprintf("%d bytes are too few, and the function code is %02X: those of requests are 01 to 7F", len(b), b[1])
+	case needs == modbus.More:
+		return fmt.Sprintf("the request of %s ends too early, after %d bytes", name, len(b))
+	case needs == modbus.Open:
+		return fmt.Sprintf("%d bytes are too few: a request of %s ends with its CRC, which has 2", len(b), name)
+	default:
+		return fmt.Sprintf("%d bytes are too few: a request of %s has %d, or %d with its CRC", len(b), name, needs+1, needs+3)
+	}
 }
 
 // hasCheckedLength reports whether b is as long as its function's request with a CRC.

@@ -85,6 +85,11 @@ func TestMistakesAreNamed(t *testing.T) {
 		{"\x01", message.BadLength, "without 0x and commas"},
 		{"\x01\x04\x00", message.BadLength, "without 0x and commas"},
 		{"01", message.BadLength, "one byte is too little"},
+		{"0104", message.BadLength, "2 bytes are too few: a request of function 4 (read_input_registers) has 6, or 8 with its CRC"},
+		{"010400", message.BadLength, "3 bytes are too few: a request of function 4 (read_input_registers) has 6, or 8 with its CRC"},
+		{"0110", message.BadLength, "the request of function 16 (write_multiple_registers) ends too early, after 2 bytes"},
+		{"010700", message.BadLength, "a request of function 7 (read_exception_status) has 2, or 4 with its CRC"},
+		{"0184", message.BadLength, "the function code is 84"},
 
 		// Check codes.
 		{"010400010002200C", message.BadCRC, "the frame ends with 20 0C, its bytes give 20 0B"},
