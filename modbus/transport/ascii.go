@@ -57,6 +57,16 @@ func (f asciiFinder) begins(b []byte) bool {
 	return err == nil && head[0] == f.request.Unit && head[1]&^0x80 == f.request.PDU.FunctionCode
 }
 
+func (f asciiFinder) spoiled(b []byte) bool {
+	for _, line := range bytes.SplitAfter(b, []byte{'\n'}) {
+		line = line[max(0, bytes.LastIndexByte(line, ':')):]
+		if _, err := modbus.ParseASCII(line); f.begins(line) && isWrongCheck(err) {
+			return true
+		}
+	}
+	return false
+}
+
 func (f asciiFinder) answers(line []byte) bool {
 	reply, err := modbus.ParseASCII(line)
 	return err == nil && modbus.Answers(f.request, reply) == nil

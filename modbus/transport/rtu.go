@@ -1,6 +1,8 @@
 package transport
 
 import (
+	"bytes"
+	"errors"
 	"time"
 
 	"modferry/modbus"
@@ -16,6 +18,9 @@ type finder interface {
 
 	// begins reports whether b, which find left, has unit and function of the reply.
 	begins(b []byte) bool
+
+	// spoiled reports whether b has a reply somewhere but for its check code.
+	spoiled(b []byte) bool
 }
 
 // straggle is the silence after which a frame that began is no longer expected to
@@ -35,6 +40,30 @@ type rtuFinder struct {
 
 func (f rtuFinder) begins(b []byte) bool {
 	return len(b) > 1 && b[0] == f.request.Unit && b[1]&^0x80 == f.request.PDU.FunctionCode
+}
+
+func (f rtuFinder) spoiled(b []byte) bool {
+	for i := range b {
+		frame := b[i:]
+		if !f.begins(frame) {
+			continue
+		}
+		n := modbus.ReplyLength(f.request.PDU, frame[1:])
+		if n <= 0 || n > modbus.MaxPDU || len(frame) < n+3 {
+			continue
+		}
+		frame = frame[:n+3]
+		_, err := modbus.ParseRTU(frame)
+		if isWrongCheck(err) && !bytes.HasPrefix(modbus.AppendRTU(nil, f.request), frame) { // which a line echoes
+			return true
+		}
+	}
+	return false
+}
+
+func isWrongCheck(err error) bool {
+	_, ok := errors.AsType[*modbus.CheckError](err)
+	return ok
 }
 
 // match is what the bytes at one place can be.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -307,6 +308,49 @@ func TestRow07WrongUnit(t *testing.T) {
 				want := timeout + slow().Silence + (8+7)*slow().Char // request and reply
 				if took := time.Since(start); (took - want).Abs() > slow().Silence {
 					t.Errorf("only wrong: ended after %v, want %v", took, want)
+				}
+			})
+		})
+	}
+}
+
+// What is a reply but for its check code is told from what is none.
+func TestTheErrorTellsOfAWrongCheckCode(t *testing.T) {
+	const wrong, other = "a reply with a wrong check code came", "bytes came that are no reply of it"
+	damage := func(frame []byte, at int) []byte { return append(append(frame[:at:at], frame[at]^1), frame[at+1:]...) }
+	ascii := modbus.AppendASCII(nil, modbus.ADU{Unit: 1, PDU: modbus.PDU{FunctionCode: 3, Data: []byte{2, 0, 5}}})
+	for name, test := range map[string]struct {
+		framing modbus.Framing
+		pieces  func(request []byte) [][]byte
+		says    string
+	}{
+		"value":           {modbus.RTU, func(q []byte) [][]byte { return [][]byte{damage(answer(q), 4)} }, wrong},
+		"check code":      {modbus.RTU, func(q []byte) [][]byte { return [][]byte{damage(answer(q), 5)} }, wrong},
+		"in two pieces":   {modbus.RTU, func(q []byte) [][]byte { a := damage(answer(q), 4); return [][]byte{a[:3], a[3:]} }, wrong},
+		"after noise":     {modbus.RTU, func(q []byte) [][]byte { return [][]byte{{0, 0xFF}, damage(answer(q), 4)} }, wrong},
+		"ends like units": {modbus.RTU, func(q []byte) [][]byte { return [][]byte{append(damage(answer(q), 4), 1)} }, wrong},
+		"an exception": {modbus.RTU, func([]byte) [][]byte {
+			return [][]byte{damage(modbus.AppendRTU(nil, modbus.ADU{Unit: 1, PDU: modbus.ExceptionPDU(3, 2)}), 4)}
+		}, wrong},
+		"noise":           {modbus.RTU, func([]byte) [][]byte { return [][]byte{{0, 0xFF, 3, 1, 2}} }, other},
+		"another unit":    {modbus.RTU, func(q []byte) [][]byte { return [][]byte{append([]byte{2}, answer(q)[1:]...)} }, other},
+		"an echo":         {modbus.RTU, func(q []byte) [][]byte { return [][]byte{q[:6], q[6:]} }, other},
+		"ASCII":           {modbus.ASCII, func([]byte) [][]byte { return [][]byte{damage(ascii, 10)} }, wrong},
+		"an echo, ASCII":  {modbus.ASCII, func(q []byte) [][]byte { return [][]byte{q} }, other},
+		"no frame, ASCII": {modbus.ASCII, func([]byte) [][]byte { return [][]byte{[]byte(":0103zz\r\n")} }, other},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s, d := newLine(t, StreamOptions{Framing: test.framing}, slow(), func(d *fakeDevice, request []byte) {
+					for i, piece := range test.pieces(request) {
+						d.sayLater(time.Duration(10+5*i)*time.Millisecond, piece)
+					}
+				})
+				defer d.close(s)
+				err := ask(s, 1, 5)
+				wantKind(t, err, Timeout, true)
+				if err == nil || !strings.Contains(err.Error(), test.says) {
+					t.Errorf("%v, want %q", err, test.says)
 				}
 			})
 		})

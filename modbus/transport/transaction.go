@@ -194,6 +194,8 @@ type wait struct {
 	echo   []byte // still to come, nil if none
 	echoed uint64 // bytes of it that came
 	before uint64 // bytes the link had received
+
+	spoiled bool // a reply came but for its check code
 }
 
 func (w *wait) run() ([]byte, error) {
@@ -247,6 +249,7 @@ func (w *wait) look(silence time.Duration) (reply []byte, again time.Duration) {
 		w.probing.keep(before)
 		return bytes.Clone(reply), 0
 	}
+	w.spoiled = w.spoiled || drop > 0 && w.finder.spoiled(w.window)
 	w.probing.keep(w.window[:drop])
 	w.window = w.window[:copy(w.window, w.window[drop:])]
 	return nil, again
@@ -291,6 +294,8 @@ func (w *wait) silence() error {
 	switch other := w.link.count() - w.before - w.echoed; {
 	case w.echo != nil && other > 0:
 		return fmt.Errorf("the line did not echo the request within %v as it is configured to: check the wiring, or turn the echo option off", waited)
+	case w.echo == nil && (w.spoiled || w.finder.spoiled(w.window)):
+		return fmt.Errorf("unit %d did not answer well within %v; a reply with a wrong check code came: check wiring and termination for noise, and whether two devices have this unit id", w.unit, waited)
 	case w.echo == nil && other > 0:
 		return fmt.Errorf("unit %d did not answer within %v; %d bytes came that are no reply of it: check baud rate, parity and unit ids", w.unit, waited, other)
 	}
