@@ -13,7 +13,7 @@ import (
 // Breaker says when a unit that does not answer is left alone: after After
 // timeouts in a row its polls rest, but for a single probe after Probe, and then
 // after twice as long each time up to ProbeMax, until it answers. People's requests
-// are always sent. The zero value is 3, 1 s, 60 s.
+// are always sent. A unit that no poll asks does not rest. The zero value is 3, 1 s, 60 s.
 type Breaker struct {
 	After    int
 	Probe    time.Duration
@@ -31,7 +31,12 @@ type breakers struct {
 	o     Breaker
 	mu    sync.Mutex
 	units map[byte]*breaker
+	asked map[byte]time.Time // by a poll, the last time, whether it was sent or not
 }
+
+// restKept is how long a unit still counts as polled, and may rest, after the last poll
+// of it: longer than most polls are apart.
+const restKept = time.Hour
 
 type breaker struct {
 	timeouts int           // in a row
@@ -43,13 +48,14 @@ func newBreakers(o Breaker) *breakers {
 	o.After = cmp.Or(o.After, 3)
 	o.Probe = cmp.Or(o.Probe, time.Second)
 	o.ProbeMax = max(o.Probe, cmp.Or(o.ProbeMax, time.Minute))
-	return &breakers{o: o, units: map[byte]*breaker{}}
+	return &breakers{o: o, units: map[byte]*breaker{}, asked: map[byte]time.Time{}}
 }
 
-// resting reports whether a poll of the unit would not be sent now.
+// resting takes note that the unit is polled and reports whether that would not be sent now.
 func (b *breakers) resting(unit byte, now time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.asked[unit] = now
 	u := b.units[unit]
 	return u != nil && u.pause > 0 && now.Before(u.probe)
 }
@@ -86,7 +92,7 @@ func (b *breakers) note(r *Request, reply Reply, now time.Time) (changed bool) {
 			u = &breaker{}
 			b.units[r.Unit] = u
 		}
-		if u.timeouts++; u.timeouts < b.o.After || u.pause > 0 {
+		if u.timeouts++; u.timeouts < b.o.After || u.pause > 0 || !b.isPolled(r.Unit, now) {
 			return false
 		}
 		u.pause = b.o.Probe
@@ -108,12 +114,21 @@ func isSilence(reply Reply) bool {
 	return errors.As(reply.Err, &failed) && failed.Kind == transport.Timeout && failed.Sent
 }
 
-func (b *breakers) snapshot() map[byte]Rest {
+func (b *breakers) isPolled(unit byte, now time.Time) bool {
+	at, ok := b.asked[unit]
+	return ok && now.Sub(at) <= restKept
+}
+
+// snapshot returns the units that rest. The rest of those that are not polled any more ends.
+func (b *breakers) snapshot(now time.Time) map[byte]Rest {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var resting map[byte]Rest
 	for unit, u := range b.units {
-		if u.pause > 0 {
+		switch {
+		case u.pause > 0 && now.After(u.probe) && !b.isPolled(unit, now):
+			delete(b.units, unit)
+		case u.pause > 0:
 			if resting == nil {
 				resting = map[byte]Rest{}
 			}

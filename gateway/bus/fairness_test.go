@@ -281,6 +281,40 @@ func TestPeopleAlwaysGetOneTryAndSuccessEndsTheRest(t *testing.T) {
 	})
 }
 
+// A unit that people ask, by mistake or while they search, is none that polls leave alone.
+func TestOnlyAUnitThatIsPolledRests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := run(t, Options{Line: &device{took: time.Millisecond, answer: func(modbus.ADU) (modbus.PDU, error) {
+			return modbus.PDU{}, &transport.Error{Kind: transport.Timeout, Sent: true, Err: errors.New("silence")}
+		}}})
+		done := make(chan Reply, 1)
+		for range 5 {
+			if err := b.Submit(&Request{Unit: 9, PDU: read(1), Done: func(r Reply) { done <- r }}); err != nil {
+				t.Fatal(err)
+			}
+			<-done
+		}
+		if s := b.Status(); len(s.Resting) != 0 {
+			t.Errorf("resting after requests of people only: %+v", s.Resting)
+		}
+		poller := b.Client(t.Context(), 5, 0)
+		for range 5 {
+			_, _ = poller.ReadInputRegisters(1, 1) // nobody answers
+		}
+		if s := b.Status(); len(s.Resting) != 1 || s.Resting[5].Timeouts != 3 {
+			t.Errorf("resting after polls: %+v", s.Resting)
+		}
+		time.Sleep(50 * time.Minute)
+		if s := b.Status(); len(s.Resting) != 1 {
+			t.Errorf("polls that are an hour apart: %+v", s.Resting)
+		}
+		time.Sleep(restKept)
+		if s := b.Status(); len(s.Resting) != 0 {
+			t.Errorf("resting long after the last poll: %+v", s.Resting)
+		}
+	})
+}
+
 // Row 15 of the known failures: whatever one unit does wrong, the others see no error.
 func TestRow15ErrorsStayWithTheirUnit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -3,6 +3,7 @@ package bus
 import (
 	"errors"
 	"sync"
+	"time"
 
 	"modferry/modbus"
 	"modferry/modbus/transport"
@@ -38,7 +39,7 @@ type Status struct {
 // Status returns the state and counters of now.
 func (b *Bus) Status() Status {
 	s := b.stats.snapshot()
-	s.Queue, s.Resting = b.queue.len(), b.breakers.snapshot()
+	s.Queue, s.Resting = b.queue.len(), b.breakers.snapshot(time.Now())
 	return s
 }
 
