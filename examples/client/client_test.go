@@ -49,7 +49,7 @@ func TestTypes(t *testing.T) {
 // What needs neither gateway nor broker, each file in a process of its own.
 func TestUnits(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"codec", "language", "rules", "frames", "readings", "adapters"} {
+	for _, name := range []string{"codec", "language", "rules", "reasons", "frames", "readings", "adapters"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			node(t, nil, "--test", "test/"+name+".test.mjs")

@@ -17,6 +17,7 @@ export type Outcome = 'done' | 'refused' | 'unknown'
 export interface Exception {
   code: number
   name: string
+  /** '' where the gateway itself refused: the message of the error says why. */
   hint: string
 }
 

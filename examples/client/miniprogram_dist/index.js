@@ -769,7 +769,9 @@ function mqttjs(client) {
       return new Promise((resolve, reject) => client.publish(topic, payload, { qos }, (error) => error ? reject(error) : resolve()))
     },
     subscribe(topic, qos) {
-      return new Promise((resolve, reject) => client.subscribe(topic, { qos }, (error, granted) => {
+      // without resubscribe what this client has subscribed to before would not be sent, and nothing retained come
+      const filter = { [topic]: { qos, nl: false, rap: false, rh: 0 }, resubscribe: true }
+      return new Promise((resolve, reject) => client.subscribe(filter, {}, (error, granted) => {
         if (error) reject(error)
         else if ((granted || []).some((one) => one.qos > 2)) reject(new Error('not granted'))
         else resolve()
@@ -899,12 +901,16 @@ function reading(gateway, base, name, options) {
     let latest = null
     let device // undefined = its status has not come yet
     let shown = ''
+    let told = '' // what was told last, less its age
     const away = () => !gateway.connected ? 'connection' : gateway.online === false ? 'gateway' : device === false ? 'device' : ''
     const tell = () => {
       if (!latest) return
       shown = away()
       const out = Object.assign({ offline: shown }, latest)
       if (shown && out.quality === 'good') out.quality = 'stale'
+      const key = JSON.stringify([out.value, out.unit, out.quality, out.time, shown])
+      if (key === told) return
+      told = key
       out.age = out.time ? Math.max(0, Date.now() - out.time.getTime()) : null
       emit(out)
     }
@@ -985,7 +991,7 @@ class Bus {
     try {
       const o = Object.assign({}, this.options, options)
       const job = this.options.form === 'json' ? jsonJob(what) : frameJob(what)
-      return this.gateway.channel(this.topics.request, this.topics.response, this.topics.error, this.options).ask(job, o)
+      return this.gateway.channel(this.topics.request, this.topics.response, this.topics.error, Object.assign({ status: this.topics.status, bus: this.name }, this.options)).ask(job, o)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -1034,6 +1040,7 @@ function frameJob(what) {
 // ---- channel
 
 const RETRY = ['busy', 'timeout'] // what a read is asked again after
+const HINTED = ['exception', 'timeout', 'unavailable', 'busy'] // of other codes the message says why: it was not the device
 const PAUSE = 100 // ms before that, doubled each time
 
 // Channel is a pair of topics for requests in JSON, which their id tells apart.
@@ -1048,6 +1055,10 @@ class Channel {
     this.jobs = new Set() // all that are not settled
     this.waiting = [] // those of them that are to be sent
     this.flying = new Set() // those of them that are sent
+    this.status = options.status // the retained topic of the bus, undefined if there is none
+    this.bus = options.bus
+    this.exists = false // whether the gateway has said anything of the bus
+    this.looking = null // the subscription that tells
     this.listening = [] // the response topic first, and those that can be done without
     this.timer = 0
   }
@@ -1072,6 +1083,7 @@ class Channel {
       job.tries = job.write ? 1 : 1 + Math.max(0, Math.floor(options.retries) || 0)
       job.slice = timeout / job.tries
       job.deadline = setTimeout(() => this.expired(job), timeout)
+      job.look = setTimeout(() => this.look(job), timeout / 2)
       this.jobs.add(job)
       this.waiting.push(job)
       this.open()
@@ -1157,14 +1169,33 @@ class Channel {
     }
   }
 
+  // look asks the broker whether there is such a bus, once half of the time is over in silence.
+  look(job) {
+    if (!this.status || this.exists || this.looking || !job.sent) return
+    this.looking = this.gateway.listen(this.status, (message) => { if (message.text) this.found() })
+  }
+
+  found() {
+    this.exists = true
+    if (this.looking) this.looking.stop()
+    this.looking = null
+  }
+
+  // silence says why there may be no reply, as far as the retained topics tell.
+  silence() {
+    const g = this.gateway
+    if (g.online === undefined) return '; ' + g.prefix + '/status has told nothing yet: check the prefix, and what the broker allows'
+    if (!g.online || !this.looking || !this.looking.subscription.granted) return ''
+    return '; the gateway ' + g.prefix + ' is online and has no bus "' + this.bus + '", or the broker does not let this client read ' + this.status
+  }
+
   expired(job) {
     const g = this.gateway
     const within = 'within ' + seconds(job.timeout)
     const more = job.trouble ? ' (' + job.trouble + ')' : ''
     if (job.sent > 0) {
-      const unheard = g.online === undefined ? '; ' + g.prefix + '/status has told nothing yet: check the prefix, and what the broker allows' : ''
       const read = job.write ? '; the write may have been executed: read before you write again' : ''
-      this.fail(job, fail('timeout', 'no reply on ' + this.response + ' ' + within + more + unheard + read, outcome(job, 'unknown')))
+      this.fail(job, fail('timeout', 'no reply on ' + this.response + ' ' + within + more + this.silence() + read, outcome(job, 'unknown')))
     } else if (!g.connected) this.fail(job, fail('offline', 'no connection to the broker ' + within + ': nothing was sent', outcome(job, 'refused')))
     else if (g.online === false) this.fail(job, fail('offline', 'the gateway ' + g.prefix + ' was offline for ' + seconds(job.timeout) + ': nothing was sent', outcome(job, 'refused')))
     else this.fail(job, fail('timeout', 'the request could not be sent ' + within + (more || ': others were before it') + ': nothing was sent', outcome(job, 'refused')))
@@ -1172,6 +1203,7 @@ class Channel {
 
   remove(job) {
     clearTimeout(job.deadline)
+    clearTimeout(job.look)
     clearTimeout(job.retry)
     this.jobs.delete(job)
     this.flying.delete(job)
@@ -1180,6 +1212,7 @@ class Channel {
   }
 
   done(job, value) {
+    this.found()
     this.remove(job)
     job.resolve(value)
   }
@@ -1192,6 +1225,7 @@ class Channel {
   // refused: the gateway's or the device's own no. A read may be asked again, under a new
   // id: the old one would be answered from the gateway's memory.
   refused(job, error) {
+    this.found()
     clearTimeout(job.retry)
     if (job.tries < 1 || !RETRY.includes(error.code) || Date.now() + job.pause >= job.end) return this.fail(job, error)
     job.id = this.gateway.nextId()
@@ -1217,7 +1251,10 @@ class Channel {
     if (value.ok) return this.done(job, out)
     const error = value.error || {}
     delete out.ok
-    if (error.exception !== undefined) out.exception = exception(error.exception)
+    if (error.exception !== undefined) {
+      out.exception = exception(error.exception)
+      if (!HINTED.includes(error.code)) out.exception.hint = ''
+    }
     this.refused(job, fail(error.code || 'error', error.message || 'the request failed', out))
   }
 
@@ -1309,6 +1346,8 @@ class FrameChannel extends Channel {
     if (answer.ok) return this.done(job, Object.assign(answer, outcome(job, 'done')))
     const code = { 6: 'busy', 10: 'unavailable', 11: 'timeout' }[answer.exception.code] || 'exception'
     const more = outcome(job, [4, 5, 11].includes(answer.exception.code) ? 'unknown' : 'refused')
+    // a frame does not tell the gateway's own refusal from the device's
+    if (answer.exception.code < 4) answer.exception.hint += '; or the rules of the bus do not allow it'
     const message = 'unit ' + answer.unit + ' answers exception ' + answer.exception.code + ', ' + answer.exception.name + ': ' + answer.exception.hint
     this.refused(job, fail(code, message, Object.assign(more, { unit: answer.unit, function: answer.function, frame: answer.frame, exception: answer.exception })))
   }
@@ -1328,17 +1367,23 @@ class FrameChannel extends Channel {
 
 const random = () => Math.random().toString(36).slice(2, 8)
 
+// holders: for each MQTT client, how many gateway objects need which of its subscriptions.
+const holders = new WeakMap()
+
 // connect returns the gateway that a connected or connecting MQTT client reaches: a client
 // of MQTT.js or paho-mqtt, or an object as above. Options: gateway, its name, or prefix, the
 // beginning of its topics; client, the name of this app (its own, and kept); timeout in ms;
 // retries of reads; qos; queue, how many requests may wait for each bus.
 function connect(client, options) {
-  return new Gateway(adapt(client), options || {})
+  const adapter = adapt(client)
+  if (!holders.has(client)) holders.set(client, new Map())
+  return new Gateway(adapter, options || {}, holders.get(client))
 }
 
 class Gateway {
-  constructor(adapter, options) {
+  constructor(adapter, options, held) {
     this.adapter = adapter
+    this.held = held
     this.prefix = options.prefix ? String(options.prefix).replace(/\/$/, '') : 'modferry/' + checkName('gateway', options.gateway)
     this.client = checkName('client', options.client === undefined ? 'app-' + random() : options.client)
     this.defaults = Object.assign({ timeout: 10000, retries: 1, qos: 1, queue: 64, inFlight: 8, settle: 10000, form: 'json' }, options)
@@ -1376,7 +1421,14 @@ class Gateway {
   // status returns whether the broker and the gateway are there, to be subscribed to.
   status() {
     return new Observable((emit) => {
-      const tell = () => emit({ connected: this.connected, gateway: this.online === undefined ? 'unknown' : this.online ? 'online' : 'offline' })
+      let shown = ''
+      const tell = () => {
+        const state = { connected: this.connected, gateway: this.online === undefined ? 'unknown' : this.online ? 'online' : 'offline' }
+        const key = state.connected + ' ' + state.gateway
+        if (key === shown) return
+        shown = key
+        emit(state)
+      }
       tell()
       this.states.add(tell)
       return () => this.states.delete(tell)
@@ -1425,7 +1477,10 @@ class Gateway {
   // listen subscribes once more if others listen already: the broker repeats what is retained.
   listen(filter, f, failed) {
     let subscription = this.subscriptions.get(filter)
-    if (!subscription) this.subscriptions.set(filter, subscription = { filter, handlers: new Set(), granted: false, error: null })
+    if (!subscription) {
+      this.subscriptions.set(filter, subscription = { filter, handlers: new Set(), granted: false, error: null })
+      this.held.set(filter, (this.held.get(filter) || 0) + 1)
+    }
     const handler = { take: (message) => guarded(f, message), fail: (error) => failed && guarded(failed, error) }
     subscription.handlers.add(handler)
     this.subscribe(subscription)
@@ -1440,7 +1495,10 @@ class Gateway {
 
   unlisten(filter) {
     this.subscriptions.delete(filter)
-    if (!this.connected || !this.adapter.unsubscribe) return
+    const others = this.held.get(filter) - 1
+    if (others > 0) this.held.set(filter, others)
+    else this.held.delete(filter)
+    if (others > 0 || !this.connected || !this.adapter.unsubscribe) return
     try {
       const done = this.adapter.unsubscribe(filter)
       if (done && done.then) done.then(null, () => {})

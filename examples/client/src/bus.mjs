@@ -34,7 +34,7 @@ export class Bus {
     try {
       const o = Object.assign({}, this.options, options)
       const job = this.options.form === 'json' ? jsonJob(what) : frameJob(what)
-      return this.gateway.channel(this.topics.request, this.topics.response, this.topics.error, this.options).ask(job, o)
+      return this.gateway.channel(this.topics.request, this.topics.response, this.topics.error, Object.assign({ status: this.topics.status, bus: this.name }, this.options)).ask(job, o)
     } catch (error) {
       return Promise.reject(error)
     }

@@ -4,6 +4,7 @@ import { bytes } from './hex.mjs'
 import { parsed } from './message.mjs'
 
 const RETRY = ['busy', 'timeout'] // what a read is asked again after
+const HINTED = ['exception', 'timeout', 'unavailable', 'busy'] // of other codes the message says why: it was not the device
 const PAUSE = 100 // ms before that, doubled each time
 
 // Channel is a pair of topics for requests in JSON, which their id tells apart.
@@ -18,6 +19,10 @@ export class Channel {
     this.jobs = new Set() // all that are not settled
     this.waiting = [] // those of them that are to be sent
     this.flying = new Set() // those of them that are sent
+    this.status = options.status // the retained topic of the bus, undefined if there is none
+    this.bus = options.bus
+    this.exists = false // whether the gateway has said anything of the bus
+    this.looking = null // the subscription that tells
     this.listening = [] // the response topic first, and those that can be done without
     this.timer = 0
   }
@@ -42,6 +47,7 @@ export class Channel {
       job.tries = job.write ? 1 : 1 + Math.max(0, Math.floor(options.retries) || 0)
       job.slice = timeout / job.tries
       job.deadline = setTimeout(() => this.expired(job), timeout)
+      job.look = setTimeout(() => this.look(job), timeout / 2)
       this.jobs.add(job)
       this.waiting.push(job)
       this.open()
@@ -127,14 +133,33 @@ export class Channel {
     }
   }
 
+  // look asks the broker whether there is such a bus, once half of the time is over in silence.
+  look(job) {
+    if (!this.status || this.exists || this.looking || !job.sent) return
+    this.looking = this.gateway.listen(this.status, (message) => { if (message.text) this.found() })
+  }
+
+  found() {
+    this.exists = true
+    if (this.looking) this.looking.stop()
+    this.looking = null
+  }
+
+  // silence says why there may be no reply, as far as the retained topics tell.
+  silence() {
+    const g = this.gateway
+    if (g.online === undefined) return '; ' + g.prefix + '/status has told nothing yet: check the prefix, and what the broker allows'
+    if (!g.online || !this.looking || !this.looking.subscription.granted) return ''
+    return '; the gateway ' + g.prefix + ' is online and has no bus "' + this.bus + '", or the broker does not let this client read ' + this.status
+  }
+
   expired(job) {
     const g = this.gateway
     const within = 'within ' + seconds(job.timeout)
     const more = job.trouble ? ' (' + job.trouble + ')' : ''
     if (job.sent > 0) {
-      const unheard = g.online === undefined ? '; ' + g.prefix + '/status has told nothing yet: check the prefix, and what the broker allows' : ''
       const read = job.write ? '; the write may have been executed: read before you write again' : ''
-      this.fail(job, fail('timeout', 'no reply on ' + this.response + ' ' + within + more + unheard + read, outcome(job, 'unknown')))
+      this.fail(job, fail('timeout', 'no reply on ' + this.response + ' ' + within + more + this.silence() + read, outcome(job, 'unknown')))
     } else if (!g.connected) this.fail(job, fail('offline', 'no connection to the broker ' + within + ': nothing was sent', outcome(job, 'refused')))
     else if (g.online === false) this.fail(job, fail('offline', 'the gateway ' + g.prefix + ' was offline for ' + seconds(job.timeout) + ': nothing was sent', outcome(job, 'refused')))
     else this.fail(job, fail('timeout', 'the request could not be sent ' + within + (more || ': others were before it') + ': nothing was sent', outcome(job, 'refused')))
@@ -142,6 +167,7 @@ export class Channel {
 
   remove(job) {
     clearTimeout(job.deadline)
+    clearTimeout(job.look)
     clearTimeout(job.retry)
     this.jobs.delete(job)
     this.flying.delete(job)
@@ -150,6 +176,7 @@ export class Channel {
   }
 
   done(job, value) {
+    this.found()
     this.remove(job)
     job.resolve(value)
   }
@@ -162,6 +189,7 @@ export class Channel {
   // refused: the gateway's or the device's own no. A read may be asked again, under a new
   // id: the old one would be answered from the gateway's memory.
   refused(job, error) {
+    this.found()
     clearTimeout(job.retry)
     if (job.tries < 1 || !RETRY.includes(error.code) || Date.now() + job.pause >= job.end) return this.fail(job, error)
     job.id = this.gateway.nextId()
@@ -187,7 +215,10 @@ export class Channel {
     if (value.ok) return this.done(job, out)
     const error = value.error || {}
     delete out.ok
-    if (error.exception !== undefined) out.exception = exception(error.exception)
+    if (error.exception !== undefined) {
+      out.exception = exception(error.exception)
+      if (!HINTED.includes(error.code)) out.exception.hint = ''
+    }
     this.refused(job, fail(error.code || 'error', error.message || 'the request failed', out))
   }
 

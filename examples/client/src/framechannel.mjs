@@ -79,6 +79,8 @@ export class FrameChannel extends Channel {
     if (answer.ok) return this.done(job, Object.assign(answer, outcome(job, 'done')))
     const code = { 6: 'busy', 10: 'unavailable', 11: 'timeout' }[answer.exception.code] || 'exception'
     const more = outcome(job, [4, 5, 11].includes(answer.exception.code) ? 'unknown' : 'refused')
+    // a frame does not tell the gateway's own refusal from the device's
+    if (answer.exception.code < 4) answer.exception.hint += '; or the rules of the bus do not allow it'
     const message = 'unit ' + answer.unit + ' answers exception ' + answer.exception.code + ', ' + answer.exception.name + ': ' + answer.exception.hint
     this.refused(job, fail(code, message, Object.assign(more, { unit: answer.unit, function: answer.function, frame: answer.frame, exception: answer.exception })))
   }

@@ -9,17 +9,23 @@ import { Observable, reading } from './reading.mjs'
 
 const random = () => Math.random().toString(36).slice(2, 8)
 
+// holders: for each MQTT client, how many gateway objects need which of its subscriptions.
+const holders = new WeakMap()
+
 // connect returns the gateway that a connected or connecting MQTT client reaches: a client
 // of MQTT.js or paho-mqtt, or an object as above. Options: gateway, its name, or prefix, the
 // beginning of its topics; client, the name of this app (its own, and kept); timeout in ms;
 // retries of reads; qos; queue, how many requests may wait for each bus.
 export function connect(client, options) {
-  return new Gateway(adapt(client), options || {})
+  const adapter = adapt(client)
+  if (!holders.has(client)) holders.set(client, new Map())
+  return new Gateway(adapter, options || {}, holders.get(client))
 }
 
 class Gateway {
-  constructor(adapter, options) {
+  constructor(adapter, options, held) {
     this.adapter = adapter
+    this.held = held
     this.prefix = options.prefix ? String(options.prefix).replace(/\/$/, '') : 'modferry/' + checkName('gateway', options.gateway)
     this.client = checkName('client', options.client === undefined ? 'app-' + random() : options.client)
     this.defaults = Object.assign({ timeout: 10000, retries: 1, qos: 1, queue: 64, inFlight: 8, settle: 10000, form: 'json' }, options)
@@ -57,7 +63,14 @@ class Gateway {
   // status returns whether the broker and the gateway are there, to be subscribed to.
   status() {
     return new Observable((emit) => {
-      const tell = () => emit({ connected: this.connected, gateway: this.online === undefined ? 'unknown' : this.online ? 'online' : 'offline' })
+      let shown = ''
+      const tell = () => {
+        const state = { connected: this.connected, gateway: this.online === undefined ? 'unknown' : this.online ? 'online' : 'offline' }
+        const key = state.connected + ' ' + state.gateway
+        if (key === shown) return
+        shown = key
+        emit(state)
+      }
       tell()
       this.states.add(tell)
       return () => this.states.delete(tell)
@@ -106,7 +119,10 @@ class Gateway {
   // listen subscribes once more if others listen already: the broker repeats what is retained.
   listen(filter, f, failed) {
     let subscription = this.subscriptions.get(filter)
-    if (!subscription) this.subscriptions.set(filter, subscription = { filter, handlers: new Set(), granted: false, error: null })
+    if (!subscription) {
+      this.subscriptions.set(filter, subscription = { filter, handlers: new Set(), granted: false, error: null })
+      this.held.set(filter, (this.held.get(filter) || 0) + 1)
+    }
     const handler = { take: (message) => guarded(f, message), fail: (error) => failed && guarded(failed, error) }
     subscription.handlers.add(handler)
     this.subscribe(subscription)
@@ -121,7 +137,10 @@ class Gateway {
 
   unlisten(filter) {
     this.subscriptions.delete(filter)
-    if (!this.connected || !this.adapter.unsubscribe) return
+    const others = this.held.get(filter) - 1
+    if (others > 0) this.held.set(filter, others)
+    else this.held.delete(filter)
+    if (others > 0 || !this.connected || !this.adapter.unsubscribe) return
     try {
       const done = this.adapter.unsubscribe(filter)
       if (done && done.then) done.then(null, () => {})

@@ -22,7 +22,9 @@ export function mqttjs(client) {
       return new Promise((resolve, reject) => client.publish(topic, payload, { qos }, (error) => error ? reject(error) : resolve()))
     },
     subscribe(topic, qos) {
-      return new Promise((resolve, reject) => client.subscribe(topic, { qos }, (error, granted) => {
+      // without resubscribe what this client has subscribed to before would not be sent, and nothing retained come
+      const filter = { [topic]: { qos, nl: false, rap: false, rh: 0 }, resubscribe: true }
+      return new Promise((resolve, reject) => client.subscribe(filter, {}, (error, granted) => {
         if (error) reject(error)
         else if ((granted || []).some((one) => one.qos > 2)) reject(new Error('not granted'))
         else resolve()

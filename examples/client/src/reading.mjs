@@ -41,12 +41,16 @@ export function reading(gateway, base, name, options) {
     let latest = null
     let device // undefined = its status has not come yet
     let shown = ''
+    let told = '' // what was told last, less its age
     const away = () => !gateway.connected ? 'connection' : gateway.online === false ? 'gateway' : device === false ? 'device' : ''
     const tell = () => {
       if (!latest) return
       shown = away()
       const out = Object.assign({ offline: shown }, latest)
       if (shown && out.quality === 'good') out.quality = 'stale'
+      const key = JSON.stringify([out.value, out.unit, out.quality, out.time, shown])
+      if (key === told) return
+      told = key
       out.age = out.time ? Math.max(0, Date.now() - out.time.getTime()) : null
       emit(out)
     }

@@ -10,8 +10,17 @@ class MQTTjs extends EventEmitter {
   sent = []
   subscribed = []
   publish(topic, payload, options, done) { this.sent.push(topic); done() }
-  subscribe(topic, options, done) { this.subscribed.push(topic); done(null, [{ topic, qos: this.granted ?? options.qos }]) }
-  unsubscribe(topic, done) { done() }
+  known = new Set()
+  subscribe(filters, options, done) { // as the real one: what is known already is not sent
+    const { resubscribe, ...wanted } = filters
+    const sent = Object.keys(wanted).filter((topic) => resubscribe || !this.known.has(topic))
+    sent.forEach((topic) => this.known.add(topic))
+    this.subscribed.push(...sent)
+    done(null, sent.map((topic) => ({ topic, qos: this.granted ?? wanted[topic].qos })))
+  }
+
+  unsubscribed = []
+  unsubscribe(topic, done) { this.known.delete(topic); this.unsubscribed.push(topic); done() }
 }
 
 class Paho {
@@ -38,6 +47,22 @@ test('MQTT.js is not given what it would keep and send at any later time', async
   assert.equal(client.subscribed.length, 4)
   gateway.close()
   for (const event of client.eventNames()) assert.equal(client.listenerCount(event), 0, event)
+})
+
+test('gateway objects that share a client', () => {
+  const client = Object.assign(new MQTTjs(), { connected: true })
+  const first = connect(client, { gateway: 'demo', client: 'app' })
+  const second = connect(client, { gateway: 'demo', client: 'app' })
+  assert.deepEqual(client.subscribed, [topics.status, topics.status]) // the second one hears what is retained, too
+  first.close()
+  first.close()
+  assert.deepEqual(client.unsubscribed, [])
+  const states = []
+  second.status().subscribe((one) => states.push(one.gateway))
+  client.emit('message', topics.status, new TextEncoder().encode('online'), { retain: true })
+  assert.deepEqual(states, ['unknown', 'online'])
+  second.close()
+  assert.deepEqual(client.unsubscribed, [topics.status])
 })
 
 test('MQTT.js: a subscription that is not granted', async () => {

@@ -19,6 +19,8 @@ for (const [name, url] of ways) {
       await reading(gateway)
       for (const form of ['json', 'hex', 'binary']) await exchange(gateway, form)
       await order(gateway)
+      await second(client, gateway)
+      await wrongBus(gateway)
     } finally {
       gateway.close()
       end()
@@ -67,4 +69,28 @@ async function order(gateway) {
   for (let i = 0; i < 30; i++) asked.push(line.request({ unit: place.unit, function: 4, address: 1, quantity: 1 + i % 2 }))
   const answers = await Promise.all(asked)
   assert.deepEqual(answers.map((one) => one.values.length), asked.map((_, i) => 1 + i % 2))
+}
+
+// second connects once more by the same client: it hears what is retained, and its end is no end for the first.
+async function second(client, gateway) {
+  const other = connect(client, options)
+  const states = []
+  const online = new Promise((resolve) => other.status().subscribe((one) => {
+    states.push(one.gateway)
+    if (one.gateway === 'online') resolve()
+  }))
+  await reading(other)
+  await reading(other) // again, by the same object
+  await online
+  assert.ok(states.length <= 2, String(states))
+  await other.bus(place.bus).request({ unit: place.unit, function: 4, address: 1 })
+  other.close()
+  await gateway.bus(place.bus).request({ unit: place.unit, function: 4, address: 1 })
+  await reading(gateway)
+}
+
+async function wrongBus(gateway) {
+  const error = await gateway.bus('lin').request({ unit: 1, function: 4, address: 1 }, { timeout: 3000 }).catch((error) => error)
+  assert.equal(error.code, 'timeout')
+  assert.match(error.message, /is online and has no bus "lin"/)
 }

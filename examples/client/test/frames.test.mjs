@@ -103,6 +103,7 @@ test('exceptions, and what they mean for a write', async () => {
     fake.arrive(topics.response, hex(withCRC([1, what.function | 0x80, exception])))
     const error = await refusal(asked)
     assert.deepEqual([error.code, error.outcome, error.exception.code], [code, outcome, exception])
+    assert.equal(/or the rules of the bus do not allow it/.test(error.message), exception < 4) // nothing in a frame tells whose it is
   }
   gateway.close()
 })
