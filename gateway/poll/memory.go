@@ -11,12 +11,13 @@ import (
 	"time"
 
 	"modferry/gateway/config"
+	"modferry/gateway/notebook"
 )
 
 // Memory keeps over restarts what devices taught about the reads they take. What of
 // it is lost they teach again.
 type Memory struct {
-	*notebook
+	*notebook.Notebook
 
 	mu    sync.Mutex
 	known map[string]memory // by device
@@ -35,18 +36,23 @@ const (
 	memoryPause = time.Second // between two writes
 )
 
+// forgotten is the age at which what is kept of a device that is not configured goes.
+const forgotten = 30 * 24 * time.Hour
+
 // OpenMemory returns the memory in a folder, "" = one that a restart empties. Nothing
 // is written before [Memory.Run].
 func OpenMemory(folder string, log *slog.Logger) *Memory {
 	m := &Memory{known: map[string]memory{}, used: map[string]bool{}}
-	m.notebook = openNotebook(notebook{what: "what was learned about the devices", pause: memoryPause, text: m.content, log: log}, folder, memoryName,
-		func(text []byte) (err error) {
+	m.Notebook = notebook.Open(notebook.Options{
+		Folder: folder, Name: memoryName, What: "what was learned about the devices", Pause: memoryPause, Text: m.content, Log: log,
+		Take: func(text []byte) (err error) {
 			known, err := parseMemory(text)
 			if err == nil {
 				m.known = known
 			}
 			return err
-		})
+		},
+	})
 	return m
 }
 
@@ -91,7 +97,7 @@ func (m *Memory) keep(device, key string, l lesson) {
 	} else {
 		m.known[device] = memory{key, time.Now().UTC().Truncate(time.Second), l}
 	}
-	m.tell()
+	m.Tell()
 }
 
 // content is what the file has.

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"modferry/gateway/notebook"
 	"modferry/modbus"
 )
 
@@ -59,7 +60,7 @@ func TestDamagedMemory(t *testing.T) {
 		"beyond 65535":  strings.Replace(good, `"address":40`, `"address":65533`, 1),
 		"no such place": strings.Replace(good, `"quantity":5`, `"quantity":-5`, 1),
 		"no limit":      strings.Replace(good, `"holes"`, `"registers":-1,"holes"`, 1),
-		"too long":      `{"a":"` + strings.Repeat("x", maxNotebook),
+		"too long":      `{"a":"` + strings.Repeat("x", notebook.MaxSize),
 	} {
 		folder := t.TempDir()
 		path := filepath.Join(folder, memoryName)
@@ -108,7 +109,7 @@ func TestMemoryOnADiskThatTakesNothing(t *testing.T) {
 		if err := os.RemoveAll(filepath.Dir(obstacle)); err != nil {
 			t.Fatal(err)
 		}
-		pass(notebookAgain)
+		pass(notebook.Again)
 		if l, _ := OpenMemory(folder, quiet).recall("meter", "k"); !l.equal(someHole) {
 			t.Errorf("now that the disk takes it, there is %+v", l)
 		}

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"modferry/gateway/notebook"
 	"modferry/modbus/compute"
 )
 
@@ -16,7 +17,7 @@ import (
 // a counter goes with the counter's value then, so that a file which is a while old
 // loses nothing: the difference is counted with the next value.
 type Totals struct {
-	*notebook
+	*notebook.Notebook
 
 	mu    sync.Mutex
 	known map[string]map[string]tally // by device and reading
@@ -39,14 +40,16 @@ const (
 // is written before [Totals.Run].
 func OpenTotals(folder string, log *slog.Logger) *Totals {
 	t := &Totals{known: map[string]map[string]tally{}, used: map[string]bool{}}
-	t.notebook = openNotebook(notebook{what: "what computed readings have counted", pause: totalsPause, text: t.content, log: log}, folder, totalsName,
-		func(text []byte) (err error) {
+	t.Notebook = notebook.Open(notebook.Options{
+		Folder: folder, Name: totalsName, What: "what computed readings have counted", Pause: totalsPause, Text: t.content, Log: log,
+		Take: func(text []byte) (err error) {
 			known, err := parseTotals(text)
 			if err == nil {
 				t.known = known
 			}
 			return err
-		})
+		},
+	})
 	return t
 }
 
@@ -84,7 +87,7 @@ func (t *Totals) keep(device, reading, expression string, e *compute.Expression)
 	}
 	t.used[device] = true
 	t.known[device][reading] = tally{expression, time.Now().UTC().Truncate(time.Second), totals}
-	t.tell()
+	t.Tell()
 }
 
 // content is what the file has.

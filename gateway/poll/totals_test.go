@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"modferry/gateway/message"
+	"modferry/gateway/notebook"
 	"modferry/modbus/compute"
 )
 
@@ -48,7 +49,7 @@ func TestDamagedTotals(t *testing.T) {
 	good := `{"meter":{"all":{"expression":"total(a)","time":"2026-01-01T00:00:00Z","totals":[{"begun":true,"last":5,"sum":105}]}}}`
 	for name, text := range map[string]string{
 		"empty": "", "null": "null", "half": good[:len(good)/2], "binary": "\x00\xff\x00", "another type": "[1, 2]",
-		"too long": `{"a":"` + strings.Repeat("x", maxNotebook),
+		"too long": `{"a":"` + strings.Repeat("x", notebook.MaxSize),
 	} {
 		folder := t.TempDir()
 		path := filepath.Join(folder, totalsName)
