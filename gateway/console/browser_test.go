@@ -53,8 +53,8 @@ func addresses(t *testing.T) string {
 	}
 	dir, port := t.TempDir(), gatewaytest.FreePort(t)
 	file := filepath.Join(dir, "gateway.yaml")
-	text := fmt.Sprintf("gateway: shed\ndata_dir: %[1]s\nbroker: {mqtt: 127.0.0.1:%[2]d, users: {ann: {password: s3cret, topics: [abc, modferry/shed/#]}, app: {password: other}}}\n"+
-		"http: {listen: 127.0.0.1:%[3]d, users: {ann: {password: s3cret}, eve: {password: evening}}}\nbuses: {line: {tcp: %[4]s}, router: {tcp: %[4]s, payload: line}, fixed: {tcp: %[4]s, request: abc, response: abc, payload: hex}}\n"+
+	text := fmt.Sprintf("gateway: shed\ndata_dir: %[1]s\nbroker: {mqtt: 127.0.0.1:%[2]d, users: {ann: {password: s3cret, topics: [abc, modferry/shed/#]}, app: {password: other}, panel: {password: knob, topics: modferry/shed/bus/line/request/panel, read: [modferry/shed/bus/line/response/panel, modferry/shed/bus/line/error/panel, modferry/shed/device/#, modferry/shed/status]}}}\n"+
+		"http: {listen: 127.0.0.1:%[3]d, users: {ann: {password: s3cret}, eve: {password: evening}, panel: {password: knob}}}\nbuses: {line: {tcp: %[4]s}, router: {tcp: %[4]s, payload: line}, fixed: {tcp: %[4]s, request: abc, response: abc, payload: hex}}\n"+
 		"devices: {sensor: {bus: line, unit: 1, profile: xy-md02, every: 1s}}\n", dir, gatewaytest.FreePort(t), port, demo["modbus"])
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)

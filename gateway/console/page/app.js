@@ -14,7 +14,7 @@
 // - context: view (of /api/view: gateway, prefix, buses, devices with their topics, see
 //   view.go), connection (mqtt.js: watch, subscribe, publish; shared by all tabs), store
 //   (store.js: get, put; this gateway's, in this browser), name (what this page calls itself
-//   as a client in topics), topicsOf(bus) (its request, response and error topic for that
+//   as a client in topics), chosenName ('' unless the person chose it), topicsOf(bus) (its request, response and error topic for that
 //   name), signal, go('readings/sensor'), say(text, kind) (a short notice; kind 'good',
 //   'bad' or nothing), root.
 // - Texts are in words/en.js and words/zh.js, key 'tab.thing', through t() of words.js.
@@ -29,7 +29,7 @@ import { h, replace, select } from './dom.js'
 import { browserLanguage, language, setLanguage, t } from './words.js'
 import { Store } from './store.js'
 import { Connection, randomName } from './mqtt.js'
-import { connectionDialog } from './connection.js'
+import { connectionDialog, userName } from './connection.js'
 import { loginForm } from './login.js'
 import * as terminal from './terminal.js'
 import * as readings from './readings.js'
@@ -74,11 +74,16 @@ async function load(credentials) {
   page.text = await answer.text()
   page.view = JSON.parse(page.text)
   page.store = new Store(page.view.prefix)
-  page.name = page.store.get('name', '')
-  if (!page.name) page.store.put('name', page.name = 'console-' + randomName(4))
+  if (!page.store.get('name')) page.store.put('name', 'console-' + randomName(4))
+  const settings = settingsFor(credentials)
+  page.name = nameWith(settings)
   draw()
-  openConnection(credentials)
+  openConnection(settings)
 }
+
+// nameWith is what this page calls itself as a client: what the person chose, or else the
+// broker's user, by which access rules go, or else a random name.
+const nameWith = (settings) => page.store.get('client') || userName(settings) || page.store.get('name')
 
 // refresh shows what there is now, if that has changed: the gateway may have another
 // configuration since. A page that cannot ask stays as it is.
@@ -113,19 +118,22 @@ function showLogin() {
   replace(document.body, h('main', { class: 'alone' }, loginForm(load), h('div', { class: 'row' }, languageChoice(), themeChoice())))
 }
 
-// openConnection connects as the person did last; the first time it tries the same
-// server, with what was typed to log in. Where that is not enough it asks, once.
-function openConnection(credentials) {
+// settingsFor are those of the last time; the first time the same server's, with what was
+// typed to log in; null where there is no broker here.
+function settingsFor(credentials) {
   const kept = page.store.get('connection')
   const { websocket, users } = page.view.broker
-  if (kept) page.connection.open(kept)
-  else if (websocket) {
-    const url = new URL(websocket, location.href)
-    url.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:'
-    const settings = { url: url.href, ...(users ? credentials : {}) }
-    if (settings.user) page.store.putForSession('connection', settings)
-    page.connection.open(settings)
-  }
+  if (kept || !websocket) return kept || null
+  const url = new URL(websocket, location.href)
+  url.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:'
+  const settings = { url: url.href, ...(users ? credentials : {}) }
+  if (settings.user) page.store.putForSession('connection', settings)
+  return settings
+}
+
+// openConnection connects. Where the settings are not enough it asks, once.
+function openConnection(settings) {
+  if (settings) page.connection.open(settings)
   const end = page.connection.watch(({ phase, reason }) => {
     const lacking = phase === 'off' || phase === 'refused' && ['credentials', 'not_authorized'].includes(reason)
     if (phase === 'connecting' || phase === 'waiting') return
@@ -180,6 +188,7 @@ function route() {
   if (page.current && page.current !== name) {
     document.getElementById('tab-' + page.current).hidden = true
     page.mounted[page.current].hide?.()
+    replace(document.getElementById('notices'))
   }
   page.current = name
   root.hidden = false
@@ -204,30 +213,31 @@ function contextOf(root) {
   return {
     view, connection, store, topicsOf, root, say, signal: page.ending.signal,
     get name() { return page.name },
+    get chosenName() { return store.get('client', '') },
     go(address) { location.hash = address },
     settings() { openSettings() }
   }
 }
 
-// say shows a notice for a while.
+// say shows a notice for a while, in place of the one before.
 export function say(text, kind = '') {
   const notice = h('p', { class: 'notice ' + kind }, text)
-  const area = document.getElementById('notices')
-  area.append(notice)
-  while (area.children.length > 3) area.firstChild.remove()
-  setTimeout(() => notice.remove(), 6000)
+  replace(document.getElementById('notices'), notice)
+  setTimeout(() => notice.remove(), kind === 'bad' ? 6000 : 2000)
 }
 
 // ---- connection, language, theme
 
 function openSettings() {
   connectionDialog({
-    view: page.view, connection: page.connection, name: page.name, kept: page.store.get('connection'), remembered: page.store.lasts('connection'),
-    save(settings, name, remember) {
+    view: page.view, connection: page.connection, name: page.store.get('client', ''), otherwise: page.store.get('name'), kept: page.store.get('connection'), remembered: page.store.lasts('connection'),
+    save(settings, chosen, remember) {
       if (remember) page.store.put('connection', settings)
       else page.store.putForSession('connection', settings)
+      page.store.put('client', chosen || undefined)
+      const name = nameWith(settings)
       if (name !== page.name) {
-        page.store.put('name', page.name = name)
+        page.name = name
         draw()
       }
       page.connection.open(settings)

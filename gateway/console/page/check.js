@@ -96,7 +96,7 @@ const all = {
   async gateway({ connection, view }) {
     const topic = view.prefix + '/status'
     const { granted, message } = await first(connection, topic)
-    if (!granted) throw new Problem(t('error.no_subscription', { topic }))
+    if (!granted) throw new Problem(t('check.not_allowed', { topic }))
     if (!message) throw new Problem(t('check.gateway_none', { topic }))
     if (message.text !== 'online') throw new Problem(t('check.gateway_offline', { topic, text: message.text }))
     return { text: t('check.gateway_good', { topic }) }
@@ -118,6 +118,7 @@ const all = {
     if (!bus) return { text: t('terminal.no_bus'), state: 'warn' }
     const form = bus.payload === 'auto' ? 'json' : bus.payload
     const result = await exchange({ connection, view, topicsOf }, bus, bytes(asked.text), form)
+    if (result.exception && result.error && result.error.code !== 'exception') return { text: t('check.request_own', { text: errorText(result.error) }), state: 'warn' }
     if (result.exception) {
       const { name, hint } = exceptionText(result.exception.code)
       return { text: t('check.request_exception', { n: result.exception.code, name, hint }), state: 'warn' }
@@ -131,7 +132,7 @@ const all = {
     if (!device?.readings.length) return { text: t('check.no_device'), state: 'warn' }
     const { topic } = device.readings[0]
     const { granted, message } = await first(connection, topic)
-    if (!granted) throw new Problem(t('error.no_subscription', { topic }))
+    if (!granted) throw new Problem(t('check.not_allowed', { topic }))
     if (!message) return { text: t('check.reading_none', { topic }), state: 'warn' }
     return { text: topic }
   }

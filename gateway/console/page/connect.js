@@ -6,7 +6,7 @@ import { check, steps } from './check.js'
 import { firstRequest } from './compose.js'
 import { copy, field, h, replace, select } from './dom.js'
 import { kinds, programs } from './programs.js'
-import { place } from './snippets.js'
+import { appName, place } from './snippets.js'
 import { t } from './words.js'
 
 export function mount(root, context) {
@@ -74,7 +74,7 @@ class Chooser {
     this.bus = select(view.buses.map((bus) => bus.name), undefined, { onchange: draw })
     const all = view.devices.flatMap((device) => device.readings.map((reading) => [device.name + '/' + reading.name, device.name + ' / ' + reading.name]))
     this.reading = select(all, undefined, { onchange: draw })
-    this.client = h('input', { value: context.store.get('connect.client', 'my-app'), pattern: '[A-Za-z0-9_\\-]{1,64}', spellcheck: 'false', required: true, oninput: draw })
+    this.client = h('input', { value: context.store.get('connect.app', ''), pattern: '[A-Za-z0-9_\\-]{1,64}', spellcheck: 'false', required: true, oninput: () => this.#name() })
     this.kind = context.store.get('connect.kind', 'miniprogram')
     this.topics = h('div', { class: 'topics' })
     this.code = h('div', { class: 'stack' })
@@ -90,13 +90,19 @@ class Chooser {
     this.element = h('div', { class: 'stack' }, this.element)
   }
 
+  // #name keeps what the person calls the app.
+  #name() {
+    if (this.client.checkValidity()) this.context.store.put('connect.app', this.client.value)
+    this.draw()
+  }
+
   // chosen is all that the topics and the code are made of.
   chosen() {
     const { view, connection } = this.context
     const bus = view.buses.find((one) => one.name === this.bus.value)
     const [deviceName, readingName] = this.reading.value.split('/')
     const device = view.devices.find((one) => one.name === deviceName)
-    const client = this.client.checkValidity() ? this.client.value : 'my-app'
+    const client = this.client.checkValidity() ? this.client.value : appName(connection.settings)
     const asked = firstRequest(view)
     return {
       view, bus, device, client, reading: device?.readings.find((one) => one.name === readingName),
@@ -107,8 +113,8 @@ class Chooser {
 
   draw() {
     if (this.context.view.buses.length === 0) return
+    if (!this.context.store.get('connect.app') && document.activeElement !== this.client) this.client.value = appName(this.context.connection.settings)
     const chosen = this.chosen()
-    this.context.store.put('connect.client', chosen.client)
     this.context.store.put('connect.kind', this.kind)
     replace(this.topics, h('dl', {}, this.#rows(chosen).map(([name, text]) => [
       h('dt', {}, name), h('dd', {}, h('code', {}, text), copyButton(this.context, () => text, name))

@@ -5,14 +5,21 @@ import { field, h } from './dom.js'
 import { t } from './words.js'
 import { brokerURL } from './mqtt.js'
 
+// userName is the user of the broker, if a client can have that name; '' otherwise.
+export const userName = (settings) => /^[A-Za-z0-9_-]{1,64}$/.test(settings?.user || '') ? settings.user : ''
+
 // connectionDialog shows the settings and, if they are changed, calls save(settings,
-// name, remember) once.
-export function connectionDialog({ view, connection, name, kept, remembered, save }) {
+// name, remember) once. name is the page's as a client, '' for the user's; otherwise is
+// what it has without a user.
+export function connectionDialog({ view, connection, name, otherwise, kept, remembered, save }) {
   const now = connection.settings || kept || { url: '' }
   const url = h('input', { name: 'url', value: now.url, required: true, inputmode: 'url', spellcheck: 'false', placeholder: 'wss://broker.example/mqtt' })
   const user = h('input', { name: 'mqtt-user', value: now.user || '', autocomplete: 'off', spellcheck: 'false' })
   const password = h('input', { name: 'mqtt-password', type: 'password', value: now.password || '', autocomplete: 'off' })
-  const client = h('input', { name: 'client', value: name, required: true, pattern: '[A-Za-z0-9_\\-]{1,64}', spellcheck: 'false' })
+  const client = h('input', { name: 'client', value: name, pattern: '[A-Za-z0-9_\\-]{1,64}', spellcheck: 'false' })
+  const follow = () => { client.placeholder = userName({ user: user.value }) || otherwise }
+  user.addEventListener('input', follow)
+  follow()
   const remember = h('input', { type: 'checkbox', name: 'remember' })
   remember.checked = remembered
   const problem = h('p', { class: 'problem', role: 'alert' })

@@ -11,10 +11,11 @@ const cookies = Date.now() // likewise, where they must be numbers
 // formsOf returns the payload forms that a bus takes.
 export const formsOf = (bus) => bus.payload === 'auto' ? ['json', 'hex', 'binary'] : [bus.payload]
 
-// payloadOf writes a frame in a form.
+// payloadOf writes a frame in a form. What a person sends again and again has no id: the
+// same one would be answered from the journal.
 export function payloadOf(frame, form, id) {
   if (form === 'binary') return frame
-  if (form === 'line') return lineOf(parseRequest(frame), id)
+  if (form === 'line') return lineOf(parseRequest(frame), id ?? 1)
   return form === 'json' ? JSON.stringify({ id, frame: hex(frame) }) : hex(frame)
 }
 

@@ -18,13 +18,25 @@ export function exceptionText(code) {
   return { name: t('exception.' + code), hint: t('exception_hint.' + code) }
 }
 
+// exceptionWords names an exception with its number.
+export const exceptionWords = (code) => t('line.exception', { code, name: exceptionText(code).name })
+
+// verdictText says in a word what became of a request. An exception of the device goes by
+// its number; what the gateway says itself has words of its own.
+export function verdictText(error, outcome, exception) {
+  const own = error && error.code !== 'exception' && error.code
+  if (own && outcome === 'unknown') return t('verdict.unknown')
+  if (own) return has('verdict.' + own) ? t('verdict.' + own) : t('terminal.failed')
+  return exception ? t('terminal.exception', { n: exception }) : t('terminal.ok')
+}
+
 // errorText says what a gateway's or this page's own error is, in the person's language
 // as far as there are words, and what the gateway says of it.
 export function errorText(error) {
   const said = error.message ? error.message[0].toUpperCase() + error.message.slice(1) : ''
   if (!has('error.' + error.code)) return said || error.code
   if (language() === 'en' && said) return said
-  return t('error.' + error.code, error) + (said && ` (${said})`)
+  return t('error.' + error.code, error) + (said && t('error.said', { text: said }))
 }
 
 // fieldsOf returns the fields of a frame as explain does, in the person's language.
@@ -52,7 +64,7 @@ function translated(field, frame) {
     out.text = field.value === 'right' ? t('field.crc_text') : field.text.replace('must be', t('field.must_be'))
   } else if (/address|from$/.test(field.name)) out.text = t('field.address_text', { manual: field.text.replace(/^\D*0\D*/, '') })
   else if (field.name === 'byte count') out.text = t('field.count_text')
-  else if (['quantity', 'read', 'write'].includes(field.name)) out.text = t('field.quantity_text')
+  else if (['quantity', 'read', 'write'].includes(field.name)) out.text = t('field.' + field.text.replace(/ /g, '_'))
   return out
 }
 
@@ -75,7 +87,7 @@ export function frameView(frame, request, label, summary) {
     const button = h('button', {
       type: 'button', class: 'byte mono', 'data-kind': kind, tabindex: i === 0 ? '0' : '-1', onmouseenter: show, onfocus: show, onclick: show
     }, Array.from(frame.subarray(field.from, field.to), (byte) => h('span', {}, hexByte(byte))),
-    h('span', { class: 'visually-hidden' }, ' ' + field.name + ' ' + field.value + ', ' + field.text))
+    h('span', { class: 'visually-hidden' }, ' ' + field.name + ' ' + field.value + t('app.comma') + field.text))
     return button
   })
   const move = (event) => {

@@ -2,7 +2,7 @@
 
 import { h, replace } from './dom.js'
 import { number, t } from './words.js'
-import { exceptionText } from './explain.js'
+import { exceptionWords } from './explain.js'
 import { ageText } from './values.js'
 import { Trace } from './trace.js'
 
@@ -66,7 +66,7 @@ class BusCard {
   #bar = h('span', { class: 'share' }, h('span', {}))
   #figures = {}
   #units = new Map()
-  #rows = h('tbody', {})
+  #rows = h('tbody', { role: 'rowgroup' })
   #table
 
   constructor(bus) {
@@ -75,8 +75,9 @@ class BusCard {
       return h('div', {}, h('dt', {}, t('line.' + name)), h('dd', {}, this.#figures[name], name === 'utilisation' && this.#bar))
     }
     const columns = ['unit', 'devices', 'unit_state', 'rate', 'polls', 'requests', 'reply_time', 'errors']
+    // The roles stay where a narrow window stacks the cells, which ends those of a table.
     this.#table = h('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': t('line.units_of', { bus: bus.name }), hidden: true },
-      h('table', { class: 'table units' }, h('thead', {}, h('tr', {}, columns.map((name) => h('th', { scope: 'col', class: numeric.has(name) ? 'number' : '' }, t('line.' + name))))), this.#rows))
+      h('table', { class: 'table units', role: 'table' }, h('thead', { role: 'rowgroup' }, h('tr', { role: 'row' }, columns.map((name) => h('th', { scope: 'col', role: 'columnheader', class: numeric.has(name) ? 'number' : '' }, t('line.' + name))))), this.#rows))
     this.element = h('section', { class: 'card bus', 'data-bus': bus.name, 'aria-label': t('line.bus', { bus: bus.name }) },
       h('div', { class: 'row' }, h('h2', {}, bus.name), this.#state, h('small', { class: 'mono where' }, bus.line)),
       this.#error,
@@ -107,9 +108,9 @@ class BusCard {
     if (!row) {
       const badge = h('span', { class: 'badge' })
       const cells = {}
-      const cell = (name, ...content) => cells[name] = h('td', { class: numeric.has(name) ? 'number' : '' }, content)
-      const element = h('tr', { 'data-unit': unit.unit }, h('th', { scope: 'row', class: 'number' }, String(unit.unit)),
-        cell('devices'), cell('state', badge), cell('rate'), cell('polls'), cell('requests'), cell('reply_time'), cell('errors'))
+      const cell = (name, ...content) => cells[name] = h('td', { role: 'cell', class: numeric.has(name) ? 'number' : '', 'data-name': name, 'data-label': t('line.' + name) }, content)
+      const element = h('tr', { role: 'row', 'data-unit': unit.unit }, h('th', { scope: 'row', role: 'rowheader', class: 'number', 'data-label': t('line.unit') }, String(unit.unit)),
+        cell('devices'), cell('unit_state', badge), cell('rate'), cell('polls'), cell('requests'), cell('reply_time'), cell('errors'))
       this.#units.set(unit.unit, row = { badge, cells })
       const after = [...this.#rows.children].find((other) => Number(other.dataset.unit) > unit.unit)
       this.#rows.insertBefore(element, after || null)
@@ -117,7 +118,7 @@ class BusCard {
     const [kind, text] = stateOf(unit, now)
     row.badge.className = 'badge ' + kind
     write(row.badge, text)
-    write(row.cells.devices, unit.devices.join(', ') || '–')
+    write(row.cells.devices, unit.devices.join(t('app.comma')) || '–')
     write(row.cells.rate, number(unit.rate, 1))
     write(row.cells.polls, number(unit.polls.total))
     write(row.cells.requests, number(unit.requests.total))
@@ -134,23 +135,29 @@ function write(element, text) {
 
 const failures = (counts) => counts.total - counts.good
 
-// stateOf tells whether a unit answers.
+// stateOf tells whether a unit answers. Nobody waits for one without a device: that it
+// once did not answer is no alarm for ever.
 function stateOf(unit, now) {
   const answered = Date.parse(unit.answered) || 0
+  const failed = Date.parse(unit.failed) || 0
+  if (!unit.devices.length && failed > answered) {
+    const fresh = Date.parse(unit.resting?.probe) > now
+    return [fresh ? 'warn' : '', t('line.failed_ago', { age: ageText(Math.max(0, now - failed)), what: t('line.outcome_' + unit.failure) })]
+  }
   if (unit.resting) {
     const wait = Math.max(0, Math.ceil((Date.parse(unit.resting.probe) - now) / 1000))
     return ['bad', t('line.resting', { n: unit.resting.timeouts, seconds: wait })]
   }
-  if ((Date.parse(unit.failed) || 0) > answered) return ['warn', t('line.failing', { what: t('line.outcome_' + unit.failure) })]
+  if (failed > answered) return ['warn', t('line.failing', { what: t('line.outcome_' + unit.failure) })]
   return ['good', t('line.answers', { age: ageText(Math.max(0, now - answered)) })]
 }
 
 // errorsOf names what went wrong and how often.
 function errorsOf(unit) {
-  const parts = Object.entries(unit.exceptions).map(([code, n]) => code + ' ' + exceptionText(Number(code)).name + ' × ' + number(n))
+  const parts = Object.entries(unit.exceptions).map(([code, n]) => t('line.times', { what: exceptionWords(Number(code)), n: number(n) }))
   for (const kind of ['timeout', 'broken', 'unsent', 'unavailable']) {
     const n = unit.polls[kind] + unit.requests[kind]
-    if (n) parts.push(t('line.outcome_' + kind) + ' × ' + number(n))
+    if (n) parts.push(t('line.times', { what: t('line.outcome_' + kind), n: number(n) }))
   }
-  return parts.join(', ') || '–'
+  return parts.join(t('app.comma')) || '–'
 }

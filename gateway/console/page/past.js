@@ -2,6 +2,7 @@
 
 import { hex } from './client/modferry.mjs'
 import { h, replace } from './dom.js'
+import { verdictText } from './explain.js'
 import { number, t, time } from './words.js'
 
 const MOST = 100
@@ -89,10 +90,9 @@ export class Past {
 
   #row(item) {
     const good = !item.error && !item.exception
-    const state = good ? t('terminal.ok') : item.exception ? t('terminal.exception', { n: item.exception }) : t('terminal.failed')
     return h('li', {}, this.#pick(item,
       h('span', { class: 'row between' },
-        h('span', { class: 'soft' }, time(item.at)), h('span', { class: good ? 'good' : 'bad' }, state),
+        h('span', { class: 'soft' }, time(item.at)), h('span', { class: good ? 'good' : 'bad' }, verdictText(item.error, item.outcome, item.exception)),
         h('span', { class: 'soft' }, number(item.took, 0) + ' ms')),
       h('span', { class: 'mono' }, item.hex)))
   }

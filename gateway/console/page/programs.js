@@ -3,7 +3,7 @@
 
 import { hex } from './client/modferry.mjs'
 import { payloadOf } from './exchange.js'
-import { busCall, gatewayOptions, javascript, login, mosquitto, place } from './snippets.js'
+import { busCall, gatewayOptions, javascript, login, mosquittoAsk, mosquittoWatch, place } from './snippets.js'
 
 export const kinds = ['miniprogram', 'web', 'node', 'python', 'mqttx', 'shell']
 
@@ -21,7 +21,7 @@ function formOf(device, reading) {
 const asking = ({ bus, frame }) => `const reply = await ${busCall(bus)}.request('${hex(frame)}')\nconsole.log(reply.values)\n`
 
 // textFor is a payload as text, in a form that the bus takes.
-const textFor = (bus, frame) => payloadOf(frame, ['json', 'line'].includes(bus.payload) ? bus.payload : 'hex', 1)
+const textFor = (bus, frame) => payloadOf(frame, ['json', 'line'].includes(bus.payload) ? bus.payload : 'hex')
 
 export const programs = {
   miniprogram(chosen) {
@@ -85,7 +85,7 @@ ${watching(chosen)}${asking(chosen)}</script>
 
   node(chosen) {
     const { view, settings, bus, frame, client } = chosen
-    const whole = javascript(view, settings, bus, frame).replace(gatewayOptions(view, 'my-app'), gatewayOptions(view, client))
+    const whole = javascript(view, settings, bus, frame, client)
     return { text: whole.replace('client.end()\n', watching(chosen) || 'client.end()\n') }
   },
 
@@ -137,8 +137,8 @@ client.loop_forever()
   },
 
   shell({ view, settings, topics, frame, reading, bus }) {
-    const ask = mosquitto(view, settings, topics.request, textFor(bus, frame)).replace('mosquitto_pub', 'mosquitto_rr').replace(' -m ', ` -e ${topics.response} -m `)
-    const watch = reading && mosquitto(view, settings, reading.topic, '').replace('mosquitto_pub', 'mosquitto_sub').replace(/ -m ''$/, ' -v')
+    const ask = mosquittoAsk(view, settings, topics, textFor(bus, frame))
+    const watch = reading && mosquittoWatch(view, settings, reading.topic)
     return { text: [ask, watch].filter(Boolean).join('\n') + '\n' }
   }
 }

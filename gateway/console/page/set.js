@@ -57,7 +57,7 @@ function outcome(answer, unit) {
   if (answer.ok) return ['good', t('readings.done', { value: written(answer.value) + (unit ? ' ' + unit : '') })]
   const reason = answer.error ? answer.error.message : ''
   const key = 'readings.outcome_' + answer.outcome
-  return [answer.outcome === 'unknown' ? 'warn' : 'bad', (has(key) ? t(key) + ' ' : '') + reason]
+  return [answer.outcome === 'unknown' ? 'warn' : 'bad', has(key) ? t(key, { reason }) : reason]
 }
 
 const written = (value) => Array.isArray(value) ? value.join(', ') : String(value)

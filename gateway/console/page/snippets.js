@@ -1,6 +1,7 @@
 // Ready commands and code for this gateway, with what the person has set.
 
 import { hex } from './client/modferry.mjs'
+import { userName } from './connection.js'
 
 // quoted is a text for a POSIX shell.
 const quoted = (text) => /^[\w@%+=:,./-]+$/.test(text) ? text : "'" + text.replaceAll("'", "'\\''") + "'"
@@ -18,21 +19,32 @@ export function place(view) {
   return { url: `${scheme}://${url.hostname}:${port}${scheme.startsWith('ws') ? url.pathname : ''}`, scheme, host: url.hostname, port, tls }
 }
 
-// mosquitto returns a mosquitto_pub command.
-export function mosquitto(view, settings, topic, payload) {
+// mosquitto returns the beginning of a command, with the topic.
+function mosquitto(program, view, settings, topic) {
   const { host, port, tls } = place(view)
   const login = settings?.user ? ` -u ${quoted(settings.user)} -P PASSWORD` : ''
-  return `mosquitto_pub -h ${host} -p ${port}${tls ? ' --tls-use-os-certs' : ''}${login} -t ${quoted(topic)} -m ${quoted(payload)}`
+  return `${program} -h ${host} -p ${port}${tls ? ' --tls-use-os-certs' : ''}${login} -t ${quoted(topic)}`
 }
 
-// send returns a modferry send command.
-export function send(view, settings, bus, frame) {
+// mosquittoAsk returns a command that sends a request and shows the reply. On a topic for
+// both it would take its own request for that.
+export function mosquittoAsk(view, settings, topics, payload) {
+  const both = topics.request === topics.response
+  return mosquitto(both ? 'mosquitto_pub' : 'mosquitto_rr', view, settings, topics.request) + (both ? '' : ` -e ${quoted(topics.response)}`) + ` -m ${quoted(payload)}`
+}
+
+// mosquittoWatch returns a command that shows what comes on a topic.
+export const mosquittoWatch = (view, settings, topic) => mosquitto('mosquitto_sub', view, settings, topic) + ' -v'
+
+// send returns a modferry send command; client is '' for the name that it has by itself.
+export function send(view, settings, bus, frame, client) {
   const parts = ['modferry send --broker', place(view).url, '--gateway', view.gateway]
   if (view.prefix !== 'modferry/' + view.gateway) parts.push('--prefix', quoted(view.prefix))
   parts.push('--bus', bus.name)
   if (!bus.endings) parts.push('--request', quoted(bus.request))
   if (bus.shared_response) parts.push('--response', quoted(bus.response))
   if (settings?.user) parts.push('--username', quoted(settings.user), '--password-file FILE')
+  if (client && bus.endings) parts.push('--client', client)
   return parts.join(' ') + ` "${hex(frame, ' ')}"`
 }
 
@@ -54,13 +66,17 @@ export function busCall(bus) {
 // login are the options of MQTT.js.
 export const login = (settings) => settings?.user ? `, { username: ${JSON.stringify(settings.user)}, password: 'PASSWORD' }` : ''
 
+// appName is what an app calls itself, unless somebody chose a name: as the user, by
+// which access rules go.
+export const appName = (settings) => userName(settings) || 'my-app'
+
 // javascript returns a whole program with MQTT.js.
-export function javascript(view, settings, bus, frame) {
+export function javascript(view, settings, bus, frame, client) {
   return `import mqtt from 'mqtt'
 import { connect } from './modferry.mjs' // ${new URL('client/modferry.mjs', location.href).href}
 
 const client = mqtt.connect(${JSON.stringify(settings?.url || place(view).url)}${login(settings)})
-const gateway = connect(client, ${gatewayOptions(view, 'my-app')})
+const gateway = connect(client, ${gatewayOptions(view, client || appName(settings))})
 const reply = await ${busCall(bus)}.request('${hex(frame)}')
 console.log(reply.values)
 client.end()

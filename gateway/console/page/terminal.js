@@ -4,9 +4,9 @@ import { bytes, exception, hex, parseReply } from './client/modferry.mjs'
 import { Composer, firstRequest } from './compose.js'
 import { copy, h, replace, select } from './dom.js'
 import { exchange, formsOf, payloadOf } from './exchange.js'
-import { errorText, exceptionText, frameView } from './explain.js'
+import { errorText, exceptionText, frameView, verdictText } from './explain.js'
 import { Past } from './past.js'
-import { javascript, mosquitto, send as sendCommand } from './snippets.js'
+import { javascript, mosquittoAsk, send as sendCommand } from './snippets.js'
 import { number, t } from './words.js'
 
 export function mount(root, context) {
@@ -43,10 +43,11 @@ class Terminal {
   }
 
   #draw(root) {
+    const { view, connection } = this.context
     const copies = [
-      ['mosquitto_pub', () => mosquitto(this.context.view, this.context.connection.settings, this.#topic(), payloadOf(this.composer.frame, this.form.value === 'binary' ? 'hex' : this.form.value, 1))],
-      ['modferry send', () => sendCommand(this.context.view, this.context.connection.settings, this.composer.busNow, this.composer.frame)],
-      ['JavaScript', () => javascript(this.context.view, this.context.connection.settings, this.composer.busNow, this.composer.frame)]
+      ['mosquitto', ({ busNow, frame }) => mosquittoAsk(view, connection.settings, this.context.topicsOf(busNow), payloadOf(frame, this.form.value === 'binary' ? 'hex' : this.form.value))],
+      ['modferry send', ({ busNow, frame }) => sendCommand(view, connection.settings, busNow, frame, this.context.chosenName)],
+      ['JavaScript', ({ busNow, frame }) => javascript(view, connection.settings, busNow, frame, this.context.chosenName)]
     ].map(([name, make]) => h('button', { type: 'button', class: 'small', onclick: () => this.#copy(make) }, name))
     this.copies = copies
     const submit = (event) => {
@@ -151,7 +152,7 @@ class Terminal {
 
   async #copy(make) {
     try {
-      await copy(make())
+      await copy(make(this.composer))
       this.context.say(t('app.copied'))
     } catch {
       this.context.say(t('app.no_copy'), 'bad')
@@ -180,7 +181,7 @@ class Terminal {
   #showBoth() {
     const frame = this.composer.frame
     replace(this.request, h('h2', {}, t('terminal.request')), h('p', { class: 'topic mono' }, this.#topic()),
-      frame ? frameView(frame, undefined, t('terminal.request_bytes')) : h('p', { class: 'soft' }, t('terminal.no_frame')))
+      frame ? frameView(frame, undefined, t('terminal.request_bytes')) : h('p', { class: 'soft' }, this.composer.message.textContent))
     this.#showReply()
   }
 
@@ -199,9 +200,7 @@ class Terminal {
 }
 
 function verdict(r) {
-  if (r.exception) return h('span', { class: 'badge bad' }, t('terminal.exception', { n: r.exception.code }))
-  if (r.error) return h('span', { class: 'badge bad' }, t('terminal.failed'))
-  return h('span', { class: 'badge good' }, t('terminal.ok'))
+  return h('span', { class: 'badge ' + (r.exception || r.error ? 'bad' : 'good') }, verdictText(r.error, r.outcome, r.exception?.code))
 }
 
 function durations(r) {

@@ -3,7 +3,7 @@
 
 import { h, replace, select } from './dom.js'
 import { number, t } from './words.js'
-import { exceptionText, frameView, functionText } from './explain.js'
+import { exceptionWords, frameView, functionText } from './explain.js'
 import { bytes } from './client/modferry.mjs'
 
 const MAX_ROWS = 200 // in the document
@@ -233,7 +233,7 @@ const spaced = (hex) => hex.replace(/(..)(?=.)/g, '$1 ')
 
 function outcomeOf(entry) {
   if (entry.outcome === 'good') return ['good', t('line.outcome_good')]
-  if (entry.outcome === 'exception') return ['warn', entry.exception + ' ' + exceptionText(entry.exception).name]
+  if (entry.outcome === 'exception') return ['warn', exceptionWords(entry.exception)]
   return ['bad', t('line.outcome_' + entry.outcome)]
 }
 

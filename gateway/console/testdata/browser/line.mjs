@@ -32,7 +32,7 @@ export default [
       const own = rows.filter({ hasText: 'panel' })
       await until('the requests of an app', async () => await own.count() === 2 || own.count())
       assert.equal(await rows.filter({ hasText: /^\S+poll/ }).count(), 0, 'polls are not shown')
-      assert.match(await own.first().textContent(), /2 illegal data address/i)
+      assert.match(await own.first().textContent(), /exception 2 \(illegal data address\)/)
       await own.nth(1).hover()
       const details = page.locator('.details')
       await details.getByText(/read input registers/i).first().waitFor()
@@ -81,11 +81,42 @@ export default [
     async run({ page, open, shot }) {
       await open('#line')
       await page.locator('.transaction').first().waitFor()
-      await page.locator('[data-unit="1"]').waitFor()
+      await page.locator('[data-unit="1"]').getByText(/平均 .* ms/).waitFor()
+      const [content, room] = await page.locator('.bus .scroll').evaluate((e) => [e.scrollWidth, e.clientWidth])
+      assert.ok(content <= room, `the units are ${content} px wide in ${room} px`)
       await shot('line-phone-dark-zh')
+      await page.locator('[data-unit="1"]').scrollIntoViewIfNeeded()
+      await shot('line-phone-dark-zh-units')
       await page.locator('.transaction').first().click()
       await page.locator('.details .byte').first().waitFor()
       await shot('line-phone-dark-zh-details')
+    }
+  },
+  {
+    name: 'does not alarm for a unit that nobody needs',
+    width: 360, height: 740,
+    async run({ page, open, shot }) {
+      await page.route('**/api/buses', async (route) => {
+        const report = await (await route.fetch()).json()
+        const at = (ms) => new Date(Date.parse(report.time) + ms).toISOString()
+        const [bus] = report.buses
+        const dead = { ...bus.units[0], exceptions: { 2: 1 }, answered: undefined, failure: 'timeout', failed: at(-300000) }
+        bus.units = [bus.units[0],
+          { ...dead, unit: 70, devices: [], resting: { timeouts: 4, probe: at(-240000) } },
+          { ...dead, unit: 80, devices: ['pump'], resting: { timeouts: 4, probe: at(30000) } }]
+        await route.fulfill({ json: report })
+      })
+      await open('#line')
+      const badge = (unit) => page.locator(`[data-unit="${unit}"] .badge`)
+      await badge(70).getByText('Last asked 5 min ago: no reply').waitFor()
+      assert.equal((await badge(70).getAttribute('class')).trim(), 'badge')
+      await badge(80).getByText('Resting after 4 timeouts').waitFor()
+      assert.equal(await badge(80).getAttribute('class'), 'badge bad')
+      await page.locator('[data-unit="70"]').getByText('exception 2 (illegal data address): 1').waitFor()
+      await page.locator('[data-unit="80"]').scrollIntoViewIfNeeded()
+      await shot('line-phone-units')
+      await page.setViewportSize({ width: 1280, height: 800 })
+      await shot('line-units')
     }
   },
   {

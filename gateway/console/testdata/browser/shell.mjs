@@ -66,6 +66,19 @@ export default [
     }
   },
   {
+    name: 'says what a browser needs of another broker',
+    width: 360, height: 740,
+    async run({ page, open, shot }) {
+      await page.route('**/api/view', async (route) => {
+        const view = await (await route.fetch()).json()
+        await route.fulfill({ json: { ...view, broker: { ...view.broker, embedded: false, websocket: '', url: 'mqtt://broker.example:1883' } } })
+      })
+      await open()
+      await page.getByRole('dialog').getByText(/broker is mqtt:\/\/broker\.example:1883.*WebSocket listener.*protocol websockets.*docs\/brokers\.md/).waitFor()
+      await shot('connection-other')
+    }
+  },
+  {
     name: 'comes back when the gateway does, and shows what is there then',
     console: /WebSocket connection to|ERR_/,
     own: startDemo,

@@ -1,6 +1,7 @@
 // The terminal.
 
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { startDemo, until } from './harness.mjs'
 
 const ready = (page) => page.locator('#connection[data-state="online"]').waitFor()
@@ -53,6 +54,8 @@ export default [
       assert.equal(await hex.inputValue(), '01 04 00 01 00 02 20 0B')
       await hex.fill('01 04 00 01 00 02 20 0C')
       await check.getByText('Wrong CRC: it must be 20 0B').waitFor()
+      await page.locator('.side').first().getByText('Wrong CRC: it must be 20 0B').waitFor()
+      assert.equal(await page.getByText('no whole request').count(), 0)
       assert.ok(await send(page).isDisabled())
       await hex.fill('01 0g')
       await check.getByText('is not a hex digit').waitFor()
@@ -87,6 +90,8 @@ export default [
       await send(page).click()
       await reply(page).getByText('No rule of this bus allows address 512').waitFor()
       await reply(page).getByText('In Modbus this is exception 2').waitFor()
+      await reply(page).getByText('Denied', { exact: true }).waitFor()
+      await page.locator('.history').nth(1).locator('.pick').first().getByText('Denied', { exact: true }).waitFor()
       await shot('terminal-exception')
       await hex.fill('010300000001')
       await send(page).click()
@@ -94,6 +99,8 @@ export default [
       await hex.fill('090300000001')
       await send(page).click()
       await reply(page).getByText('In Modbus this is exception 11').waitFor()
+      await reply(page).getByText('No answer', { exact: true }).waitFor()
+      await page.locator('.history').nth(1).locator('.pick').first().getByText('No answer', { exact: true }).waitFor()
       await hex.fill('01060103000A')
       await send(page).click()
       await reply(page).getByText('OK', { exact: true }).waitFor()
@@ -136,16 +143,25 @@ export default [
       await ready(page)
       await page.getByLabel('Frame as hex').fill('010400010002200B')
       await page.getByLabel('Form of the payload').selectOption('hex')
+      const notices = page.locator('.notice')
       const copied = async (name) => {
         await page.getByRole('button', { name, exact: true }).click()
-        await page.getByText('Copied').last().waitFor()
+        await page.getByText('Copied').waitFor()
         return page.evaluate(() => navigator.clipboard.readText())
       }
       const client = await page.evaluate(() => JSON.parse(localStorage.getItem('modferry:modferry/demo:name')))
       const port = new URL(demo.mqtt.replace('mqtt:', 'http:')).port
-      assert.equal(await copied('mosquitto_pub'), `mosquitto_pub -h 127.0.0.1 -p ${port} -t modferry/demo/bus/line/request/${client} -m 010400010002200B`)
+      const asks = `mosquitto_rr -h 127.0.0.1 -p ${port} -t modferry/demo/bus/line/request/${client} -e modferry/demo/bus/line/response/${client} -m `
+      assert.equal(await copied('mosquitto'), asks + '010400010002200B')
+      await page.getByLabel('Form of the payload').selectOption('json')
+      const command = await copied('mosquitto')
+      assert.equal(command, asks + `'{"frame":"010400010002200B"}'`, 'without an id, whose answer would be remembered')
+      assert.match(execFileSync('sh', ['-c', command], { encoding: 'utf8', timeout: 20000 }), /"ok":true/)
       assert.equal(await copied('modferry send'), `modferry send --broker ${demo.mqtt} --gateway demo --bus line "01 04 00 01 00 02 20 0B"`)
       assert.match(await copied('JavaScript'), /gateway\.bus\("line"\)\.request\('010400010002200B'\)/)
+      assert.equal(await notices.count(), 1, 'one notice at a time')
+      await page.getByRole('link', { name: 'Readings' }).click()
+      await until('no notice of another tab', async () => await notices.count() === 0)
     }
   },
   {
@@ -158,6 +174,7 @@ export default [
       await reply(page).getByText('正常').waitFor()
       await reply(page).locator('.byte').nth(1).click()
       await reply(page).getByText('读输入寄存器', { exact: true }).waitFor()
+      assert.match(await page.locator('.side').first().locator('.byte').nth(3).textContent(), /数量 \d+，要读取的输入寄存器/)
       await shot('terminal-phone-dark-zh')
       await page.getByLabel('十六进制报文').fill('010400630001')
       await page.getByRole('button', { name: '发送', exact: true }).click()
