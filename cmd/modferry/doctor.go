@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"modferry/gateway/doctor"
+	"modferry/gateway/screen"
 )
 
 func doctorCommand() *cobra.Command {
@@ -36,9 +37,9 @@ func doctorCommand() *cobra.Command {
 				case asJSON:
 					_ = lines.Encode(f) // what cannot be printed is of no use to anybody
 				case f.OK:
-					fmt.Fprintf(out, "ok    %s: %s\n", f.What, f.Said)
+					fmt.Fprintf(out, "ok    %s: %s\n", f.What, screen.Clean(f.Said))
 				default:
-					fmt.Fprintf(out, "FAIL  %s: %s\n", f.What, f.Said)
+					fmt.Fprintf(out, "FAIL  %s: %s\n", f.What, screen.Clean(f.Said))
 				}
 			}})
 			return failedIf(!well, nil)

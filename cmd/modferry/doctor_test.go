@@ -101,15 +101,16 @@ func TestDoctorAtBrokers(t *testing.T) {
 	}
 	const rest = "\nbuses: {b: {tcp: \"127.0.0.1:1\"}}\n"
 	for name, c := range map[string]struct{ yaml, want string }{
-		"good":     {fmt.Sprintf("mqtt: {url: \"mqtt://%s\", username: shed, password: secret}", broker.Addr), "ok    broker: mqtt://... takes and delivers"},
-		"password": {fmt.Sprintf("mqtt: {url: \"mqtt://%s\", username: shed, password: wrong}", broker.Addr), "FAIL  broker: no connection: ...password"},
-		"rules":    {fmt.Sprintf("mqtt: {url: \"mqtt://%s\", username: other, password: secret}", broker.Addr), "FAIL  broker: the login is good, and nothing published on modferry/shed/doctor/... comes back: the broker's access rules"},
-		"name":     {"mqtt: {url: mqtt://no-such-host.invalid}", "FAIL  broker: the name no-such-host.invalid of mqtt.url is not known here"},
-		"refused":  {"mqtt: {url: \"mqtt://127.0.0.1:1\"}", "FAIL  broker: no connection: ...connection refused"},
-		"no TLS":   {fmt.Sprintf("mqtt: {url: \"mqtts://%s\"}", broker.Addr), "FAIL  broker: no connection: "},
-		"dead":     {fmt.Sprintf("mqtt: {url: \"mqtt://%s\"}", silent.Addr()), "FAIL  broker: no answer: check the address"},
-		"embedded": {"broker: {mqtt: \"127.0.0.1:0\"}", "ok    broker: embedded; the gateway does not run"},
-		"not free": {fmt.Sprintf("broker: {mqtt: %q, users: {a: {password: secret, topics: [\"#\"]}}}", taken.Addr()), "FAIL  broker: something listens on ..., probably this gateway"},
+		"good":       {fmt.Sprintf("mqtt: {url: \"mqtt://%s\", username: shed, password: secret}", broker.Addr), "ok    broker: mqtt://... takes and delivers"},
+		"password":   {fmt.Sprintf("mqtt: {url: \"mqtt://%s\", username: shed, password: wrong}", broker.Addr), "FAIL  broker: no connection: ...password"},
+		"rules":      {fmt.Sprintf("mqtt: {url: \"mqtt://%s\", username: other, password: secret}", broker.Addr), "FAIL  broker: the login is good, and nothing published on modferry/shed/doctor/... comes back: the broker's access rules"},
+		"name":       {"mqtt: {url: mqtt://no-such-host.invalid}", "FAIL  broker: the name no-such-host.invalid of mqtt.url is not known here"},
+		"refused":    {"mqtt: {url: \"mqtt://127.0.0.1:1\"}", "FAIL  broker: no connection: ...connection refused"},
+		"no TLS":     {fmt.Sprintf("mqtt: {url: \"mqtts://%s\"}", broker.Addr), "FAIL  broker: no connection: "},
+		"dead":       {fmt.Sprintf("mqtt: {url: \"mqtt://%s\"}", silent.Addr()), "FAIL  broker: no answer: check the address"},
+		"http taken": {fmt.Sprintf("mqtt: {url: \"mqtt://%s\", username: shed, password: secret}\nhttp: {listen: %q}", broker.Addr, taken.Addr()), "ok    broker: "},
+		"embedded":   {"broker: {mqtt: \"127.0.0.1:0\"}", "ok    broker: embedded; the gateway does not run"},
+		"not free":   {fmt.Sprintf("broker: {mqtt: %q, users: {a: {password: secret, topics: [\"#\"]}}}", taken.Addr()), "ok    broker: embedded; something listens on ..., probably this gateway"},
 	} {
 		_, lines := diagnosed(t, "gateway: shed\n"+c.yaml+rest)
 		if name == "no TLS" || name == "password" { // never the secret
@@ -118,6 +119,9 @@ func TestDoctorAtBrokers(t *testing.T) {
 			}
 		}
 		wantLines(t, lines[:1], c.want)
+		if name == "http taken" {
+			wantLines(t, lines[1:2], "FAIL  http: the gateway cannot listen ...: another program has the address")
+		}
 	}
 	taken.Close()
 }

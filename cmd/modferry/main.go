@@ -14,6 +14,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"modferry/gateway/screen"
 )
 
 // Exit codes.
@@ -44,8 +46,10 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err == nil {
 		return exitGood
 	}
-	if text := err.Error(); text != "" {
-		fmt.Fprintln(stderr, strings.TrimRight(text, "\n"))
+	if text := strings.TrimRight(err.Error(), "\n"); text != "" {
+		for line := range strings.Lines(text) { // devices and gateways elsewhere have their say in it
+			fmt.Fprintln(stderr, screen.Clean(strings.TrimRight(line, "\n")))
+		}
 	}
 	var wrong *usageError
 	if errors.As(err, &wrong) || strings.HasPrefix(err.Error(), "unknown command") {

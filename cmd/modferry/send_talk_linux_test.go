@@ -105,6 +105,8 @@ func TestSendTalksToAGateway(t *testing.T) {
 	typed("020300010001\r")
 	shows("broker")
 	s.broker.Restart()
+	app := gatewaytest.Client(t, s.broker.URL(), gatewaytest.ClientOptions{})
+	app.Subscribe("modferry/shed/status", 1).Await(30*time.Second, func(m gatewaytest.Message) bool { return string(m.Payload) == "online" })
 	typed("020300010001\r")
 	shows("read holding registers")
 	end()

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"modferry/gateway/message"
+	"modferry/gateway/screen"
 	"modferry/gateway/trace"
 )
 
@@ -67,6 +68,7 @@ func (f traceFlags) run(ctx context.Context, out, notes io.Writer) error {
 	}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }} // the password is for this one
 	seen, last := 0, uint64(0)
 	take := func(e trace.Entry) error {
 		last = e.Number
@@ -90,9 +92,9 @@ func (f traceFlags) run(ctx context.Context, out, notes io.Writer) error {
 		if f.username != "" {
 			r.SetBasicAuth(f.username, password)
 		}
-		err = f.lasting(ctx, trace.Follow(http.DefaultClient, r, last, take, lost), notes)
+		err = f.lasting(ctx, trace.Follow(client, r, last, take, lost), notes)
 	}
-	http.DefaultClient.CloseIdleConnections()
+	client.CloseIdleConnections()
 	return errors.Join(err, finish())
 }
 
@@ -108,7 +110,7 @@ func (f traceFlags) lasting(ctx context.Context, err error, notes io.Writer) err
 	case errors.Is(err, trace.ErrGone), errors.As(err, &path):
 		return err
 	}
-	fmt.Fprintf(notes, "%s: %v; trying again\n", f.http, err)
+	fmt.Fprintln(notes, screen.Clean(fmt.Sprintf("%s: %v; trying again", f.http, err)))
 	select {
 	case <-time.After(time.Second):
 	case <-ctx.Done():
@@ -167,7 +169,7 @@ func (f traceFlags) shower(out io.Writer) (show func(trace.Entry) error, finish 
 
 // traced is an entry as a line.
 func traced(e trace.Entry) string {
-	who := e.Client
+	who := screen.Cut(screen.Clean(e.Client), 64)
 	switch {
 	case e.Poll:
 		who = "(poll)"

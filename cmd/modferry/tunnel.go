@@ -55,10 +55,15 @@ func tunnelCommand() *cobra.Command {
 	return c
 }
 
+// brokerPatience is how long a request waits for the broker: tools often wait a second
+// for their reply, and are to have exception 0A before that.
+const brokerPatience = 700 * time.Millisecond
+
 // entrances are what tools connect to; nil where there is none.
 type entrances struct {
 	tcp, rtu net.Listener
 	terminal *terminal.Terminal
+	link     string // to it
 }
 
 func (f tunnelFlags) run(ctx context.Context, out io.Writer, log *slog.Logger) error {
@@ -69,6 +74,7 @@ func (f tunnelFlags) run(ctx context.Context, out io.Writer, log *slog.Logger) e
 	if err != nil {
 		return err
 	}
+	o.Patience = brokerPatience
 	e, err := f.open()
 	if err != nil {
 		return err
@@ -95,6 +101,7 @@ func (f tunnelFlags) open() (e *entrances, err error) {
 	}
 	if f.pty != "" && err == nil {
 		e.terminal, err = terminal.Open(f.pty)
+		e.link = f.pty
 	}
 	if err != nil {
 		e.close()
@@ -152,7 +159,7 @@ func (e *entrances) greet(out io.Writer, asJSON bool, client string) error {
 		at.RTU = e.rtu.Addr().String()
 	}
 	if e.terminal != nil {
-		at.PTY = e.terminal.Path()
+		at.PTY = e.link
 	}
 	if asJSON {
 		return json.NewEncoder(out).Encode(at)

@@ -200,6 +200,12 @@ func TestTunnelToNowhere(t *testing.T) {
 	s.gateway.Stop()
 	eventually(t, "the gateway to be known to be away", func() bool { return ask(1) == modbus.GatewayPathUnavailable })
 	s.broker.Kill()
+	start := time.Now()
+	defer func() {
+		if took := time.Since(start); took > 3*time.Second {
+			t.Errorf("the exception took %v: tools do not wait so long", took)
+		}
+	}()
 	if code := ask(1); code != modbus.GatewayPathUnavailable {
 		t.Errorf("without a broker: exception %d", code)
 	}

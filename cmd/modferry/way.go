@@ -106,10 +106,21 @@ func (f busFlags) explain(err error) error {
 	switch {
 	case errors.As(err, &refused) && refused.Exception == 0 && !refused.Answered:
 		return fmt.Errorf("the gateway refuses the message (%s): %s", refused.Code, refused.Message)
-	case errors.As(err, &refused):
+	case errors.As(err, &refused) && refused.Code == message.Timeout:
 		return fmt.Errorf("no reply of the device (%s): %s", refused.Code, refused.Message)
+	case errors.As(err, &refused) && refused.Code == message.Unavailable:
+		return fmt.Errorf("the gateway cannot reach the line (%s): %s", refused.Code, refused.Message)
+	case errors.As(err, &refused):
+		return fmt.Errorf("the gateway refuses the request (%s): %s", refused.Code, refused.Message)
 	case errors.As(err, &silent):
 		return fmt.Errorf("no reply within %s: %w", f.timeout, err)
 	}
+	if err != nil { // what is a key of a configuration elsewhere is a flag here
+		if flags := inFlags.Replace(err.Error()); flags != err.Error() {
+			return errors.New(flags)
+		}
+	}
 	return err
 }
+
+var inFlags = strings.NewReplacer("mqtt.username", "--username", "mqtt.password_file", "--password-file", "mqtt.url", "--broker", "mqtt.tls.cert", "--cert", "mqtt.tls.key", "--key", "mqtt.tls.ca", "--ca")

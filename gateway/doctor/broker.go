@@ -70,8 +70,8 @@ func (e *examination) findEmbedded(ctx context.Context) bool {
 	}
 	_ = conn.Close() // something is there
 	if len(b.Users) > 0 || b.TLS != nil {
-		e.bad("broker", fmt.Errorf("something listens on %s, probably this gateway: its devices cannot be asked here, as it owns the lines; look at its console or at modferry watch, or stop it", b.MQTT))
-		e.Config.Buses = nil
+		e.good("broker", "embedded; something listens on %s, probably this gateway. Its users have passwords and it owns the lines, so buses and devices were not tried: look at its console, or at modferry watch with a user", b.MQTT)
+		e.Config.Buses, e.running = nil, true
 		return false
 	}
 	e.broker.URL = "mqtt://" + b.MQTT

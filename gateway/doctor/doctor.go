@@ -10,7 +10,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"slices"
+	"strings"
 	"time"
 
 	"modferry/gateway"
@@ -20,6 +22,24 @@ import (
 	"modferry/modbus"
 	"modferry/modbus/profile"
 )
+
+// examineHTTP looks whether the HTTP listener is free for the gateway, or serves it.
+func (e *examination) examineHTTP(ctx context.Context) {
+	if e.Config.HTTP == nil {
+		return
+	}
+	address := e.Config.HTTP.Listen
+	listener, err := net.Listen("tcp", address)
+	switch {
+	case err == nil:
+		_ = listener.Close() // nobody has connected
+		e.good("http", "%s is free for the gateway", address)
+	case e.running:
+		e.good("http", "%s is in use, by the gateway that runs", address)
+	default:
+		e.bad("http", fmt.Errorf("the gateway cannot listen (%w): another program has the address; end it, or choose another one for http.listen", err))
+	}
+}
 
 // Finding is what was found of one thing.
 type Finding struct {
@@ -52,6 +72,7 @@ func Examine(ctx context.Context, o Options) (well bool) {
 	o.Found = func(f Finding) { well = well && f.OK; tell(f) }
 	e := &examination{Options: o, broker: o.Config.MQTT}
 	e.examineBroker(ctx)
+	e.examineHTTP(ctx)
 	for _, b := range o.Config.Buses {
 		if ctx.Err() != nil {
 			return false
@@ -79,6 +100,10 @@ func (e *examination) examineBus(ctx context.Context, b config.Bus) {
 	for _, d := range devices {
 		said, reached, err := e.examineDevice(ctx, ask, b, d)
 		if !reached { // said once, and of the bus
+			if b.Serial != nil && strings.Contains(err.Error(), "is in use by modferry ") {
+				e.good("bus "+b.Name, "%s is held by a modferry that runs; its devices were not asked, as the broker is not reached", place(b))
+				return
+			}
 			e.bad("bus "+b.Name, err)
 			return
 		}

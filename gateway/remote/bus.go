@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/tls"
+	"encoding/hex"
 	"encoding/json"
 	"log/slog"
 	"strings"
@@ -28,6 +29,8 @@ type Options struct {
 
 	Device time.Duration // how long a device may take, in whole ms; 0 = the bus's timeout; told in JSON only
 
+	Patience time.Duration // how long a request waits for the broker; 0 = as long as its context lasts
+
 	Logger *slog.Logger // nil = silent
 }
 
@@ -47,6 +50,7 @@ type Bus struct {
 	known   bool               // it took a request in this form
 	waiting map[string]*waiter // by id
 	plain   *waiter            // without an id
+	owing   *waiter            // likewise; it was given up, and its reply may still come
 	gateway string             // what it says of itself: online, offline, "" = nothing yet
 	there   bool               // the bus said something
 	failed  error              // why there is no connection to the broker
@@ -101,6 +105,10 @@ func (b *Bus) lost(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.failed, b.gateway = err, ""
+	if b.owing != nil { // what is published meanwhile does not come
+		b.owing.answer(nil, err)
+		b.owing = nil
+	}
 }
 
 // handle gives what comes to who waits for it.
@@ -112,7 +120,7 @@ func (b *Bus) handle(m mqtt.Message) {
 	case b.status:
 		b.gateway = string(m.Payload)
 		if b.gateway == message.Offline {
-			b.answerAll(&Unreachable{Reason: "gateway " + b.o.Prefix + " is offline"})
+			b.abandon(&Unreachable{Reason: "gateway " + b.o.Prefix + " is offline"})
 		}
 	case b.topics.Status():
 		b.there = true
@@ -123,20 +131,47 @@ func (b *Bus) handle(m mqtt.Message) {
 	}
 }
 
-// reported takes what comes on the error topic. It has no id.
+// abandon ends the waiting of those whose request did not leave. The others may be
+// answered when the gateway is back: it knows which requests it has.
+func (b *Bus) abandon(err error) {
+	for _, w := range b.waiting {
+		if !w.left {
+			w.answer(nil, err)
+		}
+	}
+	if b.plain != nil && !b.plain.left {
+		b.plain.answer(nil, err)
+	}
+}
+
+// maxReply bounds what is looked at, in bytes.
+const maxReply = 64 << 10
+
+// shown is how much of a payload a report repeats for certain, in bytes of text.
+const shown = 200
+
+// reported takes what comes on the error topic. It has no id, but the payload, as far
+// as it is printed; binary ones as hex digits.
 func (b *Bus) reported(payload []byte) {
 	var report struct{ Code, Message, Payload string }
-	if json.Unmarshal(payload, &report) != nil {
+	if json.Unmarshal(payload, &report) != nil || report.Code == "" {
 		return
 	}
-	refused := &Refused{Code: message.Code(report.Code), Message: report.Message}
-	if b.plain != nil {
+	refused := &Refused{Code: message.Code(said(report.Code)), Message: said(report.Message)}
+	of := strings.TrimSuffix(report.Payload, "…")
+	about := func(w *waiter) bool {
+		text := string(w.payload)
+		if !strings.HasPrefix(text, of) {
+			text = strings.ToUpper(hex.EncodeToString(w.payload))
+		}
+		return w.left && strings.HasPrefix(text, of) && len(of) >= min(len(text), shown)
+	}
+	if b.plain != nil && about(b.plain) {
 		b.plain.answer(nil, refused)
 		return
 	}
-	of := strings.TrimSuffix(report.Payload, "…")
 	for _, w := range b.waiting {
-		if strings.HasPrefix(string(w.payload), of) {
+		if about(w) {
 			w.answer(nil, refused)
 		}
 	}
@@ -144,6 +179,9 @@ func (b *Bus) reported(payload []byte) {
 
 // replied takes what comes on the response topic, where there may be requests, too.
 func (b *Bus) replied(payload []byte) {
+	if len(payload) > maxReply {
+		return
+	}
 	var reply reply
 	if json.Unmarshal(payload, &reply) == nil && reply.OK != nil {
 		if w := b.waiting[reply.ID]; w != nil {
@@ -151,17 +189,19 @@ func (b *Bus) replied(payload []byte) {
 		}
 		return
 	}
-	if w := b.plain; w != nil && w.id == "" && string(w.payload) != string(payload) {
+	w := b.plain
+	if b.owing != nil {
+		w = b.owing
+	}
+	switch {
+	case w == nil || w.id != "" || !w.left:
+		if b.known && b.form != asJSON {
+			b.o.Logger.Warn("a reply came that nobody here asked for: another client has the same name, and one of both must have another", "client", b.o.Client, "bus", b.o.Bus)
+		}
+	case w.echo && string(w.payload) == string(payload):
+		w.echo = false // what we said ourselves, on a topic for both directions
+	case w.fits(payload):
 		w.answer(payload, nil)
-	}
-}
-
-// answerAll ends all waiting. Called with b.mu held.
-func (b *Bus) answerAll(err error) {
-	for _, w := range b.waiting {
-		w.answer(nil, err)
-	}
-	if b.plain != nil {
-		b.plain.answer(nil, err)
+		b.owing = nil
 	}
 }

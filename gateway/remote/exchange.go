@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -8,10 +9,12 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"modferry/gateway/message"
 	"modferry/gateway/mqtt"
 	"modferry/modbus"
+	"modferry/modbus/hextext"
 )
 
 // form is how a request is written.
@@ -27,10 +30,27 @@ const (
 // waiter is one request on its way.
 type waiter struct {
 	ctx     context.Context
+	request *message.Request
 	id      string // "" = it has none
 	payload []byte
-	left    bool // it was published, guarded by Bus.mu
 	done    chan answer
+
+	// Guarded by Bus.mu:
+	left      bool // it was published
+	withdrawn bool // it is not to be any more
+	echo      bool // it comes back to us, as requests and replies have one topic
+}
+
+// fits reports whether a payload without an id can be the reply.
+func (w *waiter) fits(payload []byte) bool {
+	frame := payload
+	if w.request.Framing != modbus.ASCII {
+		if digits, _, err := hextext.Parse(bytes.TrimSpace(payload)); err == nil {
+			frame = digits
+		}
+	}
+	adu, err := w.request.Framing.Parse(frame)
+	return err == nil && adu.Unit == w.request.Unit && modbus.CheckReply(w.request.PDU, adu.PDU) == nil
 }
 
 type answer struct {
@@ -54,19 +74,28 @@ func (w *waiter) answer(reply []byte, err error) {
 func (b *Bus) Ask(ctx context.Context, unit byte, q modbus.PDU) (modbus.PDU, error) {
 	text := strings.ToUpper(hex.EncodeToString(modbus.AppendRTU(nil, modbus.ADU{Unit: unit, PDU: q})))
 	reply, err := b.exchange(ctx, text, forms)
-	if err != nil || reply == nil {
+	if err != nil {
 		return modbus.PDU{}, err
+	}
+	if reply == nil {
+		if unit != modbus.Broadcast {
+			return modbus.PDU{}, &Silent{Reason: fmt.Sprintf("there is no frame in the reply of unit %d", unit)}
+		}
+		return modbus.PDU{}, nil
 	}
 	frame := reply
 	if digits, err := hex.DecodeString(strings.TrimSpace(string(reply))); err == nil {
 		frame = digits
 	}
 	adu, err := modbus.ParseRTU(frame)
-	if err != nil {
-		return modbus.PDU{}, fmt.Errorf("the reply % X cannot be read: %w", frame, err)
+	if err == nil && adu.Unit != unit {
+		err = fmt.Errorf("it is of unit %d, and unit %d was asked", adu.Unit, unit)
 	}
-	if adu.Unit != unit || adu.PDU.FunctionCode&^0x80 != q.FunctionCode {
-		return modbus.PDU{}, &Silent{Reason: fmt.Sprintf("the reply is of unit %d and function %d, unit %d was asked with function %d", adu.Unit, adu.PDU.FunctionCode&^0x80, unit, q.FunctionCode)}
+	if err == nil {
+		err = modbus.CheckReply(q, adu.PDU)
+	}
+	if err != nil {
+		return modbus.PDU{}, &Silent{Reason: fmt.Sprintf("what came is no reply to the request: %v", err)}
 	}
 	return adu.PDU, nil
 }
@@ -79,19 +108,23 @@ func (b *Bus) Exchange(ctx context.Context, frame string) ([]byte, error) {
 
 // exchange tries the forms up to one, from the first on that is not known to be refused.
 func (b *Bus) exchange(ctx context.Context, text string, end form) (reply []byte, err error) {
+	request, fault := message.Decode([]byte(text), message.Options{})
+	if fault != nil {
+		return nil, fault
+	}
 	for {
 		b.mu.Lock()
 		form, known := b.form, b.known
 		b.mu.Unlock()
 		if known && form == asJSON {
-			return b.do(ctx, text, form)
+			return b.do(ctx, text, request, form)
 		}
 		select {
 		case <-b.turn:
 		case <-ctx.Done():
 			return nil, b.missed(&waiter{})
 		}
-		reply, again, err := b.try(ctx, text, end)
+		reply, again, err := b.try(ctx, text, request, end)
 		b.turn <- struct{}{}
 		if !again {
 			return reply, err
@@ -101,11 +134,16 @@ func (b *Bus) exchange(ctx context.Context, text string, end form) (reply []byte
 
 // try makes an exchange in the present form, alone, and reports whether there is another
 // form to try.
-func (b *Bus) try(ctx context.Context, text string, end form) (reply []byte, again bool, err error) {
+func (b *Bus) try(ctx context.Context, text string, request *message.Request, end form) (reply []byte, again bool, err error) {
 	b.mu.Lock()
 	form := b.form
 	b.mu.Unlock()
-	reply, err = b.do(ctx, text, form)
+	if form != asJSON {
+		if err := b.settle(ctx); err != nil {
+			return nil, false, err
+		}
+	}
+	reply, err = b.do(ctx, text, request, form)
 	var refused *Refused
 	isForm := errors.As(err, &refused) && refused.Code == message.NotAFrame
 	if isForm && form+1 < end {
@@ -123,8 +161,8 @@ func (b *Bus) try(ctx context.Context, text string, end form) (reply []byte, aga
 }
 
 // do makes one exchange.
-func (b *Bus) do(ctx context.Context, text string, form form) ([]byte, error) {
-	w := &waiter{ctx: ctx, done: make(chan answer, 1)}
+func (b *Bus) do(ctx context.Context, text string, request *message.Request, form form) ([]byte, error) {
+	w := &waiter{ctx: ctx, request: request, done: make(chan answer, 1)}
 	switch form {
 	case asJSON:
 		w.id = rand.Text()
@@ -150,12 +188,32 @@ func (b *Bus) do(ctx context.Context, text string, form form) ([]byte, error) {
 		return nil, err
 	}
 	defer b.end(w)
-	select {
-	case a := <-w.done:
-		return a.reply, a.err
-	case <-ctx.Done():
-		return nil, b.missed(w)
+	var impatient <-chan time.Time
+	if b.o.Patience > 0 {
+		clock := time.NewTimer(b.o.Patience)
+		defer clock.Stop()
+		impatient = clock.C
 	}
+	for {
+		select {
+		case a := <-w.done:
+			return a.reply, a.err
+		case <-impatient:
+			if impatient = nil; b.withdraw(w) {
+				return nil, b.missed(w)
+			}
+		case <-ctx.Done():
+			return nil, b.missed(w)
+		}
+	}
+}
+
+// withdraw has a request that did not leave stay here, and reports whether it did not.
+func (b *Bus) withdraw(w *waiter) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	w.withdrawn = !w.left
+	return w.withdrawn
 }
 
 // begin has a request published, unless nobody is there.
@@ -174,6 +232,7 @@ func (b *Bus) begin(w *waiter) error {
 	if w.id == "" || !b.known {
 		b.plain = w
 	}
+	w.echo = b.topics.Request(b.o.Client) == b.topics.Response(b.o.Client)
 	b.publish(w)
 	return nil
 }
@@ -185,6 +244,38 @@ func (b *Bus) end(w *waiter) {
 	if b.plain == w {
 		b.plain = nil
 	}
+	if w.id == "" && w.left && len(w.done) == 0 && w.ctx.Err() != nil && b.failed == nil {
+		b.owing = w
+	}
+}
+
+// late is how long the reply to a request may come after it was given up: the gateway
+// answers each, but discards what waited for longer than it may be away.
+const late = 40 * time.Second
+
+// settle waits until no reply is due any more that could be taken for that to the next
+// request: without an id, replies are told apart by their order.
+func (b *Bus) settle(ctx context.Context) error {
+	b.mu.Lock()
+	owing := b.owing
+	b.mu.Unlock()
+	if owing == nil {
+		return nil
+	}
+	deadline, _ := owing.ctx.Deadline()
+	patience := time.NewTimer(time.Until(deadline.Add(late)))
+	defer patience.Stop()
+	select {
+	case <-owing.done:
+		return nil
+	case <-patience.C:
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.owing = nil
+		return nil
+	case <-ctx.Done():
+		return &Unreachable{Reason: "the reply to an earlier request is still due, and on a bus that takes no JSON replies are told apart by their order: nothing was sent"}
+	}
 }
 
 // publish queues a request, once more after a connection was lost. What is too late by
@@ -195,7 +286,7 @@ func (b *Bus) publish(w *waiter) {
 	b.session.Publish(mqtt.Event{Flow: "requests", Compose: func() (string, []byte) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		if w.ctx.Err() != nil || len(w.done) > 0 || w.left && w.id == "" {
+		if w.withdrawn || w.ctx.Err() != nil || len(w.done) > 0 || w.left && w.id == "" {
 			return "", nil
 		}
 		w.left = true

@@ -3,6 +3,7 @@ package remote
 import (
 	"fmt"
 	"net/url"
+	"strings"
 
 	"modferry/gateway/message"
 )
@@ -16,6 +17,20 @@ type Refused struct {
 }
 
 func (e *Refused) Error() string { return fmt.Sprintf("%s: %s", e.Code, e.Message) }
+
+// longest is what the text of a frame may have, with separators.
+const longest = 4096
+
+// most is how long the words of a gateway may be, in bytes.
+const most = 1000
+
+// said is what a gateway elsewhere says, on one line.
+func said(words string) string {
+	if len(words) > most {
+		words = words[:most] + "…"
+	}
+	return strings.ToValidUTF8(strings.Join(strings.Fields(words), " "), "?")
+}
 
 // Unreachable: there is no way to the bus at present. Nothing was sent.
 type Unreachable struct{ Reason string }
@@ -43,6 +58,8 @@ type reply struct {
 // frame returns the frame of a reply, nil if there is none, or what the gateway said instead.
 func (r *reply) frame() ([]byte, error) {
 	switch {
+	case len(r.Frame) > longest:
+		return nil, &Silent{Reason: fmt.Sprintf("what came has %d characters, and is no frame", len(r.Frame))}
 	case r.Frame != "":
 		return []byte(r.Frame), nil
 	case *r.OK:
@@ -50,7 +67,7 @@ func (r *reply) frame() ([]byte, error) {
 	case r.Outcome == message.Unknown:
 		r.Error.Message += "; the write may have reached the device: read before you write again"
 	}
-	return nil, &Refused{r.Error.Code, r.Error.Message, r.Error.Exception, true}
+	return nil, &Refused{message.Code(said(string(r.Error.Code))), said(r.Error.Message), r.Error.Exception, true}
 }
 
 // noBroker says why there is no connection. Called with b.mu held.

@@ -34,7 +34,7 @@ func Ask(in, out *os.File, prompt string, lines []string, most int) (*Prompt, er
 		io.Writer
 	}{in, out}, prompt)
 	p.terminal.History = p.history
-	if columns, rows, err := term.GetSize(int(out.Fd())); err == nil {
+	if columns, rows, err := term.GetSize(int(out.Fd())); err == nil && columns > 0 && rows > 0 {
 		_ = p.terminal.SetSize(columns, rows) // without it, long lines break badly
 	}
 	return p, nil

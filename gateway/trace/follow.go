@@ -19,6 +19,9 @@ import (
 // maxLine bounds a line of the stream: an entry with two of the longest frames has a third of it.
 const maxLine = 16 << 10
 
+// longest is what a transaction may have taken.
+const longest = 24 * time.Hour
+
 // Follow reads the stream of a gateway elsewhere, that of the request, and gives each
 // entry to take; lost is told how many were dropped because we were too slow. since is
 // the number of the last entry that is known already, 0 = none. It ends when the stream
@@ -122,7 +125,7 @@ func (e *Entry) UnmarshalJSON(text []byte) error {
 	}
 	*e = Entry{Number: w.Number, Time: w.Time}
 	e.Unit, e.Poll, e.Client, e.Request, e.Reply, e.Exception = w.Unit, w.Poll, w.Client, request, reply, w.Exception
-	e.Elapsed = time.Duration(w.Elapsed * float64(time.Millisecond))
+	e.Elapsed = time.Duration(max(0, min(w.Elapsed, float64(longest.Milliseconds()))) * float64(time.Millisecond))
 	for f := range modbus.Framing(8) {
 		if strings.EqualFold(f.String(), w.Framing) {
 			e.Framing = f

@@ -71,7 +71,7 @@ func isMarked(path string) bool {
 	if err != nil {
 		return errors.Is(err, unix.EACCES) || errors.Is(err, unix.EPERM) || errors.Is(err, unix.EBUSY)
 	}
-	defer unix.Close(fd)
+	defer func() { _ = unix.Close(fd) }() // it was only looked at
 	err = unix.FcntlFlock(uintptr(fd), setLock, marks())
 	return errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EACCES)
 }
