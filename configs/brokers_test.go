@@ -12,7 +12,8 @@ import (
 	"modferry/gateway/message"
 )
 
-// What a user may do, by topic; the gateway "workshop" and the apps "ann" and "bob".
+// What a user may do, by topic; the gateway "workshop", the apps "ann" and
+// "bob", "phone", which only reads, and "boss", who sees the audit.
 const (
 	bus    = "modferry/workshop/bus/rs485"
 	device = "modferry/workshop/device/d"
@@ -58,6 +59,15 @@ var accessCases = []struct {
 	{"ann", "modferry/workshop/history", false, true, ""},
 	{"ann", "elsewhere", false, false, ""},
 
+	{"phone", bus + "/request/phone", false, false, ""},
+	{"phone", "modferry/other/bus/b/request/phone", false, false, ""},
+	{"phone", bus + "/status", false, true, ""},
+	{"phone", device + "/temperature", false, true, "modferry/+/device/#"},
+	{"phone", device + "/temperature/set", false, true, ""},
+	{"phone", "modferry/workshop/audit", false, false, ""},
+	{"boss", "modferry/workshop/audit", false, true, ""},
+	{"boss", "modferry/other/audit", false, false, ""},
+
 	{"bob", bus + "/response/bob", false, true, ""},
 	{"bob", bus + "/response/ann", false, false, "modferry/+/bus/+/response/#"},
 }
@@ -80,7 +90,7 @@ func mosquittoLines(t *testing.T) []string {
 
 // TestMosquittoACL: an app reaches its own topics and no other app's, also by wildcards.
 func TestMosquittoACL(t *testing.T) {
-	users := map[string]string{"workshop": "a", "ann": "b", "bob": "c", "root": "d"}
+	users := map[string]string{"workshop": "a", "ann": "b", "bob": "c", "phone": "e", "boss": "f", "root": "d"}
 	m := gatewaytest.Mosquitto(t, gatewaytest.MosquittoOptions{
 		Users: users, Lines: mosquittoLines(t),
 		ACL: text(t, "mosquitto.acl", "") + "\nuser root\ntopic readwrite #\n", // the test's own eyes and hands

@@ -92,13 +92,14 @@ func TestHowToUsers(t *testing.T) {
 	replies := panel.Subscribe("modferry/shed/bus/rs485/response/panel", 1)
 	const request = "modferry/shed/bus/rs485/request/panel"
 	for frame, want := range map[string]string{
-		"010400010001": "010402", "010601040005": "010601040005", "0106010400C8": "018603", "010601030005": "018602", "011001040001020005": "019001", "020601040005": "028601",
+		"010400010001": "010402", "010601030005": "010601030005", "0106010300C8": "018603", "010601040005": "018602", "011001030001020005": "019001", "020601030005": "028601",
 	} {
 		panel.Publish(request, 1, false, frame)
 		if m := replies.Next(patience); !strings.HasPrefix(string(m.Payload), want) {
 			t.Errorf("%s is answered %s, want %s", frame, m.Payload, want)
 		}
 	}
+	audit := boss.Subscribe("modferry/shed/audit", 1)
 	results := boss.Subscribe("modferry/shed/device/room/correction/set/result", 1)
 	for value, want := range map[string]string{"2.5": `"outcome":"done"`, "21.5": `"outcome":"refused"`} {
 		boss.Publish("modferry/shed/device/room/correction/set", 1, false, value)
@@ -106,15 +107,23 @@ func TestHowToUsers(t *testing.T) {
 			t.Errorf("the correction %s: %s, want %s", value, m.Payload, want)
 		}
 	}
+	audit.Await(patience, func(m gatewaytest.Message) bool { return strings.Contains(string(m.Payload), "room/correction") })
+	for who, topics := range map[*gatewaytest.Peer][]string{
+		panel: {"modferry/shed/status", "modferry/shed/bus/rs485/status"}, phone: {"modferry/shed/status"}, boss: {"modferry/shed/status", "modferry/shed/device/room/status"},
+	} {
+		for _, topic := range topics {
+			who.Subscribe(topic, 1).Next(patience)
+		}
+	}
 	for _, who := range []*gatewaytest.Peer{phone, boss} {
-		who.Publish(request, 1, false, "010601040007")
+		who.Publish(request, 1, false, "010601030007")
 	}
 	phone.Publish("modferry/shed/device/room/correction/set", 1, false, "1")
 	panel.Publish("modferry/shed/device/room/correction/set", 1, false, "1")
 	replies.Quiet(100 * time.Millisecond)
 	results.Quiet(100 * time.Millisecond)
 	for password, status := range map[string]int{"panel's": http.StatusOK, "guess": http.StatusUnauthorized} {
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+web+"/api/bus/rs485/request", strings.NewReader("010601040005"))
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+web+"/api/bus/rs485/request", strings.NewReader("010601030005"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -135,25 +144,27 @@ func TestHowToUnknown(t *testing.T) {
 	t.Parallel()
 	node := gatewaytest.Need(t, "node")
 	script := howto(t, "js") + `
-async function tell (held, outcome) {
+async function tell (held, outcome, readFails) {
   const asked = []
   const bus = {
     async request (r) {
       asked.push(r.function + ' ' + r.address)
       if (r.function.startsWith('write') && outcome) throw Object.assign(new Error('no reply'), { outcome })
+      if (r.function.startsWith('read') && readFails) throw Object.assign(new Error('no reply'), { code: 'timeout' })
       return { values: [held] }
     }
   }
   const said = await setCorrection(bus, 5).catch((error) => 'error ' + error.outcome)
   console.log(said + ': ' + asked.join(', '))
 }
-tell(5, '').then(() => tell(5, 'unknown')).then(() => tell(0, 'unknown')).then(() => tell(0, 'refused'))
+tell(5, '').then(() => tell(5, 'unknown')).then(() => tell(0, 'unknown')).then(() => tell(0, 'refused')).then(() => tell(0, 'unknown', true))
 `
 	out, err := exec.CommandContext(t.Context(), node, "-e", script).CombinedOutput()
-	const want = "done: write_single_register 260\n" +
-		"done: write_single_register 260, read_holding_registers 260\n" +
-		"not done: write_single_register 260, read_holding_registers 260\n" +
-		"error refused: write_single_register 260\n"
+	const want = "done: write_single_register 259\n" +
+		"done: write_single_register 259, read_holding_registers 259\n" +
+		"not done: write_single_register 259, read_holding_registers 259\n" +
+		"error refused: write_single_register 259\n" +
+		"unknown: write_single_register 259, read_holding_registers 259\n"
 	if err != nil || string(out) != want {
 		t.Errorf("%v:\n%swant\n%s", err, out, want)
 	}
