@@ -18,7 +18,6 @@ import (
 	"net"
 	"net/http"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -92,7 +91,7 @@ func New(o Options) (*Server, error) {
 	s.server = &http.Server{
 		Handler: http.MaxBytesHandler(hardened(s.mux), maxBody), MaxHeaderBytes: maxHeader,
 		ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
-		ErrorLog: slog.NewLogLogger(o.logHandler(), slog.LevelDebug), ConnState: bounded(maxOpen),
+		ErrorLog: slog.NewLogLogger(o.logHandler(), slog.LevelDebug), ConnState: newDoor(maxOpen, slog.New(o.logHandler())).changed,
 	}
 	return s, nil
 }
@@ -119,23 +118,6 @@ func (s *Server) Handle(pattern string, h http.Handler) {
 		s.mu.Lock()
 		s.simulator = pattern
 		s.mu.Unlock()
-	}
-}
-
-// bounded closes connections beyond a number. Those that became a WebSocket do not
-// count: the broker bounds its own.
-func bounded(most int64) func(net.Conn, http.ConnState) {
-	var open atomic.Int64
-	return func(c net.Conn, s http.ConnState) {
-		switch s {
-		case http.StateNew:
-			if open.Add(1) > most {
-				c.Close()
-			}
-		case http.StateClosed, http.StateHijacked:
-			open.Add(-1)
-		case http.StateActive, http.StateIdle: // counted already
-		}
 	}
 }
 
