@@ -29,7 +29,7 @@ import { h, replace, select } from './dom.js'
 import { browserLanguage, language, setLanguage, t } from './words.js'
 import { Store } from './store.js'
 import { Connection, randomName } from './mqtt.js'
-import { connectionDialog, userName } from './connection.js'
+import { connectionDialog, nameWith, settingsFor } from './connection.js'
 import { loginForm } from './login.js'
 import * as terminal from './terminal.js'
 import * as readings from './readings.js'
@@ -75,15 +75,11 @@ async function load(credentials) {
   page.view = JSON.parse(page.text)
   page.store = new Store(page.view.prefix)
   if (!page.store.get('name')) page.store.put('name', 'console-' + randomName(4))
-  const settings = settingsFor(credentials)
-  page.name = nameWith(settings)
+  const settings = settingsFor(page.view.broker, page.store, credentials)
+  page.name = nameWith(settings, page.store)
   draw()
   openConnection(settings)
 }
-
-// nameWith is what this page calls itself as a client: what the person chose, or else the
-// broker's user, by which access rules go, or else a random name.
-const nameWith = (settings) => page.store.get('client') || userName(settings) || page.store.get('name')
 
 // refresh shows what there is now, if that has changed: the gateway may have another
 // configuration since. A page that cannot ask stays as it is.
@@ -116,19 +112,6 @@ function showLogin() {
   page.view = null
   document.title = t('login.title') + ' · modferry'
   replace(document.body, h('main', { class: 'alone' }, loginForm(load), h('div', { class: 'row' }, languageChoice(), themeChoice())))
-}
-
-// settingsFor are those of the last time; the first time the same server's, with what was
-// typed to log in; null where there is no broker here.
-function settingsFor(credentials) {
-  const kept = page.store.get('connection')
-  const { websocket, users } = page.view.broker
-  if (kept || !websocket) return kept || null
-  const url = new URL(websocket, location.href)
-  url.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:'
-  const settings = { url: url.href, ...(users ? credentials : {}) }
-  if (settings.user) page.store.putForSession('connection', settings)
-  return settings
 }
 
 // openConnection connects. Where the settings are not enough it asks, once.
@@ -235,7 +218,7 @@ function openSettings() {
       if (remember) page.store.put('connection', settings)
       else page.store.putForSession('connection', settings)
       page.store.put('client', chosen || undefined)
-      const name = nameWith(settings)
+      const name = nameWith(settings, page.store)
       if (name !== page.name) {
         page.name = name
         draw()

@@ -2,7 +2,7 @@
 
 import { bytes } from './client/modferry.mjs'
 import { firstRequest } from './compose.js'
-import { exchange } from './exchange.js'
+import { exchange, notAllowed } from './exchange.js'
 import { errorText, exceptionText } from './explain.js'
 import { Connection } from './mqtt.js'
 import { number, t } from './words.js'
@@ -96,7 +96,7 @@ const all = {
   async gateway({ connection, view }) {
     const topic = view.prefix + '/status'
     const { granted, message } = await first(connection, topic)
-    if (!granted) throw new Problem(t('check.not_allowed', { topic }))
+    if (!granted) throw new Problem(t('error.not_allowed', { topic }))
     if (!message) throw new Problem(t('check.gateway_none', { topic }))
     if (message.text !== 'online') throw new Problem(t('check.gateway_offline', { topic, text: message.text }))
     return { text: t('check.gateway_good', { topic }) }
@@ -107,7 +107,7 @@ const all = {
     if (!bus) return { text: t('terminal.no_bus'), state: 'warn' }
     for (const topic of [topicsOf(bus).response, topicsOf(bus).error]) {
       const end = connection.subscribe(topic, () => {}, { replay: false })
-      if (!await end.granted) throw new Problem(t('error.no_subscription', { topic }))
+      if (!await end.granted) throw new Problem(t('error.' + notAllowed(bus), { topic }))
     }
     return { text: topicsOf(bus).response }
   },
@@ -132,7 +132,7 @@ const all = {
     if (!device?.readings.length) return { text: t('check.no_device'), state: 'warn' }
     const { topic } = device.readings[0]
     const { granted, message } = await first(connection, topic)
-    if (!granted) throw new Problem(t('check.not_allowed', { topic }))
+    if (!granted) throw new Problem(t('error.not_allowed', { topic }))
     if (!message) return { text: t('check.reading_none', { topic }), state: 'warn' }
     return { text: topic }
   }

@@ -1,5 +1,5 @@
-// The dialog with which a person says how to reach the broker. What is typed stays in
-// this browser.
+// How to reach the broker, and the dialog with which a person says it. What is typed
+// stays in this browser.
 
 import { field, h } from './dom.js'
 import { t } from './words.js'
@@ -7,6 +7,22 @@ import { brokerURL } from './mqtt.js'
 
 // userName is the user of the broker, if a client can have that name; '' otherwise.
 export const userName = (settings) => /^[A-Za-z0-9_-]{1,64}$/.test(settings?.user || '') ? settings.user : ''
+
+// nameWith is what this page calls itself as a client: what the person chose, or else the
+// broker's user, by which access rules go, or else a random name.
+export const nameWith = (settings, store) => store.get('client') || userName(settings) || store.get('name')
+
+// settingsFor are those of the last time; the first time the same server's, with what was
+// typed to log in; null where there is no broker here.
+export function settingsFor({ websocket, users }, store, credentials) {
+  const kept = store.get('connection')
+  if (kept || !websocket) return kept || null
+  const url = new URL(websocket, location.href)
+  url.protocol = location.protocol === 'https:' ? 'wss:' : 'ws:'
+  const settings = { url: url.href, ...(users ? credentials : {}) }
+  if (settings.user) store.putForSession('connection', settings)
+  return settings
+}
 
 // connectionDialog shows the settings and, if they are changed, calls save(settings,
 // name, remember) once. name is the page's as a client, '' for the user's; otherwise is

@@ -58,7 +58,7 @@ export function exchange(context, bus, frame, form) {
       listen(topics.error, (message) => readError(message, frame, form, id))
     ]
     Promise.all(granted).then(([response]) => {
-      if (!response) return finish({ error: { code: 'no_subscription', topic: topics.response } })
+      if (!response) return finish({ error: { code: notAllowed(bus), topic: topics.response } })
       try {
         context.connection.publish(topics.request, payloadOf(frame, form, id))
       } catch {
@@ -67,6 +67,10 @@ export function exchange(context, bus, frame, form) {
     })
   })
 }
+
+// notAllowed is the code of a subscription that the broker refuses; where the topic ends
+// in the page's name, another name may help.
+export const notAllowed = (bus) => bus.endings && !bus.shared_response ? 'no_subscription' : 'not_allowed'
 
 // silence says why there may be no reply.
 function silence(context) {

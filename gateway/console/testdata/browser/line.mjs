@@ -115,8 +115,12 @@ export default [
       await page.locator('[data-unit="70"]').getByText('exception 2 (illegal data address): 1').waitFor()
       await page.locator('[data-unit="80"]').scrollIntoViewIfNeeded()
       await shot('line-phone-units')
-      await page.setViewportSize({ width: 1280, height: 800 })
-      await shot('line-units')
+      for (const width of [820, 1010, 1280]) {
+        await page.setViewportSize({ width, height: 800 })
+        const [content, room] = await page.locator('.bus .scroll').evaluate((e) => [e.scrollWidth, e.clientWidth])
+        assert.ok(content <= room, `the units are ${content} px wide in ${room} px of a window of ${width}`)
+        await shot('line-units-' + width)
+      }
     }
   },
   {
