@@ -87,7 +87,7 @@ func TestCurl(t *testing.T) {
 	watch.Subscribe("modferry/demo/device/sensor/temperature", 1).Next(patience) // or there is no reading yet
 	output(t, "curl", []string{
 		`^\{"sensor":\{.*"temperature":\{"value":\d`, `^\{"value":\d.*"quality":"good"`, `^01 04 04( [0-9A-F]{2}){4}$`,
-		`^\{"id":1,"ok":true,"frame":"010404.*"values":\[\d+,\d+\]`, `^ 01 04 04( [0-9a-f]{2}){6}$`, `^403 denied refused$`,
+		`^\{"ok":true,"frame":"010404.*"values":\[\d+,\d+\]`, `^ 01 04 04( [0-9a-f]{2}){6}$`, `^403 denied refused$`,
 	}, "sh", "ask.sh", strings.TrimSuffix(at.HTTP, "/"))
 }
 
@@ -144,11 +144,14 @@ func TestWebPage(t *testing.T) {
 	at := demo(t)
 	server := httptest.NewServer(http.FileServer(http.Dir(".")))
 	defer server.Close()
-	address := server.URL + "/web/?broker=" + url.QueryEscape(at.WebSocket)
-	output(t, ".", []string{
-		`^state gateway online$`, `^temperature -?\d+(\.\d)? °C$`, `^quality good$`,
-		`^reply "01 04 04( [0-9A-F]{2}){6}\\n\d+, \d+"$`, `^reply "no rule of this bus`, `^reply ".*hex digit`,
-	}, node, "testdata/page.cjs", browser, address, t.TempDir())
+	elsewhere := httptest.NewServer(http.FileServer(http.Dir(pageElsewhere(t))))
+	defer elsewhere.Close()
+	for _, page := range []string{server.URL + "/web/", elsewhere.URL + "/"} {
+		output(t, ".", []string{
+			`^state gateway online$`, `^temperature -?\d+(\.\d)? °C$`, `^quality good$`,
+			`^reply "01 04 04( [0-9A-F]{2}){6}\\n\d+, \d+"$`, `^reply "no rule of this bus`, `^reply ".*hex digit`,
+		}, node, "testdata/page.cjs", browser, page+"?broker="+url.QueryEscape(at.WebSocket), t.TempDir())
+	}
 	text, err := os.ReadFile("web/index.html")
 	if err != nil {
 		t.Fatal(err)
@@ -156,4 +159,29 @@ func TestWebPage(t *testing.T) {
 	if lines := strings.Count(string(text), "\n"); lines > 50 {
 		t.Errorf("the page of 50 lines has %d", lines)
 	}
+}
+
+// pageElsewhere does what the README of the page says for a page of one's own, and returns its folder.
+func pageElsewhere(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile("web/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	commands := regexp.MustCompile("(?s)```sh\n(mkdir .*?)python3 .*?```").FindSubmatch(text)
+	if commands == nil {
+		t.Fatal("the README of the page no longer says how to take it elsewhere")
+	}
+	dir := t.TempDir()
+	for _, folder := range []string{"client", "node", "web"} {
+		from, err := filepath.Abs(folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(from, filepath.Join(dir, folder)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	output(t, dir, nil, "sh", "-e", "-c", string(commands[1]))
+	return filepath.Join(dir, "page")
 }

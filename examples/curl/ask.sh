@@ -9,9 +9,10 @@ ask() { curl -sS ${CURL_AUTH:+-u "$CURL_AUTH"} "$@"; }
 ask "$url/api/readings" && echo
 ask "$url/api/device/sensor/temperature" && echo
 
-# A request as hex digits, as JSON, and as bytes: the reply has the same form.
+# A request as hex digits, as JSON, and as bytes: the reply has the same form. Without an
+# id: the same request with the same one would be answered from memory for ten minutes.
 ask "$url/api/bus/$bus/request" -d '01 04 00 01 00 02' && echo
-ask "$url/api/bus/$bus/request" -d '{"id":1,"unit":1,"function":4,"address":1,"quantity":2}' && echo
+ask "$url/api/bus/$bus/request" -d '{"unit":1,"function":4,"address":1,"quantity":2}' && echo
 printf '\001\004\000\001\000\002\040\013' | ask "$url/api/bus/$bus/request" --data-binary @- | od -An -tx1
 
 # A write that the rules do not allow. The status and two headers say what became of it.
