@@ -24,7 +24,7 @@ import (
 )
 
 // examineHTTP looks whether the HTTP listener is free for the gateway, or serves it.
-func (e *examination) examineHTTP(ctx context.Context) {
+func (e *examination) examineHTTP() {
 	if e.Config.HTTP == nil {
 		return
 	}
@@ -72,7 +72,7 @@ func Examine(ctx context.Context, o Options) (well bool) {
 	o.Found = func(f Finding) { well = well && f.OK; tell(f) }
 	e := &examination{Options: o, broker: o.Config.MQTT}
 	e.examineBroker(ctx)
-	e.examineHTTP(ctx)
+	e.examineHTTP()
 	for _, b := range o.Config.Buses {
 		if ctx.Err() != nil {
 			return false

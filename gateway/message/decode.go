@@ -34,6 +34,8 @@ func (o Options) decode(payload []byte) (*Request, *Error) {
 	switch {
 	case len(payload) > MaxPayload:
 		return nil, &Error{Code: TooLarge, ID: findID(payload[:MaxPayload]), Message: fmt.Sprintf("the payload has %d bytes: a request has at most %d", len(payload), MaxPayload)}
+	case len(bytes.Trim(payload, blank)) == 0 && o.Form == Line:
+		return nil, &Error{Code: Empty, Message: "the payload is empty: publish a line such as " + lineExample}
 	case len(bytes.Trim(payload, blank)) == 0:
 		return nil, &Error{Code: Empty, Message: "the payload is empty: publish a frame as hex digits (010400010002200B), bytes or JSON"}
 	}

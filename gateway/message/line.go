@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"modferry/modbus"
 )
@@ -139,8 +140,14 @@ func lineFault(format string, args ...any) *Error {
 	return &Error{Code: NotAFrame, Message: fmt.Sprintf(format, args...)}
 }
 
-// short is a word that may be long.
+// short is a word that may be long, and have what is no text.
 func short(word string) string {
+	word = strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return '?'
+	}, word)
 	if len(word) > 20 {
 		return strings.ToValidUTF8(word[:20], "") + "…"
 	}

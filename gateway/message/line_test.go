@@ -74,6 +74,7 @@ func TestLinesThatAreNone(t *testing.T) {
 		"1 7 1 1 1 3 1 1 5 6":                       "does not belong into the line",
 		"1 7 1 1 1 99 1 1":                          "cannot be given by fields",
 		"1 7 1 1 1 128 1 1":                         "functions are 1 to 127",
+		"1 7 1 1 1 3 1 \x1b[2J":                     "?[2J: it must be a number",
 		"1 7 1 1 1 3 1 " + strings.Repeat("9", 400): "…: it must be a number",
 	} {
 		_, err := message.Decode([]byte(line), lines)
