@@ -37,6 +37,7 @@ type Gateway struct {
 	backlog *backlog.Backlog
 	taught  *poll.Memory // by the devices
 	counted *poll.Totals // by computed readings
+	left    *leftovers
 	session *mqtt.Session
 	plant   *plant
 	home    *home
@@ -128,6 +129,8 @@ func (g *Gateway) Run(ctx context.Context) error {
 	talking.Go(func() { g.replay(session) })
 	talking.Go(func() { g.taught.Run(session) })
 	talking.Go(func() { g.counted.Run(session) })
+	talking.Go(func() { g.left.Run(session) })
+	talking.Go(func() { g.left.watch(session) })
 	talking.Go(func() { g.sweepHome(session) })
 	talking.Go(func() { g.edge.run(session) })
 	working.Go(func() { g.reportBuses(work) })
@@ -148,6 +151,7 @@ func (g *Gateway) start(work context.Context) {
 	g.arranging.Lock()
 	defer g.arranging.Unlock()
 	g.work = work
+	g.left.clear(g.config.Load())
 	g.plant.arrange(work, g.config.Load())
 	g.home.announce(g.config.Load())
 }

@@ -81,11 +81,12 @@ func (g *Gateway) secure(files *config.ServerTLS, to *func() (*tls.Config, error
 	return err
 }
 
-// remember opens the journal, the backlog, what devices taught and readings counted, in memory unless
-// there is a folder for them. A journal that another process has open means that a
+// remember opens the journal, the backlog, what devices taught, readings counted and the
+// broker retains, in memory unless there is a folder for them. A journal that another process has open means that a
 // second gateway was started by mistake.
 func (g *Gateway) remember(c *config.Config) error {
 	g.taught, g.counted = poll.OpenMemory(c.DataDir, g.log), poll.OpenTotals(c.DataDir, g.log)
+	g.left = openLeftovers(c.DataDir, g)
 	var err error
 	if g.journal, err = journal.Open(journal.Options{Dir: c.DataDir, Logger: g.log}); err != nil {
 		return err
@@ -129,7 +130,7 @@ func (g *Gateway) connect(c *config.Config) error {
 	o, err := g.sessionOptions(c)
 	if err == nil {
 		g.session = mqtt.New(o)
-		g.home.session = g.session
+		g.home.session, g.left.session = g.session, g.session
 		g.serveAPI()
 	}
 	return err

@@ -77,6 +77,7 @@ func (g *Gateway) forget(old, c *config.Config) {
 			g.session.Forget(topic)
 		}
 	}
+	g.left.Tell()
 }
 
 // stateTopics are the retained topics that the configuration makes.

@@ -150,6 +150,18 @@ func (o *outbox) done(p *publication) {
 	}
 }
 
+// forgetting returns the topics that are cleared, and that the broker may still have.
+func (o *outbox) forgetting() (topics []string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, r := range o.topics {
+		if len(r.payload) == 0 {
+			topics = append(topics, r.topic)
+		}
+	}
+	return topics
+}
+
 func (o *outbox) enqueue(r *Retained) {
 	if !r.waiting {
 		r.waiting = true

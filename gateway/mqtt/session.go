@@ -103,6 +103,10 @@ func (s *Session) Retain(st State) {
 // Forget clears what is retained on a topic.
 func (s *Session) Forget(topic string) { s.outbox.state(State{Topic: topic}) }
 
+// Forgetting returns the topics that were cleared by [Session.Forget] and that the broker
+// may still have.
+func (s *Session) Forgetting() []string { return s.outbox.forgetting() }
+
 // Deliver publishes at QoS 1, or with MQTT 5 at 2 if Options say so, when nothing more
 // urgent waits, and returns when the broker has it. It waits for a connection. An error says that
 // the broker may not have it: the connection ended, or ctx.
