@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"encoding/json"
 	"sync"
 
 	"modferry/gateway/config"
@@ -42,7 +43,7 @@ func (l *line) ask(client string, payload []byte, answer func(httpapi.Answer)) {
 	apart.own = nil // nothing that was published comes back this way
 	apart.publish = func(e mqtt.Event) { heard.Payload = e.Payload }
 	apart.told = heard
-	done := sync.OnceFunc(func() { answer(heard.Answer) })
+	done := sync.OnceFunc(func() { heard.recall(); answer(heard.Answer) })
 	apart.serve(client, mqtt.Arrived("/api/bus/"+l.bus.Name()+"/request", payload, done))
 }
 
@@ -53,15 +54,30 @@ type listener interface {
 }
 
 // hearing is what an HTTP client hears.
-type hearing struct{ httpapi.Answer }
+type hearing struct {
+	httpapi.Answer
+	told bool // what became of it
+}
+
+// recall finds out what became of a request that is answered from memory.
+func (h *hearing) recall() {
+	var said struct {
+		Error   struct{ Code message.Code }
+		Outcome message.Outcome
+	}
+	if !h.told && json.Unmarshal(h.Payload, &said) == nil {
+		h.Code, h.Outcome = said.Error.Code, said.Outcome
+	}
+}
 
 func (h *hearing) answered(r *message.Request, res message.Result) {
+	h.told = true
 	h.Form, h.Code, h.Outcome = r.Form, res.Code, r.Outcome(res)
 	h.Sent = r.IsBroadcast() && res.Code == ""
 }
 
 func (h *hearing) refused(why *message.Error) {
-	h.Code = why.Code
+	h.told, h.Code = true, why.Code
 	if h.Form != message.Line || why.Reply() == nil {
 		h.Form = message.JSON
 	}
