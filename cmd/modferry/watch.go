@@ -84,7 +84,7 @@ func (f watchFlags) session(w *watcher) (o mqtt.Options, err error) {
 	o = mqtt.Options{
 		URL: f.broker, ClientID: "modferry-" + rand.Text()[:14], Username: f.username, KeepAlive: 30 * time.Second,
 		AtLeastOnce: true, Topics: []string{readings}, Optional: states, Events: 1,
-		Handle: w.handle, Online: w.online, Failed: w.lost,
+		Handle: w.handle, Online: w.online, Failed: func(err error) { w.lost(f.inWords(err)) },
 	}
 	o.Logger = discarded
 	if o.Password, err = f.password(); err != nil {
@@ -92,6 +92,15 @@ func (f watchFlags) session(w *watcher) (o mqtt.Options, err error) {
 	}
 	o.TLS, err = mqtt.TLS(f.ca, f.cert, f.key, "")
 	return o, err
+}
+
+// inWords says what is wrong in words that fit the flags.
+func (f watchFlags) inWords(err error) error {
+	err = busFlags{}.explain(err)
+	if err != nil && f.topics() == "" && strings.Contains(err.Error(), "access rules") {
+		return fmt.Errorf("%w; they may allow one gateway: name it with --gateway", err)
+	}
+	return err
 }
 
 // topics is the prefix of the gateway that is watched, "" for all.
