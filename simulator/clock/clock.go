@@ -1,4 +1,5 @@
-package simulator
+// Package clock is the time that virtual devices live in, see [Clock].
+package clock
 
 import (
 	"fmt"
@@ -28,9 +29,9 @@ type Clock struct {
 	paused bool
 }
 
-// NewClock returns a clock that shows a time now and runs as fast as real time. The
+// New returns a clock that shows a time now and runs as fast as real time. The
 // zero time stands for the present.
-func NewClock(at time.Time) *Clock {
+func New(at time.Time) *Clock {
 	c := &Clock{real: time.Now, speed: 1}
 	c.since = c.real()
 	c.at = at
@@ -47,10 +48,10 @@ func NewClock(at time.Time) *Clock {
 	return c
 }
 
-// NewPausedClock returns a clock that stands, so that all of a run is decided by its
+// NewPaused returns a clock that stands, so that all of a run is decided by its
 // steps.
-func NewPausedClock(at time.Time) *Clock {
-	c := NewClock(at)
+func NewPaused(at time.Time) *Clock {
+	c := New(at)
 	c.paused = true
 	return c
 }
@@ -125,16 +126,16 @@ func (c *Clock) Speed(speed float64) error {
 	return nil
 }
 
-// ClockState is what a Clock shows.
-type ClockState struct {
+// State is what a Clock shows.
+type State struct {
 	Now    time.Time `json:"now"`
 	Speed  float64   `json:"speed"` // seconds of the clock in a second, while it runs
 	Paused bool      `json:"paused"`
 }
 
 // State returns what the clock shows.
-func (c *Clock) State() ClockState {
+func (c *Clock) State() State {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return ClockState{c.now(), c.speed, c.paused}
+	return State{c.now(), c.speed, c.paused}
 }

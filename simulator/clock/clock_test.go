@@ -1,4 +1,4 @@
-package simulator_test
+package clock_test
 
 import (
 	"encoding/json"
@@ -8,13 +8,13 @@ import (
 	"testing/synctest"
 	"time"
 
-	"modferry/simulator"
+	"modferry/simulator/clock"
 )
 
 func TestClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
-		c := simulator.NewClock(start)
+		c := clock.New(start)
 		at := func(want time.Duration) {
 			t.Helper()
 			if got := c.Now().Sub(start); got != want {
@@ -50,7 +50,7 @@ func TestClock(t *testing.T) {
 		if s := c.State(); s.Speed != 0.5 || s.Paused || !s.Now.Equal(c.Now()) {
 			t.Errorf("%+v", s)
 		}
-		for _, speed := range []float64{0, -1, math.NaN(), math.Inf(1), 2 * simulator.MaxSpeed} {
+		for _, speed := range []float64{0, -1, math.NaN(), math.Inf(1), 2 * clock.MaxSpeed} {
 			if c.Speed(speed) == nil {
 				t.Errorf("it runs at speed %v", speed)
 			}
@@ -58,7 +58,7 @@ func TestClock(t *testing.T) {
 		if c.Step(-1) == nil {
 			t.Error("it went back")
 		}
-		if got := simulator.NewClock(time.Time{}).Now(); !got.Equal(time.Now()) {
+		if got := clock.New(time.Time{}).Now(); !got.Equal(time.Now()) {
 			t.Errorf("a clock of the present shows %v", got)
 		}
 	})
@@ -79,8 +79,8 @@ func TestClockEnds(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			c := simulator.NewClock(begin)
-			if err := c.Speed(simulator.MaxSpeed); err != nil {
+			c := clock.New(begin)
+			if err := c.Speed(clock.MaxSpeed); err != nil {
 				t.Error(err)
 			}
 			time.Sleep(24 * time.Hour)
@@ -90,7 +90,7 @@ func TestClockEnds(t *testing.T) {
 			if b, err := json.Marshal(c.State()); err != nil {
 				t.Errorf("from %s: %s, %v", start, b, err)
 			}
-			c = simulator.NewPausedClock(begin)
+			c = clock.NewPaused(begin)
 			for c.Step(290*365*24*time.Hour) == nil || c.Step(24*time.Hour) == nil {
 			}
 			if left := end.Sub(c.Now()); left < 0 || left > 24*time.Hour {
