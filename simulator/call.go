@@ -11,6 +11,7 @@ import (
 	"modferry/modbus"
 	"modferry/modbus/explain"
 	"modferry/modbus/server"
+	"modferry/simulator/match"
 )
 
 // Call is a request that came in, and what was sent for it. Its bytes must not be changed.
@@ -31,7 +32,7 @@ type Call struct {
 func (c Call) Answered() bool { return len(c.Reply) > 0 }
 
 // Spans returns what the request touches.
-func (c Call) Spans() []modbus.Span { return touches(c.PDU) }
+func (c Call) Spans() []modbus.Span { return match.Touches(c.PDU) }
 
 // writtenCall is the JSON form of a call.
 type writtenCall struct {
@@ -87,23 +88,6 @@ func (c Call) MarshalJSON() ([]byte, error) {
 
 func upperHex(b []byte) string { return strings.ToUpper(hex.EncodeToString(b)) }
 
-var tableNames = map[modbus.Table]string{
-	modbus.Coils: "coils", modbus.DiscreteInputs: "discrete", modbus.HoldingRegisters: "holding", modbus.InputRegisters: "input",
-}
-
-// TableName returns coils, discrete, holding or input.
-func TableName(t modbus.Table) string { return tableNames[t] }
-
-// TableByName is the inverse of [TableName].
-func TableByName(name string) (t modbus.Table, ok bool) {
-	for t, n := range tableNames {
-		if n == name {
-			return t, true
-		}
-	}
-	return 0, false
-}
-
 // CallFilter chooses calls; the zero value chooses all.
 type CallFilter struct {
 	Since    uint64 // only calls with a greater number
@@ -117,13 +101,13 @@ type CallFilter struct {
 
 // Check returns nil if the filter can be used.
 func (f CallFilter) Check() error {
-	if f.Face != "" && !slices.Contains(faceKinds, f.Face) {
-		return fmt.Errorf("face %q: possible are %s", shortened(f.Face), strings.Join(faceKinds, ", "))
+	if f.Face != "" && !slices.Contains(match.Faces(), f.Face) {
+		return fmt.Errorf("face %q: possible are %s", shortened(f.Face), strings.Join(match.Faces(), ", "))
 	}
 	if f.Function == "" {
 		return nil
 	}
-	_, err := functionCodes(f.Function)
+	_, err := match.Functions(f.Function)
 	return err
 }
 
@@ -135,7 +119,7 @@ type chooser struct {
 
 func newChooser(f CallFilter) *chooser {
 	c := &chooser{CallFilter: f}
-	c.functions, _ = functionCodes(f.Function) // it was checked
+	c.functions, _ = match.Functions(f.Function) // it was checked
 	return c
 }
 
@@ -143,11 +127,11 @@ func (f *chooser) chooses(c *Call) bool {
 	if f.Function != "" && (c.PDU.FunctionCode > 127 || !f.functions[c.PDU.FunctionCode]) {
 		return false
 	}
-	if len(f.Address) > 0 && !slices.ContainsFunc(c.Spans(), func(s modbus.Span) bool { return within(f.Address, int(s.Address), s.End()) }) {
+	if len(f.Address) > 0 && !slices.ContainsFunc(c.Spans(), func(s modbus.Span) bool { return match.Within(f.Address, int(s.Address), s.End()) }) {
 		return false
 	}
 	return c.Number > f.Since &&
-		(len(f.Units) == 0 || within(f.Units, int(c.Unit), int(c.Unit)+1)) &&
+		(len(f.Units) == 0 || match.Within(f.Units, int(c.Unit), int(c.Unit)+1)) &&
 		(f.Face == "" || f.Face == c.Face) &&
 		(f.Answered == nil || *f.Answered == c.Answered()) &&
 		(f.Fault == "" || slices.Contains(c.Faults, f.Fault))

@@ -7,6 +7,7 @@ import (
 	"modferry/modbus"
 	"modferry/modbus/register"
 	"modferry/modbus/server"
+	"modferry/simulator/match"
 )
 
 // Event is something that happened to the simulator.
@@ -118,7 +119,7 @@ func (r responder) wrote(framing modbus.Framing, request modbus.ADU, reply modbu
 	if !r.listeners.some.Load() || !modbus.IsWrite(request.PDU.FunctionCode) || answer && modbus.AsException(reply) != nil {
 		return
 	}
-	for _, span := range touches(request.PDU) {
+	for _, span := range match.Touches(request.PDU) {
 		if !span.Write {
 			continue
 		}

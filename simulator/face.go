@@ -9,23 +9,19 @@ import (
 
 	"modferry/modbus"
 	"modferry/modbus/server"
-)
-
-// Kinds of faces.
-const (
-	FaceTCP          = "tcp"            // Modbus TCP
-	FaceTLS          = "tls"            // Modbus TCP over TLS
-	FaceUDP          = "udp"            // the same frames in datagrams
-	FaceRTUOverTCP   = "rtu_over_tcp"   // RTU frames on TCP connections
-	FaceASCIIOverTCP = "ascii_over_tcp" // likewise ASCII
-	FacePTY          = "pty"
-	FaceSerial       = "serial"
-	FaceMemory       = "memory" // in this process
-	FaceMQTT         = "mqtt"   // frames in messages, as a transparent DTU passes them on
+	"modferry/simulator/match"
 )
 
 // maxConnections is how many connections a face holds; more are closed at once.
 const maxConnections = 10_000
+
+// lineFraming returns the framing of serial lines and what stands for them.
+func (s *Simulator) lineFraming() modbus.Framing {
+	if s.framing == modbus.ASCII {
+		return modbus.ASCII
+	}
+	return modbus.RTU
+}
 
 // server returns what answers on a face of a kind.
 func (s *Simulator) server(kind string, o server.Options, answer server.HandlerFunc) *server.Server {
@@ -53,7 +49,7 @@ func (s *Simulator) hears(baud int) server.HandlerFunc {
 type listenerFace struct {
 	net.Listener
 	run func(ctx context.Context, l net.Listener) error
-	is  kind
+	is  match.Kind
 }
 
 func (f *listenerFace) serve(ctx context.Context) error { return f.run(ctx, f.Listener) }
@@ -65,5 +61,5 @@ func (f *listenerFace) close() error {
 	return nil
 }
 
-func (f *listenerFace) restarted() {}
-func (f *listenerFace) kind() kind { return f.is }
+func (f *listenerFace) restarted()       {}
+func (f *listenerFace) kind() match.Kind { return f.is }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"modferry/modbus"
+	"modferry/simulator/match"
 )
 
 // Fault is something that goes wrong with requests: which ones, and what. The zero
@@ -54,9 +55,6 @@ type Fault struct {
 	Close            bool // the connection is closed afterwards (TCP)
 }
 
-// Range is a range of numbers, both ends included.
-type Range struct{ First, Last int }
-
 // Noise are bytes around a reply, or instead of one.
 type Noise struct {
 	Before, After int
@@ -98,7 +96,7 @@ func (f Fault) checkMatch() error {
 		return err
 	}
 	for _, name := range f.Functions {
-		if _, err := functionCodes(name); err != nil {
+		if _, err := match.Functions(name); err != nil {
 			return err
 		}
 	}
@@ -118,8 +116,8 @@ func (f Fault) checkMatch() error {
 		}
 	}
 	for _, face := range f.Faces {
-		if !slices.Contains(faceKinds, face) {
-			return fmt.Errorf("faces %q: possible are %s", face, strings.Join(faceKinds, ", "))
+		if !slices.Contains(match.Faces(), face) {
+			return fmt.Errorf("faces %q: possible are %s", face, strings.Join(match.Faces(), ", "))
 		}
 	}
 	if !(f.Probability >= 0 && f.Probability <= 1) {
@@ -130,8 +128,6 @@ func (f Fault) checkMatch() error {
 	}
 	return nil
 }
-
-var faceKinds = []string{FaceTCP, FaceTLS, FaceUDP, FaceRTUOverTCP, FaceASCIIOverTCP, FacePTY, FaceSerial, FaceMemory, FaceMQTT}
 
 const maxName = 64
 
@@ -216,12 +212,4 @@ func named(all map[string]bool) []string {
 	}
 	slices.Sort(names)
 	return names
-}
-
-// String returns "5" or "1-8".
-func (r Range) String() string {
-	if r.First == r.Last {
-		return fmt.Sprint(r.First)
-	}
-	return fmt.Sprintf("%d-%d", r.First, r.Last)
 }

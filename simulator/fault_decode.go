@@ -4,10 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -185,54 +182,4 @@ func decodeRanges(n strictyaml.Node) []Range {
 		ranges = append(ranges, r)
 	}
 	return ranges
-}
-
-var rangeText = regexp.MustCompile(`^([0-9A-Fa-fxX]+) *- *([0-9A-Fa-fxX]+)$`)
-
-// ParseRange reads a number or a range, such as 5, 1-8 or 0x0100-0x01FF, of numbers up
-// to 65535.
-func ParseRange(text string) (Range, error) {
-	first, last := text, text
-	if m := rangeText.FindStringSubmatch(text); m != nil {
-		first, last = m[1], m[2]
-	}
-	r := Range{}
-	var err1, err2 error
-	r.First, err1 = parseNumber(first)
-	r.Last, err2 = parseNumber(last)
-	if err1 != nil || err2 != nil || r.First > r.Last {
-		return Range{}, fmt.Errorf("expected a number or a range such as 1-8 or 0x0100-0x01FF, got %q", text)
-	}
-	return r, nil
-}
-
-// parseNumber reads a decimal number, or a hexadecimal one with 0x.
-func parseNumber(text string) (int, error) {
-	digits, hex := strings.CutPrefix(strings.ToLower(text), "0x")
-	base := 10
-	if hex {
-		base = 16
-	}
-	n, err := strconv.ParseUint(digits, base, 16)
-	return int(n), err
-}
-
-// functionCodes returns which functions a word stands for: a code, a name, or the
-// group read or write.
-func functionCodes(word string) (codes [128]bool, err error) {
-	if word == "read" || word == "write" {
-		for code := 1; code < len(codes); code++ {
-			codes[code] = modbus.IsWrite(byte(code)) == (word == "write")
-		}
-		return codes, nil
-	}
-	if n, err := parseNumber(word); err == nil && n >= 1 && n < len(codes) {
-		codes[n] = true
-		return codes, nil
-	}
-	if code, ok := modbus.FunctionByName(word); ok {
-		codes[code] = true
-		return codes, nil
-	}
-	return codes, fmt.Errorf("functions %q: expected a code from 1 to 127, a name such as read_coils, read or write", word)
 }

@@ -83,6 +83,3 @@ func durationText(d time.Duration) string {
 	}
 	return d.String()
 }
-
-// MarshalText returns "5" or "1-8".
-func (r Range) MarshalText() ([]byte, error) { return []byte(r.String()), nil }

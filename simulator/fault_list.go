@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"modferry/modbus"
+	"modferry/simulator/match"
 )
 
 // faults are the faults of a simulator in their order.
@@ -76,14 +77,14 @@ func (l *faults) put(rules []*rule) {
 	l.some.Store(len(rules) > 0)
 }
 
-func judgeFault(f Fault, rules []*rule, kinds []kind) error {
+func judgeFault(f Fault, rules []*rule, kinds []match.Kind) error {
 	if err := f.Check(); err != nil {
 		return err
 	}
 	if find(rules, f.Name) >= 0 {
 		return fmt.Errorf("the name is taken: give it another, or delete that fault first")
 	}
-	if !slices.ContainsFunc(kinds, func(k kind) bool { return k.means(f) }) {
+	if !slices.ContainsFunc(kinds, func(k match.Kind) bool { return f.means(k) }) {
 		return fmt.Errorf("it can go wrong on none of the faces, which are %s: bad_check needs RTU or ASCII, wrong_transaction and close need TCP, and faces must name one of these", kindNames(kinds))
 	}
 	return nil
@@ -131,20 +132,20 @@ func states(rules []*rule, now time.Time) []FaultState {
 }
 
 // kinds returns what faults need to know of the faces.
-func (s *Simulator) kinds() []kind {
+func (s *Simulator) kinds() []match.Kind {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var kinds []kind
+	var kinds []match.Kind
 	for _, f := range s.faces {
 		kinds = append(kinds, f.kind())
 	}
 	return kinds
 }
 
-func kindNames(kinds []kind) string {
+func kindNames(kinds []match.Kind) string {
 	var names []string
 	for _, k := range kinds {
-		names = append(names, k.name+" ("+k.framing.String()+")")
+		names = append(names, k.Name+" ("+k.Framing.String()+")")
 	}
 	return strings.Join(names, ", ")
 }
@@ -162,7 +163,7 @@ func (l *faults) striking(q asked) plan {
 			continue
 		}
 		f := r.Fault
-		if q.unit == modbus.Broadcast && q.framing != modbus.TCP && len(f.Units) == 0 && f.Drop == "" {
+		if q.unit == modbus.Broadcast && q.Framing != modbus.TCP && len(f.Units) == 0 && f.Drop == "" {
 			f.Drop = DropReply // only a fault that names unit 0 answers a broadcast
 		}
 		p.add(f, r.applied)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"modferry/modbus"
+	"modferry/simulator/chance"
 )
 
 // plan is what goes wrong with one request, by one fault or several.
@@ -55,7 +56,7 @@ func (f Fault) makeNoise(n uint64) noiseBytes {
 		if len(f.Noise.Bytes) > 0 {
 			all[i] = f.Noise.Bytes[i%len(f.Noise.Bytes)]
 		} else {
-			all[i] = byte(256 * chance(f.Name+" noise", f.Seed, int64(n)*2*MaxNoise+int64(i)))
+			all[i] = byte(256 * chance.Of(f.Name+" noise", f.Seed, int64(n)*2*MaxNoise+int64(i)))
 		}
 	}
 	after := all[f.Noise.Before:]

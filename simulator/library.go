@@ -3,7 +3,9 @@ package simulator
 import (
 	"time"
 
+	"modferry/modbus"
 	"modferry/simulator/clock"
+	"modferry/simulator/match"
 )
 
 // A program that uses the simulator as a library needs no other package than this
@@ -26,3 +28,28 @@ func NewClock(at time.Time) *Clock { return clock.New(at) }
 
 // NewPausedClock is [clock.NewPaused].
 func NewPausedClock(at time.Time) *Clock { return clock.NewPaused(at) }
+
+// Range is a range of numbers, both ends included.
+type Range = match.Range
+
+// ParseRange is [match.ParseRange].
+func ParseRange(text string) (Range, error) { return match.ParseRange(text) }
+
+// TableName returns coils, discrete, holding or input.
+func TableName(t modbus.Table) string { return match.TableName(t) }
+
+// TableByName is the inverse of [TableName].
+func TableByName(name string) (t modbus.Table, ok bool) { return match.TableByName(name) }
+
+// Kinds of faces.
+const (
+	FaceTCP          = match.FaceTCP
+	FaceTLS          = match.FaceTLS
+	FaceUDP          = match.FaceUDP
+	FaceRTUOverTCP   = match.FaceRTUOverTCP
+	FaceASCIIOverTCP = match.FaceASCIIOverTCP
+	FacePTY          = match.FacePTY
+	FaceSerial       = match.FaceSerial
+	FaceMemory       = match.FaceMemory
+	FaceMQTT         = match.FaceMQTT
+)

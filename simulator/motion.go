@@ -2,13 +2,13 @@ package simulator
 
 import (
 	"fmt"
-	"hash/fnv"
 	"math"
 	"time"
 
 	"modferry/modbus/profile"
 	"modferry/modbus/register"
 	"modferry/modbus/server"
+	"modferry/simulator/chance"
 )
 
 // motion is a register that moves by itself.
@@ -146,7 +146,7 @@ func (d *Device) sample(t *server.Tables, m *motion, n int64) float64 {
 		return v
 	}
 	if m.Noise > 0 {
-		truth += m.Noise * noise(m.Name, d.seed, n)
+		truth += m.Noise * chance.Noise(m.Name, d.seed, n)
 	}
 	if m.Resolution > 0 {
 		truth = math.Round(truth/m.Resolution) * m.Resolution
@@ -179,15 +179,3 @@ func (d *Device) correction(t *server.Tables, name string) (sum float64) {
 }
 
 func clamp(v float64, r *profile.Register) float64 { return min(max(v, r.Min), r.Max) }
-
-// noise returns a number from -1 to 1 that depends on nothing but its arguments:
-// one step of SplitMix64, which spreads neighbouring numbers over all bits.
-func noise(name string, seed uint64, n int64) float64 {
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(name))
-	z := (seed ^ h.Sum64()) + uint64(n+1)*0x9E3779B97F4A7C15
-	z = (z ^ z>>30) * 0xBF58476D1CE4E5B9
-	z = (z ^ z>>27) * 0x94D049BB133111EB
-	z ^= z >> 31
-	return float64(z>>11)/(1<<52) - 1
-}

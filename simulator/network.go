@@ -11,12 +11,13 @@ import (
 	"modferry/configs/plainfile"
 	"modferry/modbus"
 	"modferry/modbus/server"
+	"modferry/simulator/match"
 )
 
 // ListenTCP adds a Modbus TCP face and returns the address it is reached at. The
 // address is host:port; without a host it is 127.0.0.1, and port 0 picks a free one.
 func (s *Simulator) ListenTCP(address string) (net.Addr, error) {
-	return s.listen(address, kind{FaceTCP, modbus.TCP, true}, s.serveTCP(FaceTCP))
+	return s.listen(address, match.Kind{Name: FaceTCP, Framing: modbus.TCP, Closes: true}, s.serveTCP(FaceTCP))
 }
 
 func (s *Simulator) serveTCP(kind string) func(ctx context.Context, l net.Listener) error {
@@ -36,7 +37,7 @@ func (s *Simulator) ListenStream(address string, framing modbus.Framing) (net.Ad
 	default:
 		return nil, fmt.Errorf("no connections carry %v frames: possible are RTU and ASCII", framing)
 	}
-	return s.listen(address, kind{name, framing, true}, func(ctx context.Context, l net.Listener) error {
+	return s.listen(address, match.Kind{Name: name, Framing: framing, Closes: true}, func(ctx context.Context, l net.Listener) error {
 		return s.server(name, server.Options{}, s.hears(0)).ServeStream(ctx, s.pacedListener(l), framing)
 	})
 }
@@ -73,12 +74,12 @@ func (s *Simulator) ListenTLS(address string, o ServerTLS) (net.Addr, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.listen(address, kind{FaceTLS, modbus.TCP, true}, func(ctx context.Context, l net.Listener) error {
+	return s.listen(address, match.Kind{Name: FaceTLS, Framing: modbus.TCP, Closes: true}, func(ctx context.Context, l net.Listener) error {
 		return s.serveTCP(FaceTLS)(ctx, tls.NewListener(l, config))
 	})
 }
 
-func (s *Simulator) listen(address string, is kind, run func(ctx context.Context, l net.Listener) error) (net.Addr, error) {
+func (s *Simulator) listen(address string, is match.Kind, run func(ctx context.Context, l net.Listener) error) (net.Addr, error) {
 	var listener net.Listener
 	err := s.add(func() (face, error) {
 		place, err := local(address)
@@ -143,5 +144,5 @@ func (f *packetFace) close() error {
 	return nil
 }
 
-func (f *packetFace) restarted() {}
-func (f *packetFace) kind() kind { return kind{FaceUDP, modbus.TCP, false} }
+func (f *packetFace) restarted()       {}
+func (f *packetFace) kind() match.Kind { return match.Kind{Name: FaceUDP, Framing: modbus.TCP} }

@@ -6,6 +6,7 @@ import (
 
 	"modferry/modbus"
 	"modferry/modbus/server"
+	"modferry/simulator/match"
 )
 
 // responder answers what comes in by one face, with the simulator's faults, and has
@@ -68,7 +69,7 @@ func (r responder) struck(x server.Exchange, at time.Time) plan {
 		return plan{}
 	}
 	unit := x.Request.Unit
-	face := kind{r.face, x.Framing, x.Client != nil && r.face != FaceUDP}
+	face := match.Kind{Name: r.face, Framing: x.Framing, Closes: x.Client != nil && r.face != FaceUDP}
 	return r.faults.striking(asked{face, unit, x.Request.PDU, len(r.addressed(x.Framing, unit)) > 0, at})
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"modferry/modbus"
 	"modferry/modbus/profile"
+	"modferry/simulator/match"
 )
 
 // Options of a Simulator: one device, or several on one line.
@@ -78,7 +79,7 @@ type face interface {
 	// restarted tells that devices may have another baud rate now.
 	restarted()
 	// kind is what faults need to know of it.
-	kind() kind
+	kind() match.Kind
 }
 
 // New returns a simulator without faces; add them and call Run.

@@ -8,6 +8,7 @@ import (
 	"modferry/modbus/profile"
 	"modferry/modbus/register"
 	"modferry/modbus/server"
+	"modferry/simulator/chance"
 )
 
 // longestWalk bounds what a walk catches up with in one measurement, some
@@ -26,7 +27,7 @@ type walk struct {
 func (w *walk) at(n int64) float64 {
 	w.n = max(w.n, n-longestWalk)
 	for ; w.n < n; w.n++ {
-		x := w.x + w.step*noise(w.Name, w.seed, w.n)
+		x := w.x + w.step*chance.Noise(w.Name, w.seed, w.n)
 		if x > w.Max {
 			x = 2*w.Max - x
 		}
