@@ -102,7 +102,7 @@ type CallFilter struct {
 // Check returns nil if the filter can be used.
 func (f CallFilter) Check() error {
 	if f.Face != "" && !slices.Contains(match.Faces(), f.Face) {
-		return fmt.Errorf("face %q: possible are %s", shortened(f.Face), strings.Join(match.Faces(), ", "))
+		return fmt.Errorf("face %q: possible are %s", match.Shortened(f.Face), strings.Join(match.Faces(), ", "))
 	}
 	if f.Function == "" {
 		return nil

@@ -12,6 +12,7 @@ import (
 	"modferry/modbus/profile"
 	"modferry/modbus/transport"
 	"modferry/simulator/dtu"
+	"modferry/simulator/replay"
 )
 
 // Config is a checked configuration file of the simulator: a line of devices and its
@@ -60,7 +61,7 @@ func LoadConfig(file string, profiles fs.FS) (Config, error) {
 // ParseConfig is [LoadConfig] for a text; file is its name for messages.
 func ParseConfig(file string, data []byte, profiles fs.FS) (Config, error) {
 	doc := strictyaml.Parse(file, data, strictyaml.Options{Env: os.LookupEnv})
-	d := decoder{beside: filepath.Dir(file), recordings: newRecordings()}
+	d := decoder{beside: filepath.Dir(file), recordings: replay.New()}
 	c := d.decode(doc.Root(), profiles)
 	if doc.Err() == nil {
 		for _, check := range d.later {
@@ -76,7 +77,7 @@ type decoder struct {
 	load   func(name string) (*profile.Profile, error)
 	later  []func() // what is checked once everything is as it should be written
 
-	recordings *recordings // that the devices replay
+	recordings *replay.Recordings // that the devices replay
 }
 
 func (d *decoder) path(name string) string {

@@ -11,8 +11,10 @@ import (
 	"strconv"
 	"strings"
 
+	"modferry/configs/plainfile"
 	"modferry/configs/strictyaml"
 	"modferry/modbus/profile"
+	"modferry/simulator/match"
 )
 
 // csvColumns are the columns of a list of registers; the first two are needed.
@@ -26,7 +28,7 @@ const (
 // readRegisters reads the registers of a device from a CSV file, whose first line has
 // the names of the columns.
 func readRegisters(file string) ([]profile.Register, error) {
-	f, err := openBounded(file, maxListBytes)
+	f, err := plainfile.OpenTable(file, maxListBytes)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the registers: %w", err)
 	}
@@ -81,7 +83,7 @@ func checkColumns(head []string) error {
 	for i := range head {
 		head[i] = strings.ToLower(strings.TrimSpace(strings.TrimPrefix(head[i], "\ufeff")))
 		if !slices.Contains(csvColumns, head[i]) {
-			return fmt.Errorf("there is no column %q: known are %s", shortened(head[i]), strings.Join(csvColumns, ", "))
+			return fmt.Errorf("there is no column %q: known are %s", match.Shortened(head[i]), strings.Join(csvColumns, ", "))
 		}
 		if slices.Contains(head[:i], head[i]) {
 			return fmt.Errorf("the column %s is there twice: keep one", head[i])
@@ -122,7 +124,7 @@ func writeRegister(head, row []string) (string, error) {
 	}
 	table := strings.ToLower(cell["table"])
 	if !slices.Contains([]string{"coil", "discrete", "input", "holding"}, table) {
-		return "", fmt.Errorf("expected coil, discrete, input or holding as the table, got %q", shortened(cell["table"]))
+		return "", fmt.Errorf("expected coil, discrete, input or holding as the table, got %q", match.Shortened(cell["table"]))
 	}
 	keys := map[string]any{table: json.RawMessage(quoted(cell["address"]))}
 	isBit := table == "coil" || table == "discrete"
@@ -140,7 +142,7 @@ func writeRegister(head, row []string) (string, error) {
 	access := accesses.FindStringSubmatch(strings.ToLower(orElse(cell["access"], "rw")))
 	switch canBeWritten := table == "coil" || table == "holding"; {
 	case access == nil:
-		return "", fmt.Errorf("expected rw, ro, or ro:3 for an exception other than 02, as the access, got %q", shortened(cell["access"]))
+		return "", fmt.Errorf("expected rw, ro, or ro:3 for an exception other than 02, as the access, got %q", match.Shortened(cell["access"]))
 	case cell["access"] != "" && strings.HasPrefix(access[0], "rw") && !canBeWritten:
 		return "", fmt.Errorf("nothing of the table %s can be written: its access is ro", table)
 	case strings.HasPrefix(access[0], "ro") && canBeWritten:

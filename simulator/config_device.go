@@ -91,7 +91,7 @@ func (d *decoder) device(n strictyaml.Node) DeviceOptions {
 	o.Unit = byte(m.Get("unit").Int(int(o.Unit), 1, int(modbus.MaxUnit)))
 	o.Seed = uint64(m.Get("seed").Int(int(o.Unit), 0, math.MaxInt32))
 	o.recordings = d.recordings
-	o.recordings.want(o.Profile)
+	o.recordings.Want(o.Profile)
 	d.later = append(d.later, func() {
 		if _, err := newDevice(o, time.Now, slog.New(slog.DiscardHandler)); err != nil {
 			n.Problemf("%v", err)

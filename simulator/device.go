@@ -12,6 +12,7 @@ import (
 	"modferry/modbus/profile"
 	"modferry/modbus/register"
 	"modferry/modbus/server"
+	"modferry/simulator/replay"
 )
 
 // Device is one virtual device. It is safe for concurrent use.
@@ -22,7 +23,7 @@ type Device struct {
 	start   time.Time
 	log     *slog.Logger
 
-	recordings *recordings
+	recordings *replay.Recordings
 
 	image    *server.Device
 	moving   []*motion

@@ -9,6 +9,7 @@ import (
 	"modferry/modbus/register"
 	"modferry/modbus/server"
 	"modferry/simulator/chance"
+	"modferry/simulator/replay"
 )
 
 // motion is a register that moves by itself.
@@ -16,7 +17,7 @@ type motion struct {
 	*profile.Register
 	profile.Sensor
 	truth
-	recorded *replay // nil: it is not replayed
+	recorded *replay.Replay // nil: it is not replayed
 }
 
 // truth returns what the n-th sample would be without the sensor; n never gets less.
@@ -38,7 +39,7 @@ func (d *Device) motions() ([]*motion, error) {
 		}
 		m := &motion{Register: r, Sensor: r.Model.Measured(), truth: truth}
 		if model, ok := r.Model.(*profile.Replay); ok {
-			m.recorded, _ = d.recordings.replay(model) // its truth was made of it
+			m.recorded, _ = d.recordings.Replay(model) // its truth was made of it
 		}
 		all = append(all, m)
 	}
@@ -69,11 +70,11 @@ func (d *Device) newTruth(r *profile.Register) (truth, error) {
 	case *profile.Formula:
 		return d.newFormula(r, m)
 	case *profile.Replay:
-		rows, err := d.recordings.replay(m)
+		rows, err := d.recordings.Replay(m)
 		if err != nil {
 			return nil, err
 		}
-		return plain(rows.at)
+		return plain(rows.At)
 	}
 	return nil, fmt.Errorf("nothing is known about %T", r.Model)
 }
@@ -158,7 +159,7 @@ func (d *Device) sample(t *server.Tables, m *motion, n int64) float64 {
 // a recording has of it.
 func (m *motion) value(n int64, number float64) register.Value {
 	if m.recorded != nil && m.Noise == 0 && m.Resolution == 0 {
-		if v, ok := m.recorded.exactly(time.Duration(n)*m.Sample, number); ok {
+		if v, ok := m.recorded.Exactly(time.Duration(n)*m.Sample, number); ok {
 			return v
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"modferry/modbus"
 	"modferry/modbus/profile"
 	"modferry/simulator/match"
+	"modferry/simulator/replay"
 )
 
 // Options of a Simulator: one device, or several on one line.
@@ -39,7 +40,7 @@ type DeviceOptions struct {
 	Unit    byte // 0: the profile's
 	Seed    uint64
 
-	recordings *recordings // shared by the devices of a configuration; nil: of the simulator
+	recordings *replay.Recordings // shared by the devices of a configuration; nil: of the simulator
 }
 
 // Simulator is a line of virtual devices and the faces it is reached by.
@@ -114,13 +115,13 @@ func New(o Options) (*Simulator, error) {
 
 // sharing lets devices that replay files read each of them once.
 func sharing(devices []DeviceOptions) []DeviceOptions {
-	own := newRecordings()
+	own := replay.New()
 	all := slices.Clone(devices)
 	for i := range all {
 		if all[i].recordings == nil {
 			all[i].recordings = own
 		}
-		all[i].recordings.want(all[i].Profile)
+		all[i].recordings.Want(all[i].Profile)
 	}
 	return all
 }

@@ -56,3 +56,12 @@ func parseNumber(text string) (int, error) {
 func Within(ranges []Range, first, end int) bool {
 	return slices.ContainsFunc(ranges, func(r Range) bool { return first <= r.Last && r.First < end })
 }
+
+// Shortened returns the beginning of a word that should have been another, for an error.
+func Shortened(text string) string {
+	const most = 40
+	if len(text) > most {
+		return text[:most] + "..."
+	}
+	return text
+}

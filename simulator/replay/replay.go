@@ -1,4 +1,4 @@
-package simulator
+package replay
 
 import (
 	"cmp"
@@ -9,8 +9,8 @@ import (
 	"modferry/modbus/register"
 )
 
-// replay shows recorded values, one after the other.
-type replay struct {
+// Replay shows recorded values, one after the other.
+type Replay struct {
 	*column
 	*timeline
 	speed float64
@@ -38,7 +38,7 @@ type timeline struct {
 }
 
 // row returns the row that is shown so long after the start.
-func (r *replay) row(elapsed time.Duration) int {
+func (r *Replay) row(elapsed time.Duration) int {
 	when := float64(elapsed) * r.speed
 	if r.loop {
 		when = math.Mod(when, float64(r.over))
@@ -56,12 +56,12 @@ func (r *replay) row(elapsed time.Duration) int {
 	return max(0, i)
 }
 
-// at returns the value so long after the start.
-func (r *replay) at(elapsed time.Duration) float64 { return r.values[r.row(elapsed)] }
+// At returns the value so long after the start.
+func (r *Replay) At(elapsed time.Duration) float64 { return r.values[r.row(elapsed)] }
 
-// exactly returns the value so long after the start with all of its digits, if it is
+// Exactly returns the value so long after the start with all of its digits, if it is
 // number, which then was not changed on its way.
-func (r *replay) exactly(elapsed time.Duration, number float64) (register.Value, bool) {
+func (r *Replay) Exactly(elapsed time.Duration, number float64) (register.Value, bool) {
 	if len(r.exact) == 0 {
 		return register.Value{}, false
 	}

@@ -1,4 +1,4 @@
-package simulator
+package replay
 
 import (
 	"encoding/csv"
@@ -13,6 +13,7 @@ import (
 
 	"modferry/configs/plainfile"
 	"modferry/modbus/profile"
+	"modferry/simulator/match"
 )
 
 const (
@@ -20,17 +21,18 @@ const (
 	maxReplayRows  = 1_000_000
 )
 
-// recordings are the files that devices replay. Each is read once, for all columns
+// Recordings are the files that devices replay. Each is read once, for all columns
 // that were wanted before; the devices of a configuration share them.
-type recordings struct {
+type Recordings struct {
 	mu    sync.Mutex
 	files map[string]*recordingFile
 }
 
-func newRecordings() *recordings { return &recordings{files: map[string]*recordingFile{}} }
+// New returns recordings of which none is wanted so far.
+func New() *Recordings { return &Recordings{files: map[string]*recordingFile{}} }
 
-// want notes what a device will replay.
-func (all *recordings) want(p *profile.Profile) {
+// Want notes what a device will replay.
+func (all *Recordings) Want(p *profile.Profile) {
 	all.mu.Lock()
 	defer all.mu.Unlock()
 	if p == nil {
@@ -43,7 +45,7 @@ func (all *recordings) want(p *profile.Profile) {
 	}
 }
 
-func (all *recordings) file(name string) *recordingFile {
+func (all *Recordings) file(name string) *recordingFile {
 	f := all.files[name]
 	if f == nil {
 		f = &recordingFile{columns: map[string]*columnReader{}, timelines: map[clockwork]*timelineReader{}}
@@ -52,8 +54,8 @@ func (all *recordings) file(name string) *recordingFile {
 	return f
 }
 
-// replay returns a column of a file, which it reads if nobody has done so.
-func (all *recordings) replay(m *profile.Replay) (*replay, error) {
+// Replay returns a column of a file, which it reads if nobody has done so.
+func (all *Recordings) Replay(m *profile.Replay) (*Replay, error) {
 	all.mu.Lock()
 	defer all.mu.Unlock()
 	f := all.file(m.File)
@@ -68,7 +70,7 @@ func (all *recordings) replay(m *profile.Replay) (*replay, error) {
 			return nil, fmt.Errorf("%s: %w", m.File, err)
 		}
 	}
-	return &replay{&column.column, &times.timeline, m.Speed, m.Loop}, nil
+	return &Replay{&column.column, &times.timeline, m.Speed, m.Loop}, nil
 }
 
 // recordingFile is a CSV file, and what is wanted of it.
@@ -120,7 +122,7 @@ func (f *recordingFile) open(name string) error {
 	if f.failed != nil {
 		return f.failed
 	}
-	file, err := openBounded(name, maxReplayBytes)
+	file, err := plainfile.OpenTable(name, maxReplayBytes)
 	if err != nil {
 		f.failed = fmt.Errorf("cannot read the recorded values: %w", err)
 		return f.failed
@@ -130,26 +132,6 @@ func (f *recordingFile) open(name string) error {
 		f.failed = fmt.Errorf("%s: %w", name, err)
 	}
 	return f.failed
-}
-
-// openBounded opens a file of so many bytes at most.
-func openBounded(name string, most int64) (io.ReadCloser, error) {
-	file, err := plainfile.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	info, err := file.Stat()
-	if err == nil && info.Size() > most {
-		err = fmt.Errorf("%s has %d MiB, at most %d MiB can be read: cut it into parts, or leave out columns", name, (info.Size()+1<<20-1)>>20, most>>20)
-	}
-	if err != nil {
-		file.Close()
-		return nil, err
-	}
-	return struct {
-		io.Reader
-		io.Closer
-	}{io.LimitReader(file, info.Size()), file}, nil // what is added meanwhile is not a part of it
 }
 
 // read reads what is wanted and was not read.
@@ -255,7 +237,7 @@ const maxNamed = 20
 func listed(head []string) string {
 	var named []string
 	for _, name := range head[:min(len(head), maxNamed)] {
-		named = append(named, shortened(name))
+		named = append(named, match.Shortened(name))
 	}
 	text := strings.Join(named, ", ")
 	if len(head) > maxNamed {

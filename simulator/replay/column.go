@@ -1,4 +1,4 @@
-package simulator
+package replay
 
 import (
 	"errors"
@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"modferry/modbus/register"
+	"modferry/simulator/match"
 )
 
 // columnReader reads a column.
@@ -43,18 +44,9 @@ func recorded(text string) (float64, error) {
 	}
 	v, err := strconv.ParseFloat(text, 64)
 	if err != nil || math.IsInf(v, 0) {
-		return 0, fmt.Errorf("expected a number such as 21.5, got %q", shortened(text))
+		return 0, fmt.Errorf("expected a number such as 21.5, got %q", match.Shortened(text))
 	}
 	return v, nil
-}
-
-// shortened returns the beginning of what should have been a number.
-func shortened(text string) string {
-	const most = 40
-	if len(text) > most {
-		return text[:most] + "..."
-	}
-	return text
 }
 
 // floatDigits is how many digits every float64 has.
@@ -133,5 +125,5 @@ func recordedTime(text string) (time.Duration, error) {
 	if t, err := time.Parse(time.RFC3339, text); err == nil && math.Abs(float64(t.Unix())*1e9) < farthest {
 		return time.Duration(t.UnixNano()), nil
 	}
-	return 0, fmt.Errorf("expected seconds such as 12.5, or a time such as 2026-11-24T12:00:00Z, got %q", shortened(text))
+	return 0, fmt.Errorf("expected seconds such as 12.5, or a time such as 2026-11-24T12:00:00Z, got %q", match.Shortened(text))
 }
