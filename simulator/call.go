@@ -11,6 +11,7 @@ import (
 	"modferry/modbus"
 	"modferry/modbus/explain"
 	"modferry/modbus/server"
+	"modferry/simulator/event"
 	"modferry/simulator/match"
 )
 
@@ -142,15 +143,15 @@ func (r responder) record(x server.Exchange, at time.Time, sent []byte, faults [
 	if r.calls == nil {
 		return
 	}
-	heard := r.listeners.some.Load()
+	heard := r.listeners.Any()
 	c := Call{Time: at, Face: r.face, Framing: x.Framing, Unit: x.Request.Unit, Faults: faults}
 	c.PDU.FunctionCode = x.Request.PDU.FunctionCode
 	c = r.calls.add(c, x, sent, heard)
 	if !heard {
 		return
 	}
-	r.Tell(Event{"call", c})
+	r.Tell(event.Event{Kind: "call", Data: c})
 	for _, name := range faults {
-		r.Tell(Event{"fault", FaultEvent{Name: name, What: "applied", Call: c.Number}})
+		r.Tell(event.Event{Kind: "fault", Data: event.Fault{Name: name, What: "applied", Call: c.Number}})
 	}
 }

@@ -202,3 +202,19 @@ func (d *Device) apply(t *server.Tables, r *profile.Register) {
 		d.baud.Store(int64(r.Meaning(v.Float())))
 	}
 }
+
+// Named returns the values of the profile's registers that lie in a span.
+func (d *Device) Named(span modbus.Span) map[string]register.Value {
+	names := map[string]register.Value{}
+	d.image.View(func(t *server.Tables) {
+		for _, r := range d.profile.Registers {
+			if s := r.Span(); s.Table != span.Table || int(s.Address) >= span.End() || int(span.Address) >= s.End() {
+				continue
+			}
+			if v, err := load(t, r.Field); err == nil {
+				names[r.Name] = v
+			}
+		}
+	})
+	return names
+}

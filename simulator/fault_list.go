@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"modferry/modbus"
+	"modferry/simulator/event"
 	"modferry/simulator/match"
 )
 
@@ -67,7 +68,7 @@ func (s *Simulator) changeFaults(add []Fault, only bool) ([]FaultState, error) {
 	}
 	s.faults.put(rules)
 	for _, r := range rules[len(rules)-len(add):] {
-		s.Tell(Event{"fault", FaultEvent{Name: r.Name, What: "added"}})
+		s.Tell(event.Event{Kind: "fault", Data: event.Fault{Name: r.Name, What: "added"}})
 	}
 	return states(rules[len(rules)-len(add):], now), nil
 }
@@ -112,7 +113,7 @@ func (s *Simulator) RemoveFault(name string) bool {
 
 func (s *Simulator) tellRemoved(rules ...*rule) {
 	for _, r := range rules {
-		s.Tell(Event{"fault", FaultEvent{Name: r.Name, What: "removed"}})
+		s.Tell(event.Event{Kind: "fault", Data: event.Fault{Name: r.Name, What: "removed"}})
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"modferry/modbus"
 	"modferry/simulator/clock"
+	"modferry/simulator/event"
 	"modferry/simulator/match"
 )
 
@@ -53,3 +54,17 @@ const (
 	FaceMemory       = match.FaceMemory
 	FaceMQTT         = match.FaceMQTT
 )
+
+// Event is something that happened to the simulator.
+type Event = event.Event
+
+// What an Event has.
+type (
+	ValueEvent = event.Value
+	FaultEvent = event.Fault
+	PowerEvent = event.Power
+	LostEvent  = event.Lost
+)
+
+// Listener hears events until it is closed.
+type Listener = event.Listener

@@ -5,6 +5,8 @@ import (
 
 	"modferry/modbus"
 	"modferry/modbus/register"
+	"modferry/simulator/event"
+	"modferry/simulator/match"
 )
 
 // Assign is [Device.Assign] that everyone who listens is told of.
@@ -66,3 +68,21 @@ func (s *Simulator) UnpinTable(d *Device, table modbus.Table, address uint16, qu
 	}
 	return n
 }
+
+// tellValues tells what a device has in a span now.
+func (s *Simulator) tellValues(d *Device, span modbus.Span, source string) {
+	values, ok := d.ReadTable(span.Table, span.Address, span.Quantity)
+	if !ok {
+		return
+	}
+	s.Tell(event.Event{Kind: "value", Data: event.Value{
+		Unit: d.Unit(), Table: match.TableName(span.Table), Address: span.Address, Values: values, Names: d.Named(span), Source: source,
+	}})
+}
+
+// Listen returns a new listener. If it is too slow it loses events, and then hears
+// how many.
+func (s *Simulator) Listen() *Listener { return s.listeners.Listen() }
+
+// Tell tells everyone who listens an event, and waits for no one.
+func (s *Simulator) Tell(e Event) { s.listeners.Tell(e) }

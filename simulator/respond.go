@@ -63,6 +63,21 @@ func (r responder) Respond(ctx context.Context, x server.Exchange) (modbus.PDU, 
 	return reply, answer, nil
 }
 
+// wrote tells what a request has written.
+func (r responder) wrote(framing modbus.Framing, request modbus.ADU, reply modbus.PDU, answer bool) {
+	if !r.listeners.Any() || !modbus.IsWrite(request.PDU.FunctionCode) || answer && modbus.AsException(reply) != nil {
+		return
+	}
+	for _, span := range match.Touches(request.PDU) {
+		if !span.Write {
+			continue
+		}
+		for _, d := range r.addressed(framing, request.Unit) {
+			r.tellValues(d, span, "client")
+		}
+	}
+}
+
 // struck returns what goes wrong with a request.
 func (r responder) struck(x server.Exchange, at time.Time) plan {
 	if !r.faults.some.Load() {

@@ -13,6 +13,7 @@ import (
 
 	"modferry/modbus"
 	"modferry/modbus/profile"
+	"modferry/simulator/event"
 	"modferry/simulator/match"
 	"modferry/simulator/replay"
 )
@@ -55,7 +56,7 @@ type Simulator struct {
 
 	faults    faults
 	calls     *callLog // nil: none are kept
-	listeners listeners
+	listeners event.Listeners
 
 	mu     sync.Mutex
 	state  state
@@ -155,7 +156,7 @@ func (s *Simulator) PowerCycleDevice(devices ...*Device) {
 	for _, d := range devices {
 		d.PowerCycle()
 		s.log.Info("device restarted", "unit", d.Unit(), "baud", d.Baud())
-		s.Tell(Event{"power", PowerEvent{d.Unit()}})
+		s.Tell(event.Event{Kind: "power", Data: event.Power{Unit: d.Unit()}})
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
