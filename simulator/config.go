@@ -12,6 +12,7 @@ import (
 	"modferry/modbus/profile"
 	"modferry/modbus/transport"
 	"modferry/simulator/dtu"
+	"modferry/simulator/fault"
 	"modferry/simulator/replay"
 )
 
@@ -134,7 +135,7 @@ func (d *decoder) line(m *strictyaml.Map) Config {
 		Framing: modbus.RTU,
 		Pace:    m.Get("pace").Bool(false),
 		AnyUnit: m.Get("any_unit").Bool(false),
-		Faults:  decodeFaults(m.Get("faults")),
+		Faults:  fault.DecodeList(m.Get("faults")),
 		Calls:   m.Get("calls").Int(0, 1, MaxCalls),
 		Control: decodeControl(m, d.beside),
 	}

@@ -92,7 +92,7 @@ func decodeClock(n strictyaml.Node) *Clock {
 	if m.Get("paused").Bool(false) {
 		make = NewPausedClock
 	}
-	c := make(decodeTime(m.Get("start")))
+	c := make(m.Get("start").Time())
 	if s := m.Get("speed"); s.Present() {
 		if err := c.Speed(s.Float(1, 0, MaxSpeed)); err != nil {
 			s.Problemf("%v", err)

@@ -6,6 +6,7 @@ import (
 	"modferry/modbus"
 	"modferry/simulator/clock"
 	"modferry/simulator/event"
+	"modferry/simulator/fault"
 	"modferry/simulator/match"
 )
 
@@ -68,3 +69,32 @@ type (
 
 // Listener hears events until it is closed.
 type Listener = event.Listener
+
+// A Fault lets requests go wrong.
+type (
+	Fault      = fault.Fault
+	FaultState = fault.State // a fault and what became of it
+	Noise      = fault.Noise
+	Drip       = fault.Drip
+)
+
+// What [Fault.Drop] can be.
+const (
+	DropRequest = fault.DropRequest
+	DropReply   = fault.DropReply
+)
+
+// Limits of faults.
+const (
+	MaxDelay     = fault.MaxDelay
+	MaxNoise     = fault.MaxNoise
+	MaxDuplicate = fault.MaxDuplicate
+	MaxRaw       = fault.MaxRaw
+	MaxFaults    = fault.Max
+)
+
+// ParseFault is [fault.Parse].
+func ParseFault(text []byte) (Fault, error) { return fault.Parse(text) }
+
+// ParseFaultJSON is [fault.ParseJSON].
+func ParseFaultJSON(text []byte) (Fault, error) { return fault.ParseJSON(text) }

@@ -86,3 +86,32 @@ func (s *Simulator) Listen() *Listener { return s.listeners.Listen() }
 
 // Tell tells everyone who listens an event, and waits for no one.
 func (s *Simulator) Tell(e Event) { s.listeners.Tell(e) }
+
+// AddFaults adds faults behind those that are there, all or none, and returns them
+// with their names. Errors: a fault that does not pass [Fault.Check], a name that is
+// taken, or nothing that can go wrong on any of the simulator's faces.
+func (s *Simulator) AddFaults(add ...Fault) ([]FaultState, error) {
+	return s.faults.Add(add, s.kinds(), s.now())
+}
+
+// SetFaults is AddFaults in place of the faults that are there.
+func (s *Simulator) SetFaults(all ...Fault) ([]FaultState, error) {
+	return s.faults.Set(all, s.kinds(), s.now())
+}
+
+// RemoveFault removes a fault; false if there is none of that name.
+func (s *Simulator) RemoveFault(name string) bool { return s.faults.Remove(name) }
+
+// Faults returns all faults in their order.
+func (s *Simulator) Faults() []FaultState { return s.faults.States(s.now()) }
+
+// kinds returns what faults need to know of the faces.
+func (s *Simulator) kinds() []match.Kind {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var kinds []match.Kind
+	for _, f := range s.faces {
+		kinds = append(kinds, f.kind())
+	}
+	return kinds
+}

@@ -6,6 +6,7 @@ import (
 
 	"modferry/modbus"
 	"modferry/modbus/server"
+	"modferry/simulator/fault"
 	"modferry/simulator/match"
 )
 
@@ -36,7 +37,7 @@ func (r responder) addressed(framing modbus.Framing, unit byte) []*Device {
 // Respond is a [server.Responder].
 func (r responder) Respond(ctx context.Context, x server.Exchange) (modbus.PDU, bool, error) {
 	unit, request := x.Request.Unit, x.Request.PDU
-	if !r.faults.some.Load() && r.calls == nil {
+	if !r.faults.Any() && r.calls == nil {
 		reply, answer := r.handle(unit, request)
 		return reply, answer, nil
 	}
@@ -44,12 +45,12 @@ func (r responder) Respond(ctx context.Context, x server.Exchange) (modbus.PDU, 
 	p := r.struck(x, at)
 	var reply modbus.PDU
 	answer := false
-	if p.reaches() {
+	if p.Reaches() {
 		reply, answer = r.handle(unit, request)
 		r.wrote(x.Framing, x.Request, reply, answer)
 	}
 	answer = answer && (unit != modbus.Broadcast || x.Framing == modbus.TCP) // [Serial 2.1]
-	if p.changes() {
+	if p.Changes() {
 		return modbus.PDU{}, false, r.misbehave(ctx, x, p, at, reply, answer)
 	}
 	if r.calls != nil {
@@ -79,17 +80,19 @@ func (r responder) wrote(framing modbus.Framing, request modbus.ADU, reply modbu
 }
 
 // struck returns what goes wrong with a request.
-func (r responder) struck(x server.Exchange, at time.Time) plan {
-	if !r.faults.some.Load() {
-		return plan{}
+func (r responder) struck(x server.Exchange, at time.Time) fault.Plan {
+	if !r.faults.Any() {
+		return fault.Plan{}
 	}
 	unit := x.Request.Unit
 	face := match.Kind{Name: r.face, Framing: x.Framing, Closes: x.Client != nil && r.face != FaceUDP}
-	return r.faults.striking(asked{face, unit, x.Request.PDU, len(r.addressed(x.Framing, unit)) > 0, at})
+	return r.faults.Striking(fault.Asked{
+		Kind: face, Unit: unit, Request: x.Request.PDU, There: len(r.addressed(x.Framing, unit)) > 0, Now: at,
+	})
 }
 
 // misbehave sends what faults have made of a reply.
-func (r responder) misbehave(ctx context.Context, x server.Exchange, p plan, at time.Time, reply modbus.PDU, answer bool) error {
+func (r responder) misbehave(ctx context.Context, x server.Exchange, p fault.Plan, at time.Time, reply modbus.PDU, answer bool) error {
 	if err := x.Send(nil); err != nil { // earlier replies do not wait for this one
 		return err
 	}
@@ -100,12 +103,12 @@ func (r responder) misbehave(ctx context.Context, x server.Exchange, p plan, at 
 			return err
 		}
 	}
-	out := p.bytes(x.Framing, x.Request, reply, answer)
-	if !pause(ctx, r.turn+p.delay) {
+	out := p.Bytes(x.Framing, x.Request, reply, answer)
+	if !pause(ctx, r.turn+p.Delay) {
 		return ctx.Err()
 	}
-	r.record(x, at, append(sent, out...), p.names)
-	for i, piece := range p.pieces(out) {
+	r.record(x, at, append(sent, out...), p.Names)
+	for i, piece := range p.Pieces(out) {
 		if i > 0 && !pause(ctx, p.Drip.Every) {
 			return ctx.Err()
 		}

@@ -14,6 +14,7 @@ import (
 	"modferry/modbus"
 	"modferry/modbus/profile"
 	"modferry/simulator/event"
+	"modferry/simulator/fault"
 	"modferry/simulator/match"
 	"modferry/simulator/replay"
 )
@@ -54,7 +55,7 @@ type Simulator struct {
 	now     func() time.Time
 	clock   *Clock // nil: now is someone else's
 
-	faults    faults
+	faults    fault.List
 	calls     *callLog // nil: none are kept
 	listeners event.Listeners
 
@@ -101,6 +102,9 @@ func New(o Options) (*Simulator, error) {
 	}
 	all = sharing(all)
 	s := &Simulator{log: o.Logger, framing: o.Framing, paced: o.Pace, anyUnit: o.AnyUnit, now: o.Now, clock: o.Clock, calls: newCallLog(o.Calls)}
+	s.faults.Tell = func(name, what string) {
+		s.Tell(event.Event{Kind: "fault", Data: event.Fault{Name: name, What: what}})
+	}
 	for _, one := range all {
 		d, err := newDevice(one, o.Now, o.Logger)
 		if err != nil {

@@ -1,4 +1,4 @@
-package simulator
+package fault
 
 import (
 	"errors"
@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"modferry/modbus"
+	"modferry/simulator/clock"
 	"modferry/simulator/match"
 )
 
@@ -20,11 +21,11 @@ type Fault struct {
 	Name string // "" is given one when it is added
 
 	// Which requests: all of these must hold.
-	Units      []Range  // without, all units that are there; with, also those that are not
-	Functions  []string // codes, names such as "read_coils", or the groups "read" and "write"
-	Addresses  []Range  // a request that touches one of them
-	Quantities []Range  // a request for so many registers or bits, of the first area that it touches
-	Faces      []string // kinds of faces, such as "tcp", "pty", "serial"
+	Units      []match.Range // without, all units that are there; with, also those that are not
+	Functions  []string      // codes, names such as "read_coils", or the groups "read" and "write"
+	Addresses  []match.Range // a request that touches one of them
+	Quantities []match.Range // a request for so many registers or bits, of the first area that it touches
+	Faces      []string      // kinds of faces, such as "tcp", "pty", "serial"
 
 	// Which of those; counted from 1.
 	Nth         int           // this one only
@@ -79,7 +80,7 @@ const (
 	MaxNoise     = 1024      // bytes on each side
 	MaxDuplicate = 100
 	MaxRaw       = 1024 // bytes
-	MaxFaults    = 1000 // of a simulator
+	Max          = 1000 // of a simulator
 )
 
 const maxNumber = 1_000_000_000 // of anything that is counted
@@ -92,7 +93,7 @@ func (f Fault) Check() error {
 }
 
 func (f Fault) checkMatch() error {
-	if err := checkFaultName(f.Name); err != nil {
+	if err := checkName(f.Name); err != nil {
 		return err
 	}
 	for _, name := range f.Functions {
@@ -131,7 +132,7 @@ func (f Fault) checkMatch() error {
 
 const maxName = 64
 
-func checkFaultName(name string) error {
+func checkName(name string) error {
 	if len(name) > maxName || strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`/?#%"`, r) }) {
 		return fmt.Errorf("name %q: it has at most %d letters, digits and signs such as - and _", name, maxName)
 	}
@@ -157,7 +158,7 @@ func (f Fault) checkRanges() error {
 			return fmt.Errorf("%s %v: at most %v is possible", key, d, MaxDelay)
 		}
 	}
-	if longest := MaxYears * 365 * 24 * time.Hour; f.After < 0 || f.For < 0 || f.After > longest || f.For > longest {
+	if longest := clock.MaxYears * 365 * 24 * time.Hour; f.After < 0 || f.For < 0 || f.After > longest || f.For > longest {
 		return fmt.Errorf("after and for are durations that are not negative, and at most %v", longest)
 	}
 	return nil

@@ -1,32 +1,34 @@
-package simulator
+package fault
 
 import (
 	"encoding/hex"
 	"encoding/json"
 	"time"
+
+	"modferry/simulator/match"
 )
 
-// MarshalJSON returns the fault as [ParseFault] reads it.
+// MarshalJSON returns the fault as [Parse] reads it.
 func (f Fault) MarshalJSON() ([]byte, error) { return json.Marshal(f.written()) }
 
 // writtenFault is a fault with everything as text that people write as text.
 type writtenFault struct {
 	Name string `json:"name"`
 
-	Units       []Range  `json:"units,omitempty"`
-	Functions   []string `json:"functions,omitempty"`
-	Addresses   []Range  `json:"addresses,omitempty"`
-	Quantities  []Range  `json:"quantities,omitempty"`
-	Faces       []string `json:"faces,omitempty"`
-	Nth         int      `json:"nth,omitempty"`
-	Every       int      `json:"every,omitempty"`
-	Probability float64  `json:"probability,omitempty"`
-	Seed        uint64   `json:"seed,omitempty"`
-	Count       int      `json:"count,omitempty"`
-	After       string   `json:"after,omitempty"`
-	For         string   `json:"for,omitempty"`
-	Until       string   `json:"until,omitempty"`
-	Also        bool     `json:"also,omitempty"`
+	Units       []match.Range `json:"units,omitempty"`
+	Functions   []string      `json:"functions,omitempty"`
+	Addresses   []match.Range `json:"addresses,omitempty"`
+	Quantities  []match.Range `json:"quantities,omitempty"`
+	Faces       []string      `json:"faces,omitempty"`
+	Nth         int           `json:"nth,omitempty"`
+	Every       int           `json:"every,omitempty"`
+	Probability float64       `json:"probability,omitempty"`
+	Seed        uint64        `json:"seed,omitempty"`
+	Count       int           `json:"count,omitempty"`
+	After       string        `json:"after,omitempty"`
+	For         string        `json:"for,omitempty"`
+	Until       string        `json:"until,omitempty"`
+	Also        bool          `json:"also,omitempty"`
 
 	Drop             string        `json:"drop,omitempty"`
 	Exception        byte          `json:"exception,omitempty"`

@@ -1,4 +1,4 @@
-package simulator
+package fault
 
 import (
 	"slices"
@@ -42,27 +42,27 @@ func newRule(f Fault, now time.Time) *rule {
 	return r
 }
 
-// asked is a request as faults look at it.
-type asked struct {
-	match.Kind
-	unit    byte
-	request modbus.PDU
-	there   bool // a device is there that would answer
-	now     time.Time
+// Asked is a request as faults look at it.
+type Asked struct {
+	match.Kind // of the face that it came by
+	Unit       byte
+	Request    modbus.PDU
+	There      bool // a device is there that would answer
+	Now        time.Time
 }
 
 // concerns reports whether the request is one of those that the fault is about.
-func (r *rule) concerns(q asked) bool {
-	code := q.request.FunctionCode
+func (r *rule) concerns(q Asked) bool {
+	code := q.Request.FunctionCode
 	switch {
 	case !r.means(q.Kind):
-	case len(r.Units) == 0 && !q.there, len(r.Units) > 0 && !match.Within(r.Units, int(q.unit), int(q.unit)+1):
+	case len(r.Units) == 0 && !q.There, len(r.Units) > 0 && !match.Within(r.Units, int(q.Unit), int(q.Unit)+1):
 	case len(r.Functions) > 0 && (code > 127 || !r.functions[code]):
 	case r.Short > 0 && !canBeShort(code):
-	case len(r.Addresses) > 0 && !r.touched(q.request):
-	case len(r.Quantities) > 0 && !r.asksFor(q.request):
+	case len(r.Addresses) > 0 && !r.touched(q.Request):
+	case len(r.Quantities) > 0 && !r.asksFor(q.Request):
 	default:
-		return r.inTime(q.now)
+		return r.inTime(q.Now)
 	}
 	return false
 }

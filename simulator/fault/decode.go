@@ -1,4 +1,4 @@
-package simulator
+package fault
 
 import (
 	"bytes"
@@ -11,23 +11,24 @@ import (
 	"modferry/configs/strictyaml"
 	"modferry/modbus"
 	"modferry/modbus/hextext"
+	"modferry/simulator/match"
 )
 
-// ParseFault reads a fault as it stands in a configuration's list: as YAML, such as
+// Parse reads a fault as it stands in a configuration's list: as YAML, such as
 // "functions: read, delay: 500ms", with or without braces, or as JSON. The error is
 // one line that names each mistake.
-func ParseFault(text []byte) (Fault, error) {
+func Parse(text []byte) (Fault, error) {
 	line := strings.TrimSpace(string(text))
 	if !strings.HasPrefix(line, "{") && !strings.Contains(line, "\n") {
 		line = "{" + line + "}"
 	}
 	doc := strictyaml.Parse("fault", []byte(line), strictyaml.Options{})
-	f := decodeFault(doc.Root())
+	f := decode(doc.Root())
 	return f, oneLine(doc.Err())
 }
 
-// ParseFaultJSON is [ParseFault] for JSON that may stand on several lines.
-func ParseFaultJSON(text []byte) (Fault, error) {
+// ParseJSON is [Parse] for JSON that may stand on several lines.
+func ParseJSON(text []byte) (Fault, error) {
 	var line bytes.Buffer
 	if err := json.Compact(&line, text); err != nil {
 		return Fault{}, err
@@ -35,7 +36,7 @@ func ParseFaultJSON(text []byte) (Fault, error) {
 	if !bytes.HasPrefix(line.Bytes(), []byte("{")) {
 		return Fault{}, errors.New(`a fault is an object, such as {"functions": "read", "delay": "500ms"}`)
 	}
-	return ParseFault(line.Bytes())
+	return Parse(line.Bytes())
 }
 
 // oneLine returns the problems of a text that has no lines for whoever wrote it.
@@ -54,11 +55,12 @@ func oneLine(err error) error {
 	return errors.New(strings.Join(all, "; "))
 }
 
-func decodeFaults(n strictyaml.Node) []Fault {
+// DecodeList reads the faults of a configuration.
+func DecodeList(n strictyaml.Node) []Fault {
 	var faults []Fault
 	names := map[string]bool{}
 	for _, item := range n.List() {
-		f := decodeFault(item)
+		f := decode(item)
 		if f.Name != "" && names[f.Name] {
 			item.Problemf("the name %s is taken by a fault above: give it another", f.Name)
 		}
@@ -68,7 +70,7 @@ func decodeFaults(n strictyaml.Node) []Fault {
 	return faults
 }
 
-func decodeFault(n strictyaml.Node) Fault {
+func decode(n strictyaml.Node) Fault {
 	m := n.Map()
 	defer m.Done()
 	f := Fault{
@@ -78,7 +80,7 @@ func decodeFault(n strictyaml.Node) Fault {
 		Nth: m.Get("nth").Int(0, 1, maxNumber), Every: m.Get("every").Int(0, 1, maxNumber), Count: m.Get("count").Int(0, 1, maxNumber),
 		Probability: decodeProbability(m.Get("probability")), Seed: uint64(m.Get("seed").Int(0, 0, maxNumber)),
 		After: m.Get("after").Duration(0, 0, 0), For: m.Get("for").Duration(0, time.Millisecond, 0),
-		Until: decodeTime(m.Get("until")), Also: m.Get("also").Bool(false),
+		Until: m.Get("until").Time(), Also: m.Get("also").Bool(false),
 
 		Drop: m.Get("drop").OneOf("", DropRequest, DropReply), Exception: byte(m.Get("exception").Int(0, 1, 255)),
 		Short: m.Get("short").Int(0, 1, modbus.MaxReadRegisters), Reply: decodeHex(m.Get("reply")), Raw: decodeHex(m.Get("raw")),
@@ -139,18 +141,6 @@ func decodeDrip(n strictyaml.Node) Drip {
 	return d
 }
 
-func decodeTime(n strictyaml.Node) time.Time {
-	text := n.String("")
-	if text == "" {
-		return time.Time{}
-	}
-	at, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		n.Problemf("expected a time such as 2026-01-31T12:00:00Z, got %s", n.Shown())
-	}
-	return at
-}
-
 func decodeWords(n strictyaml.Node) []string {
 	var words []string
 	for _, item := range n.ListOrOne() {
@@ -168,14 +158,14 @@ func decodeHex(n strictyaml.Node) []byte {
 	return b
 }
 
-func decodeRanges(n strictyaml.Node) []Range {
-	var ranges []Range
+func decodeRanges(n strictyaml.Node) []match.Range {
+	var ranges []match.Range
 	for _, item := range n.ListOrOne() {
 		text := item.String("")
 		if item.IsList() || item.IsMap() {
 			continue // reported
 		}
-		r, err := ParseRange(text)
+		r, err := match.ParseRange(text)
 		if err != nil {
 			item.Problemf("%v", err)
 		}

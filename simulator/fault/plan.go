@@ -1,53 +1,45 @@
-package simulator
+package fault
 
 import (
+	"cmp"
 	"encoding/hex"
 	"strings"
-	"time"
 
 	"modferry/modbus"
 	"modferry/simulator/chance"
 )
 
-// plan is what goes wrong with one request, by one fault or several.
-type plan struct {
-	names []string
-	Fault // the parts of all of them; a later one is in place of an earlier one
-	delay time.Duration
+// Plan is what goes wrong with one request, by one fault or several; the zero value is
+// nothing.
+type Plan struct {
+	Names []string
+	Fault // the parts of all of them; a later one is in place of an earlier one, but delays add up
 	noise noiseBytes
 }
 
 type noiseBytes struct{ before, after []byte }
 
 // add adds a fault, which strikes for the n-th time.
-func (p *plan) add(f Fault, n uint64) {
-	p.names = append(p.names, f.Name)
+func (p *Plan) add(f Fault, n uint64) {
+	p.Names = append(p.Names, f.Name)
 	if f.Drop == DropRequest || p.Drop == "" {
 		p.Drop = f.Drop
 	}
 	if f.Exception != 0 || f.Short > 0 || len(f.Reply) > 0 || len(f.Raw) > 0 {
 		p.Exception, p.Short, p.Reply, p.Raw = f.Exception, f.Short, f.Reply, f.Raw
 	}
-	p.WrongUnit = or(f.WrongUnit, p.WrongUnit)
-	p.WrongTransaction = or(f.WrongTransaction, p.WrongTransaction)
-	p.Truncate = or(f.Truncate, p.Truncate)
-	p.Duplicate = or(f.Duplicate, p.Duplicate)
-	p.Drip = or(f.Drip, p.Drip)
+	p.WrongUnit = cmp.Or(f.WrongUnit, p.WrongUnit)
+	p.WrongTransaction = cmp.Or(f.WrongTransaction, p.WrongTransaction)
+	p.Truncate = cmp.Or(f.Truncate, p.Truncate)
+	p.Duplicate = cmp.Or(f.Duplicate, p.Duplicate)
+	p.Drip = cmp.Or(f.Drip, p.Drip)
 	p.BadCheck = p.BadCheck || f.BadCheck
 	p.Echo = p.Echo || f.Echo
 	p.Close = p.Close || f.Close
-	p.delay += f.Delay
+	p.Delay += f.Delay
 	if f.Noise.Before+f.Noise.After > 0 {
 		p.noise = f.makeNoise(n)
 	}
-}
-
-func or[T comparable](a, b T) T {
-	var none T
-	if a == none {
-		return b
-	}
-	return a
 }
 
 func (f Fault) makeNoise(n uint64) noiseBytes {
@@ -68,14 +60,14 @@ func (f Fault) makeNoise(n uint64) noiseBytes {
 	return noiseBytes{all[:f.Noise.Before], after}
 }
 
-// reaches reports whether the device gets the request.
-func (p *plan) reaches() bool { return p.Drop != DropRequest && p.Exception == 0 }
+// Reaches reports whether the device gets the request.
+func (p *Plan) Reaches() bool { return p.Drop != DropRequest && p.Exception == 0 }
 
-// changes reports whether anything is to be sent otherwise than it is.
-func (p *plan) changes() bool { return len(p.names) > 0 }
+// Changes reports whether anything is to be sent otherwise than it is.
+func (p *Plan) Changes() bool { return len(p.Names) > 0 }
 
-// bytes returns what is sent for a reply, of which there may be none.
-func (p *plan) bytes(framing modbus.Framing, request modbus.ADU, reply modbus.PDU, answer bool) []byte {
+// Bytes returns what is sent for a reply, of which there may be none.
+func (p *Plan) Bytes(framing modbus.Framing, request modbus.ADU, reply modbus.PDU, answer bool) []byte {
 	frame := p.frame(framing, request, reply, answer)
 	out := append([]byte(nil), p.noise.before...)
 	for range 1 + p.Duplicate {
@@ -84,7 +76,7 @@ func (p *plan) bytes(framing modbus.Framing, request modbus.ADU, reply modbus.PD
 	return append(out, p.noise.after...)
 }
 
-func (p *plan) frame(framing modbus.Framing, request modbus.ADU, reply modbus.PDU, answer bool) []byte {
+func (p *Plan) frame(framing modbus.Framing, request modbus.ADU, reply modbus.PDU, answer bool) []byte {
 	switch {
 	case p.Drop != "":
 		return nil
@@ -99,7 +91,7 @@ func (p *plan) frame(framing modbus.Framing, request modbus.ADU, reply modbus.PD
 	}
 	reply = shorter(reply, p.Short)
 	frame := framing.Append(nil, modbus.ADU{
-		Transaction: request.Transaction + p.WrongTransaction, Unit: or(p.WrongUnit, request.Unit), PDU: reply,
+		Transaction: request.Transaction + p.WrongTransaction, Unit: cmp.Or(p.WrongUnit, request.Unit), PDU: reply,
 	})
 	if p.BadCheck {
 		spoil(framing, frame)
@@ -136,9 +128,9 @@ func spoil(framing modbus.Framing, frame []byte) {
 	}
 }
 
-// pieces cuts what is sent into what is sent at once.
-func (p *plan) pieces(b []byte) [][]byte {
-	size := or(p.Drip.Bytes, max(1, len(b)))
+// Pieces cuts what is sent into what is sent at once.
+func (p *Plan) Pieces(b []byte) [][]byte {
+	size := cmp.Or(p.Drip.Bytes, max(1, len(b)))
 	var pieces [][]byte
 	for ; len(b) > size; b = b[size:] {
 		pieces = append(pieces, b[:size])
