@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"modferry/modbus"
+	"modferry/simulator/call"
 	"modferry/simulator/clock"
 	"modferry/simulator/event"
 	"modferry/simulator/fault"
@@ -98,3 +99,19 @@ func ParseFault(text []byte) (Fault, error) { return fault.Parse(text) }
 
 // ParseFaultJSON is [fault.ParseJSON].
 func ParseFaultJSON(text []byte) (Fault, error) { return fault.ParseJSON(text) }
+
+// A Call is kept of each request.
+type (
+	Call       = call.Call
+	CallFilter = call.Filter // chooses calls
+	CallCount  = call.Count  // how much of the calls is kept
+)
+
+// How many calls are kept: where nothing else is said, and at most.
+const (
+	DefaultCalls = call.Default
+	MaxCalls     = call.Max
+)
+
+// ErrNoCalls is [call.ErrNone].
+var ErrNoCalls = call.ErrNone

@@ -1,6 +1,7 @@
 package simulator
 
 import (
+	"context"
 	"fmt"
 
 	"modferry/modbus"
@@ -115,3 +116,18 @@ func (s *Simulator) kinds() []match.Kind {
 	}
 	return kinds
 }
+
+// Calls returns up to limit of the calls that are kept and that the filter chooses,
+// the oldest first. Error: [ErrNoCalls], or the filter cannot be used.
+func (s *Simulator) Calls(f CallFilter, limit int) ([]Call, CallCount, error) {
+	return s.calls.Calls(f, limit)
+}
+
+// WaitCall returns the first call that the filter chooses, as soon as there is one;
+// those that are kept count. The error is ctx's, or as of Calls.
+func (s *Simulator) WaitCall(ctx context.Context, f CallFilter) (Call, error) {
+	return s.calls.Wait(ctx, f)
+}
+
+// ForgetCalls empties the log of calls. Numbers go on.
+func (s *Simulator) ForgetCalls() error { return s.calls.Forget() }

@@ -6,6 +6,8 @@ import (
 
 	"modferry/modbus"
 	"modferry/modbus/server"
+	"modferry/simulator/call"
+	"modferry/simulator/event"
 	"modferry/simulator/fault"
 	"modferry/simulator/match"
 )
@@ -134,5 +136,23 @@ func pause(ctx context.Context, d time.Duration) bool {
 		return true
 	case <-ctx.Done():
 		return false
+	}
+}
+
+// record puts a call into the log, and tells who listens.
+func (r responder) record(x server.Exchange, at time.Time, sent []byte, faults []string) {
+	if r.calls == nil {
+		return
+	}
+	heard := r.listeners.Any()
+	c := call.Call{Time: at, Face: r.face, Framing: x.Framing, Unit: x.Request.Unit, Faults: faults}
+	c.PDU.FunctionCode = x.Request.PDU.FunctionCode
+	c = r.calls.Add(c, x, sent, heard)
+	if !heard {
+		return
+	}
+	r.Tell(event.Event{Kind: "call", Data: c})
+	for _, name := range faults {
+		r.Tell(event.Event{Kind: "fault", Data: event.Fault{Name: name, What: "applied", Call: c.Number}})
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"modferry/modbus"
 	"modferry/modbus/server"
+	"modferry/simulator/call"
 )
 
 // Without faults a face costs what its devices cost, and a log no memory beyond its own.
@@ -16,7 +17,7 @@ func TestRespondAllocatesNothing(t *testing.T) {
 	request := modbus.ADU{Unit: 1, PDU: modbus.ReadRequest(3, 0, 1)}
 	x := server.Exchange{Framing: modbus.TCP, Client: &net.TCPAddr{}, Request: request, Frame: modbus.AppendTCP(nil, request)}
 	ctx := context.Background()
-	for name, s := range map[string]*Simulator{"no log": {}, "log": {calls: newCallLog(1), now: time.Now}} {
+	for name, s := range map[string]*Simulator{"no log": {}, "log": {calls: call.New(1), now: time.Now}} {
 		r := responder{Simulator: s, face: FaceTCP, handle: func(byte, modbus.PDU) (modbus.PDU, bool) { return reply, true }}
 		if n := testing.AllocsPerRun(100, func() {
 			if _, answer, err := r.Respond(ctx, x); !answer || err != nil {

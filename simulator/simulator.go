@@ -13,6 +13,7 @@ import (
 
 	"modferry/modbus"
 	"modferry/modbus/profile"
+	"modferry/simulator/call"
 	"modferry/simulator/event"
 	"modferry/simulator/fault"
 	"modferry/simulator/match"
@@ -56,7 +57,7 @@ type Simulator struct {
 	clock   *Clock // nil: now is someone else's
 
 	faults    fault.List
-	calls     *callLog // nil: none are kept
+	calls     *call.Log // nil: none are kept
 	listeners event.Listeners
 
 	mu     sync.Mutex
@@ -101,7 +102,7 @@ func New(o Options) (*Simulator, error) {
 		all = append([]DeviceOptions{{Profile: o.Profile, Unit: o.Unit, Seed: o.Seed}}, all...)
 	}
 	all = sharing(all)
-	s := &Simulator{log: o.Logger, framing: o.Framing, paced: o.Pace, anyUnit: o.AnyUnit, now: o.Now, clock: o.Clock, calls: newCallLog(o.Calls)}
+	s := &Simulator{log: o.Logger, framing: o.Framing, paced: o.Pace, anyUnit: o.AnyUnit, now: o.Now, clock: o.Clock, calls: call.New(o.Calls)}
 	s.faults.Tell = func(name, what string) {
 		s.Tell(event.Event{Kind: "fault", Data: event.Fault{Name: name, What: what}})
 	}

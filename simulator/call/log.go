@@ -1,4 +1,4 @@
-package simulator
+package call
 
 import (
 	"bytes"
@@ -10,14 +10,14 @@ import (
 	"modferry/modbus/server"
 )
 
-// DefaultCalls is how many calls are kept where nothing else is said.
-const DefaultCalls = 1000
+// Default is how many calls are kept where nothing else is said.
+const Default = 1000
 
-// MaxCalls is the most calls that can be kept.
-const MaxCalls = 1_000_000
+// Max is the most calls that can be kept.
+const Max = 1_000_000
 
-// callLog keeps the last calls.
-type callLog struct {
+// Log keeps the last calls. It is safe for concurrent use; a nil one keeps none.
+type Log struct {
 	mu   sync.Mutex
 	ring []kept // call n is at n-1 modulo its size
 	size int
@@ -56,16 +56,17 @@ func (k *kept) copied() Call {
 	return c
 }
 
-func newCallLog(size int) *callLog {
+// New returns a log of so many calls; nil if that is none.
+func New(size int) *Log {
 	if size <= 0 {
 		return nil
 	}
-	return &callLog{size: size, added: make(chan struct{})}
+	return &Log{size: size, added: make(chan struct{})}
 }
 
-// add takes a call, copies its bytes, and gives it its number. It returns a copy if
+// Add takes a call, copies its bytes, and gives it its number. It returns a copy if
 // that is wanted.
-func (l *callLog) add(c Call, x server.Exchange, sent []byte, wanted bool) (copied Call) {
+func (l *Log) Add(c Call, x server.Exchange, sent []byte, wanted bool) (copied Call) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.last++
@@ -86,11 +87,11 @@ func (l *callLog) add(c Call, x server.Exchange, sent []byte, wanted bool) (copi
 }
 
 // oldest returns the number of the first call that is kept.
-func (l *callLog) oldest() uint64 { return max(l.from, l.last-uint64(len(l.ring))) + 1 }
+func (l *Log) oldest() uint64 { return max(l.from, l.last-uint64(len(l.ring))) + 1 }
 
 // chosen returns up to limit of the calls that the filter chooses, the oldest first,
 // and what is closed when there are more calls.
-func (l *callLog) chosen(f CallFilter, limit int) ([]Call, <-chan struct{}) {
+func (l *Log) chosen(f Filter, limit int) ([]Call, <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var calls []Call
@@ -104,47 +105,47 @@ func (l *callLog) chosen(f CallFilter, limit int) ([]Call, <-chan struct{}) {
 	return calls, l.added
 }
 
-// CallCount is how much of the calls is kept.
-type CallCount struct {
+// Count is how much of the calls is kept.
+type Count struct {
 	Last uint64 // number of the last call, 0 if there was none
 	Kept int
 	Lost uint64 // calls that made way for later ones
 }
 
-// ErrNoCalls: the simulator keeps no calls.
-var ErrNoCalls = errors.New("no calls are kept: start the simulator with control, or with calls of 1 or more")
+// ErrNone: the simulator keeps no calls.
+var ErrNone = errors.New("no calls are kept: start the simulator with control, or with calls of 1 or more")
 
 // Calls returns up to limit of the calls that are kept and that the filter chooses,
-// the oldest first. Error: [ErrNoCalls], or the filter cannot be used.
-func (s *Simulator) Calls(f CallFilter, limit int) ([]Call, CallCount, error) {
-	if err := errors.Join(s.keepsCalls(), f.Check()); err != nil {
-		return nil, CallCount{}, err
+// the oldest first. Error: [ErrNone], or the filter cannot be used.
+func (l *Log) Calls(f Filter, limit int) ([]Call, Count, error) {
+	if err := errors.Join(l.keeps(), f.Check()); err != nil {
+		return nil, Count{}, err
 	}
-	calls, _ := s.calls.chosen(f, limit)
-	return calls, s.calls.count(), nil
+	calls, _ := l.chosen(f, limit)
+	return calls, l.count(), nil
 }
 
-func (s *Simulator) keepsCalls() error {
-	if s.calls == nil {
-		return ErrNoCalls
+func (l *Log) keeps() error {
+	if l == nil {
+		return ErrNone
 	}
 	return nil
 }
 
-func (l *callLog) count() CallCount {
+func (l *Log) count() Count {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return CallCount{l.last, int(l.last + 1 - l.oldest()), l.oldest() - 1 - l.from}
+	return Count{l.last, int(l.last + 1 - l.oldest()), l.oldest() - 1 - l.from}
 }
 
-// WaitCall returns the first call that the filter chooses, as soon as there is one;
+// Wait returns the first call that the filter chooses, as soon as there is one;
 // those that are kept count. The error is ctx's, or as of Calls.
-func (s *Simulator) WaitCall(ctx context.Context, f CallFilter) (Call, error) {
-	if err := errors.Join(s.keepsCalls(), f.Check()); err != nil {
+func (l *Log) Wait(ctx context.Context, f Filter) (Call, error) {
+	if err := errors.Join(l.keeps(), f.Check()); err != nil {
 		return Call{}, err
 	}
 	for {
-		calls, more := s.calls.chosen(f, 1)
+		calls, more := l.chosen(f, 1)
 		if len(calls) > 0 {
 			return calls[0], nil
 		}
@@ -156,13 +157,13 @@ func (s *Simulator) WaitCall(ctx context.Context, f CallFilter) (Call, error) {
 	}
 }
 
-// ForgetCalls empties the log of calls. Numbers go on.
-func (s *Simulator) ForgetCalls() error {
-	if s.calls == nil {
-		return ErrNoCalls
+// Forget empties the log. Numbers go on.
+func (l *Log) Forget() error {
+	if l == nil {
+		return ErrNone
 	}
-	s.calls.mu.Lock()
-	defer s.calls.mu.Unlock()
-	s.calls.from = s.calls.last
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.from = l.last
 	return nil
 }

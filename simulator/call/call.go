@@ -1,17 +1,13 @@
-package simulator
+package call
 
 import (
 	"encoding/hex"
 	"encoding/json"
-	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	"modferry/modbus"
 	"modferry/modbus/explain"
-	"modferry/modbus/server"
-	"modferry/simulator/event"
 	"modferry/simulator/match"
 )
 
@@ -74,7 +70,7 @@ func (c Call) MarshalJSON() ([]byte, error) {
 		Decoded: decoded{Request: explain.Frame(c.Request).Summary},
 	}
 	for _, s := range c.Spans() {
-		w.Spans = append(w.Spans, touched{TableName(s.Table), s.Address, s.Quantity, s.Write})
+		w.Spans = append(w.Spans, touched{match.TableName(s.Table), s.Address, s.Quantity, s.Write})
 	}
 	if c.Answered() {
 		w.Decoded.Reply = explain.Reply(c.Request, c.Reply).Summary
@@ -88,70 +84,3 @@ func (c Call) MarshalJSON() ([]byte, error) {
 }
 
 func upperHex(b []byte) string { return strings.ToUpper(hex.EncodeToString(b)) }
-
-// CallFilter chooses calls; the zero value chooses all.
-type CallFilter struct {
-	Since    uint64 // only calls with a greater number
-	Units    []Range
-	Function string // a code, a name, or the groups read and write; "" = all
-	Address  []Range
-	Face     string
-	Answered *bool
-	Fault    string // that had a part in it
-}
-
-// Check returns nil if the filter can be used.
-func (f CallFilter) Check() error {
-	if f.Face != "" && !slices.Contains(match.Faces(), f.Face) {
-		return fmt.Errorf("face %q: possible are %s", match.Shortened(f.Face), strings.Join(match.Faces(), ", "))
-	}
-	if f.Function == "" {
-		return nil
-	}
-	_, err := match.Functions(f.Function)
-	return err
-}
-
-// chooser is a filter that is looked at for each call.
-type chooser struct {
-	CallFilter
-	functions [128]bool
-}
-
-func newChooser(f CallFilter) *chooser {
-	c := &chooser{CallFilter: f}
-	c.functions, _ = match.Functions(f.Function) // it was checked
-	return c
-}
-
-func (f *chooser) chooses(c *Call) bool {
-	if f.Function != "" && (c.PDU.FunctionCode > 127 || !f.functions[c.PDU.FunctionCode]) {
-		return false
-	}
-	if len(f.Address) > 0 && !slices.ContainsFunc(c.Spans(), func(s modbus.Span) bool { return match.Within(f.Address, int(s.Address), s.End()) }) {
-		return false
-	}
-	return c.Number > f.Since &&
-		(len(f.Units) == 0 || match.Within(f.Units, int(c.Unit), int(c.Unit)+1)) &&
-		(f.Face == "" || f.Face == c.Face) &&
-		(f.Answered == nil || *f.Answered == c.Answered()) &&
-		(f.Fault == "" || slices.Contains(c.Faults, f.Fault))
-}
-
-// record puts a call into the log, and tells who listens.
-func (r responder) record(x server.Exchange, at time.Time, sent []byte, faults []string) {
-	if r.calls == nil {
-		return
-	}
-	heard := r.listeners.Any()
-	c := Call{Time: at, Face: r.face, Framing: x.Framing, Unit: x.Request.Unit, Faults: faults}
-	c.PDU.FunctionCode = x.Request.PDU.FunctionCode
-	c = r.calls.add(c, x, sent, heard)
-	if !heard {
-		return
-	}
-	r.Tell(event.Event{Kind: "call", Data: c})
-	for _, name := range faults {
-		r.Tell(event.Event{Kind: "fault", Data: event.Fault{Name: name, What: "applied", Call: c.Number}})
-	}
-}
