@@ -11,6 +11,7 @@ import (
 	"modferry/modbus"
 	"modferry/modbus/profile"
 	"modferry/modbus/transport"
+	"modferry/simulator/device"
 	"modferry/simulator/dtu"
 	"modferry/simulator/fault"
 	"modferry/simulator/replay"
@@ -20,7 +21,7 @@ import (
 // faces, or several such lines.
 type Config struct {
 	Name    string // of the line, for people
-	Devices []DeviceOptions
+	Devices []device.Options
 	Framing modbus.Framing // of PTY, Serial and MQTT
 	Pace    bool           // see [Options]
 	AnyUnit bool           // likewise

@@ -13,6 +13,7 @@ import (
 	"modferry/configs/strictyaml"
 	"modferry/modbus"
 	"modferry/modbus/profile"
+	"modferry/simulator/device"
 )
 
 // profileLoader returns what loads a profile by its name: the user's own, if the
@@ -54,8 +55,8 @@ func once(load func(name string) (*profile.Profile, error)) func(name string) (*
 	}
 }
 
-func (d *decoder) devices(n strictyaml.Node) []DeviceOptions {
-	var devices []DeviceOptions
+func (d *decoder) devices(n strictyaml.Node) []device.Options {
+	var devices []device.Options
 	items := n.List()
 	if n.IsList() && len(items) == 0 {
 		n.Problemf("the list is empty: add a device such as {profile: xy-md02, unit: 1}")
@@ -73,10 +74,10 @@ func (d *decoder) devices(n strictyaml.Node) []DeviceOptions {
 }
 
 // device reads a device: of a profile, or described here.
-func (d *decoder) device(n strictyaml.Node) DeviceOptions {
+func (d *decoder) device(n strictyaml.Node) device.Options {
 	m := n.Map()
 	defer m.Done()
-	var o DeviceOptions
+	var o device.Options
 	if name := m.Get("profile"); name.Present() {
 		p, err := d.load(name.String(""))
 		if err != nil {
@@ -90,10 +91,10 @@ func (d *decoder) device(n strictyaml.Node) DeviceOptions {
 	}
 	o.Unit = byte(m.Get("unit").Int(int(o.Unit), 1, int(modbus.MaxUnit)))
 	o.Seed = uint64(m.Get("seed").Int(int(o.Unit), 0, math.MaxInt32))
-	o.recordings = d.recordings
-	o.recordings.Want(o.Profile)
+	o.Recordings = d.recordings
+	o.Recordings.Want(o.Profile)
 	d.later = append(d.later, func() {
-		if _, err := newDevice(o, time.Now, slog.New(slog.DiscardHandler)); err != nil {
+		if _, err := device.New(o, time.Now, slog.New(slog.DiscardHandler)); err != nil {
 			n.Problemf("%v", err)
 		}
 	})

@@ -6,6 +6,7 @@ import (
 	"modferry/modbus"
 	"modferry/simulator/call"
 	"modferry/simulator/clock"
+	"modferry/simulator/device"
 	"modferry/simulator/event"
 	"modferry/simulator/fault"
 	"modferry/simulator/match"
@@ -115,3 +116,10 @@ const (
 
 // ErrNoCalls is [call.ErrNone].
 var ErrNoCalls = call.ErrNone
+
+// A Device is one virtual device.
+type (
+	Device        = device.Device
+	DeviceOptions = device.Options
+	NamedValue    = device.NamedValue // what a register or a reading of the profile shows
+)

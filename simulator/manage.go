@@ -10,57 +10,48 @@ import (
 	"modferry/simulator/match"
 )
 
-// Assign is [Device.Assign] that everyone who listens is told of.
+// Assign is [device.Device.Assign] that everyone who listens is told of.
 func (s *Simulator) Assign(d *Device, values map[string]register.Value) error {
 	if err := d.Assign(values); err != nil {
 		return err
 	}
 	for _, v := range d.Values() {
 		if _, given := values[v.Name]; given {
-			s.tellValues(d, d.placeOf(v.Name).Span(), "control")
+			s.tellValues(d, d.PlaceOf(v.Name).Span(), "control")
 		}
 	}
 	return nil
 }
 
-// placeOf returns where a register or a reading lies, which the device has.
-func (d *Device) placeOf(name string) register.Field {
-	if r, ok := d.register(name); ok {
-		return r.Field
-	}
-	for _, r := range d.profile.Readings {
-		if r.Name == name {
-			return r.Field
-		}
-	}
-	return register.Field{}
-}
-
-// PutTable is [Device.WriteTable], or [Device.PinTable] if pin, that everyone who
+// PutTable is [device.Device.WriteTable], or [device.Device.PinTable] if pin, that everyone who
 // listens is told of. Error: as of them, or what moves by itself would take the
 // contents away at once.
 func (s *Simulator) PutTable(d *Device, table modbus.Table, address uint16, values []uint16, pin bool) error {
 	span := modbus.Span{Table: table, Address: address, Quantity: len(values)}
-	if name, moves := d.overwritten(span); moves && !pin {
+	if name, moves := d.Overwritten(span); moves && !pin {
 		return fmt.Errorf("%s moves by itself, and its next sample would take the place of these %s: pin them", name, table)
 	}
-	if err := d.putTable(table, address, values, pin); err != nil {
+	put := d.WriteTable
+	if pin {
+		put = d.PinTable
+	}
+	if err := put(table, address, values...); err != nil {
 		return err
 	}
 	s.tellValues(d, span, "control")
 	return nil
 }
 
-// Release is [Device.Release] that everyone who listens is told of.
+// Release is [device.Device.Release] that everyone who listens is told of.
 func (s *Simulator) Release(d *Device, name string) error {
 	if err := d.Release(name); err != nil {
 		return err
 	}
-	s.tellValues(d, d.placeOf(name).Span(), "control")
+	s.tellValues(d, d.PlaceOf(name).Span(), "control")
 	return nil
 }
 
-// UnpinTable is [Device.UnpinTable] that everyone who listens is told of, if something
+// UnpinTable is [device.Device.UnpinTable] that everyone who listens is told of, if something
 // was pinned and the device has all of these addresses.
 func (s *Simulator) UnpinTable(d *Device, table modbus.Table, address uint16, quantity int) int {
 	n := d.UnpinTable(table, address, quantity)

@@ -184,7 +184,7 @@ func (s *Simulator) openLines(c Config) error {
 
 // completed fills in what is not given from the first device's profile.
 func (s *Simulator) completed(o transport.SerialOptions) transport.SerialOptions {
-	line := s.devices[0].profile.Serial
+	line := s.devices[0].Profile().Serial
 	if o.Parity == "" {
 		o.Parity = line.Parity
 	}

@@ -19,13 +19,13 @@ func (s *Simulator) pace(line io.ReadWriteCloser) io.ReadWriteCloser {
 	if !s.paced {
 		return line
 	}
-	return &pacedLine{ReadWriteCloser: line, speed: s.devices[0].speed, closed: make(chan struct{})}
+	return &pacedLine{ReadWriteCloser: line, speed: func() (char, silence time.Duration) { return speed(s.devices[0]) }, closed: make(chan struct{})}
 }
 
-// speed returns how long a character takes on the device's line, and the silence
+// speed returns how long a character takes on a device's line, and the silence
 // between two frames.
-func (d *Device) speed() (char, silence time.Duration) {
-	return modbus.SerialTiming(max(1, d.Baud()), bits(d.profile.Serial))
+func speed(d *Device) (char, silence time.Duration) {
+	return modbus.SerialTiming(max(1, d.Baud()), bits(d.Profile().Serial))
 }
 
 // bits returns the bits of a character on the wire.

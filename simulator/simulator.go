@@ -14,6 +14,7 @@ import (
 	"modferry/modbus"
 	"modferry/modbus/profile"
 	"modferry/simulator/call"
+	"modferry/simulator/device"
 	"modferry/simulator/event"
 	"modferry/simulator/fault"
 	"modferry/simulator/match"
@@ -35,15 +36,6 @@ type Options struct {
 	Now     func() time.Time // nil: the Clock's
 	Clock   *Clock           // nil, and Now is nil: a new one that shows the present
 	Calls   int              // how many calls are kept, see [Simulator.Calls]; 0: none
-}
-
-// DeviceOptions describe one device of several.
-type DeviceOptions struct {
-	Profile *profile.Profile
-	Unit    byte // 0: the profile's
-	Seed    uint64
-
-	recordings *replay.Recordings // shared by the devices of a configuration; nil: of the simulator
 }
 
 // Simulator is a line of virtual devices and the faces it is reached by.
@@ -107,7 +99,7 @@ func New(o Options) (*Simulator, error) {
 		s.Tell(event.Event{Kind: "fault", Data: event.Fault{Name: name, What: what}})
 	}
 	for _, one := range all {
-		d, err := newDevice(one, o.Now, o.Logger)
+		d, err := device.New(one, o.Now, o.Logger)
 		if err != nil {
 			return nil, err
 		}
@@ -124,10 +116,10 @@ func sharing(devices []DeviceOptions) []DeviceOptions {
 	own := replay.New()
 	all := slices.Clone(devices)
 	for i := range all {
-		if all[i].recordings == nil {
-			all[i].recordings = own
+		if all[i].Recordings == nil {
+			all[i].Recordings = own
 		}
-		all[i].recordings.Want(all[i].Profile)
+		all[i].Recordings.Want(all[i].Profile)
 	}
 	return all
 }
@@ -146,7 +138,7 @@ func (s *Simulator) Device(unit byte) *Device {
 	return nil
 }
 
-// Pin holds what the first device measures, such as its temperature; see [Device.Pin].
+// Pin holds what the first device measures, such as its temperature; see [device.Device.Pin].
 func (s *Simulator) Pin(name string, value float64) error { return s.devices[0].Pin(name, value) }
 
 // Unpin lets the first device's value move again.

@@ -1,4 +1,4 @@
-package simulator
+package device
 
 import (
 	"context"
@@ -36,10 +36,21 @@ type Device struct {
 	holds    atomic.Bool
 }
 
+// Options of a Device.
+type Options struct {
+	Profile *profile.Profile
+	Unit    byte // 0: the profile's
+	Seed    uint64
+
+	Recordings *replay.Recordings // that it replays, which devices may share; nil: its own
+}
+
 // never is before every time since start.
 const never = math.MinInt64
 
-func newDevice(o DeviceOptions, now func() time.Time, log *slog.Logger) (*Device, error) {
+// New returns a device with the contents of a new one, by the clock now. Error: the
+// options describe none that there could be.
+func New(o Options, now func() time.Time, log *slog.Logger) (*Device, error) {
 	if o.Profile == nil {
 		return nil, fmt.Errorf("a virtual device needs a profile")
 	}
@@ -50,7 +61,10 @@ func newDevice(o DeviceOptions, now func() time.Time, log *slog.Logger) (*Device
 	if unit > modbus.MaxUnit {
 		return nil, fmt.Errorf("unit %d: a device has a unit id from 1 to %d", unit, modbus.MaxUnit)
 	}
-	d := &Device{profile: o.Profile, seed: o.Seed, now: now, start: now(), log: log, recordings: o.recordings, pinned: map[string]float64{}, held: map[place]uint16{}}
+	if o.Recordings == nil {
+		o.Recordings = replay.New()
+	}
+	d := &Device{profile: o.Profile, seed: o.Seed, now: now, start: now(), log: log, recordings: o.Recordings, pinned: map[string]float64{}, held: map[place]uint16{}}
 	d.fresh.Store(never)
 	d.unit.Store(uint32(unit))
 	d.baud.Store(int64(o.Profile.Serial.Baud))

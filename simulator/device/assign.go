@@ -1,4 +1,4 @@
-package simulator
+package device
 
 import (
 	"errors"
@@ -8,6 +8,7 @@ import (
 	"modferry/modbus/profile"
 	"modferry/modbus/register"
 	"modferry/modbus/server"
+	"modferry/simulator/match"
 )
 
 // assignment gives a name its value, which cannot fail; the image is locked.
@@ -155,7 +156,7 @@ func (d *Device) shown(t *server.Tables, name string, f register.Field, moves bo
 		_, held := d.held[place{f.Table, f.Address + uint16(i)}]
 		pinned = pinned || held
 	}
-	return NamedValue{Name: name, Value: v, Table: TableName(f.Table), At: f.Address, Moves: moves, Pinned: pinned}
+	return NamedValue{Name: name, Value: v, Table: match.TableName(f.Table), At: f.Address, Moves: moves, Pinned: pinned}
 }
 
 func (d *Device) register(name string) (profile.Register, bool) {
@@ -165,4 +166,17 @@ func (d *Device) register(name string) (profile.Register, bool) {
 		}
 	}
 	return profile.Register{}, false
+}
+
+// PlaceOf returns where a register or a reading lies, which the device has.
+func (d *Device) PlaceOf(name string) register.Field {
+	if r, ok := d.register(name); ok {
+		return r.Field
+	}
+	for _, r := range d.profile.Readings {
+		if r.Name == name {
+			return r.Field
+		}
+	}
+	return register.Field{}
 }

@@ -1,4 +1,4 @@
-package simulator
+package device
 
 import (
 	"fmt"
@@ -88,9 +88,9 @@ func (d *Device) checkPin(r profile.Register, value float64) error {
 	return nil
 }
 
-// overwritten returns the name of a register that moves and has one of these
+// Overwritten returns the name of a register that moves and has one of these
 // addresses, whose contents last until its next sample if they are not pinned.
-func (d *Device) overwritten(span modbus.Span) (name string, yes bool) {
+func (d *Device) Overwritten(span modbus.Span) (name string, yes bool) {
 	d.image.View(func(*server.Tables) {
 		for _, m := range d.moving {
 			s := m.Span()
