@@ -1,11 +1,13 @@
 package simulator
 
 import (
+	"io/fs"
 	"time"
 
 	"modferry/modbus"
 	"modferry/simulator/call"
 	"modferry/simulator/clock"
+	"modferry/simulator/config"
 	"modferry/simulator/device"
 	"modferry/simulator/event"
 	"modferry/simulator/fault"
@@ -123,3 +125,28 @@ type (
 	DeviceOptions = device.Options
 	NamedValue    = device.NamedValue // what a register or a reading of the profile shows
 )
+
+// A Config is a checked configuration file.
+type (
+	Config         = config.Config
+	ControlOptions = config.ControlOptions
+	TLSOptions     = config.TLSOptions
+	ServerTLS      = config.ServerTLS // the PEM files of a TLS face
+)
+
+// MinToken is the fewest characters of a token.
+const MinToken = config.MinToken
+
+// LoadConfig is [config.Load].
+func LoadConfig(file string, profiles fs.FS) (Config, error) { return config.Load(file, profiles) }
+
+// ParseConfig is [config.Parse].
+func ParseConfig(file string, data []byte, profiles fs.FS) (Config, error) {
+	return config.Parse(file, data, profiles)
+}
+
+// ReadToken is [config.ReadToken].
+func ReadToken(path string) (string, error) { return config.ReadToken(path) }
+
+// IsLoopback is [config.IsLoopback].
+func IsLoopback(address string) bool { return config.IsLoopback(address) }

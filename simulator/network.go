@@ -3,12 +3,10 @@ package simulator
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
 
-	"modferry/configs/plainfile"
 	"modferry/modbus"
 	"modferry/modbus/server"
 	"modferry/simulator/match"
@@ -42,40 +40,14 @@ func (s *Simulator) ListenStream(address string, framing modbus.Framing) (net.Ad
 	})
 }
 
-// ServerTLS names the PEM files of a TLS face.
-type ServerTLS struct {
-	Cert, Key string
-	ClientCA  string // certificates of which one must have signed the client's; "": clients need none
-}
-
-func (o ServerTLS) config() (*tls.Config, error) {
-	pair, err := plainfile.KeyPair(o.Cert, o.Key)
-	if err != nil {
-		return nil, fmt.Errorf("cannot read the certificate %s and its key: %w", o.Cert, err)
-	}
-	c := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}}
-	if o.ClientCA == "" {
-		return c, nil
-	}
-	pem, err := plainfile.Read(o.ClientCA)
-	if err != nil {
-		return nil, fmt.Errorf("cannot read the certificates that sign clients': %w", err)
-	}
-	c.ClientCAs, c.ClientAuth = x509.NewCertPool(), tls.RequireAndVerifyClientCert
-	if !c.ClientCAs.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("no certificate in %s: it must be a PEM file", o.ClientCA)
-	}
-	return c, nil
-}
-
 // ListenTLS is [Simulator.ListenTCP] over TLS 1.2 or newer.
 func (s *Simulator) ListenTLS(address string, o ServerTLS) (net.Addr, error) {
-	config, err := o.config()
+	secure, err := o.Config()
 	if err != nil {
 		return nil, err
 	}
 	return s.listen(address, match.Kind{Name: FaceTLS, Framing: modbus.TCP, Closes: true}, func(ctx context.Context, l net.Listener) error {
-		return s.serveTCP(FaceTLS)(ctx, tls.NewListener(l, config))
+		return s.serveTCP(FaceTLS)(ctx, tls.NewListener(l, secure))
 	})
 }
 

@@ -80,7 +80,7 @@ func OpenAll(c Config, log *slog.Logger) ([]*Simulator, error) {
 		c.Clock = NewClock(time.Time{})
 	}
 	var all []*Simulator
-	for i, line := range c.all() {
+	for i, line := range c.All() {
 		line.Clock = c.Clock
 		one := log
 		if line.Name != "" {

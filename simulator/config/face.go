@@ -1,4 +1,4 @@
-package simulator
+package config
 
 import (
 	"net"
@@ -50,7 +50,7 @@ func (d *decoder) tls(n strictyaml.Node) *TLSOptions {
 		Cert: d.path(m.Need("cert").String("")), Key: d.path(m.Need("key").String("")), ClientCA: d.path(m.Get("client_ca").String("")),
 	}}
 	d.later = append(d.later, func() {
-		if _, err := o.config(); err != nil {
+		if _, err := o.Config(); err != nil {
 			n.Problemf("%v", err)
 		}
 	})

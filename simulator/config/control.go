@@ -1,4 +1,4 @@
-package simulator
+package config
 
 import (
 	"net"
@@ -7,6 +7,7 @@ import (
 
 	"modferry/configs/plainfile"
 	"modferry/configs/strictyaml"
+	"modferry/simulator/clock"
 )
 
 // ControlOptions are where the simulator is controlled over HTTP.
@@ -82,19 +83,19 @@ func IsLoopback(address string) bool {
 }
 
 // decodeClock reads the clock; nil: the present, in real time.
-func decodeClock(n strictyaml.Node) *Clock {
+func decodeClock(n strictyaml.Node) *clock.Clock {
 	if !n.Present() {
 		return nil
 	}
 	m := n.Map()
 	defer m.Done()
-	make := NewClock
+	begin := clock.New
 	if m.Get("paused").Bool(false) {
-		make = NewPausedClock
+		begin = clock.NewPaused
 	}
-	c := make(m.Get("start").Time())
+	c := begin(m.Get("start").Time())
 	if s := m.Get("speed"); s.Present() {
-		if err := c.Speed(s.Float(1, 0, MaxSpeed)); err != nil {
+		if err := c.Speed(s.Float(1, 0, clock.MaxSpeed)); err != nil {
 			s.Problemf("%v", err)
 		}
 	}

@@ -1,4 +1,4 @@
-package simulator
+package config
 
 import (
 	"fmt"
@@ -11,6 +11,8 @@ import (
 	"modferry/modbus"
 	"modferry/modbus/profile"
 	"modferry/modbus/transport"
+	"modferry/simulator/call"
+	"modferry/simulator/clock"
 	"modferry/simulator/device"
 	"modferry/simulator/dtu"
 	"modferry/simulator/fault"
@@ -23,7 +25,7 @@ type Config struct {
 	Name    string // of the line, for people
 	Devices []device.Options
 	Framing modbus.Framing // of PTY, Serial and MQTT
-	Pace    bool           // see [Options]
+	Pace    bool           // see the simulator's options
 	AnyUnit bool           // likewise
 
 	TCP          string                   // host:port; "" = none
@@ -35,33 +37,27 @@ type Config struct {
 	Serial       *transport.SerialOptions // nil = none
 	MQTT         *dtu.Options             // nil = none
 
-	Faults  []Fault
-	Calls   int // that are kept; 0: [DefaultCalls] with Control, else none
-	Clock   *Clock
+	Faults  []fault.Fault
+	Calls   int // that are kept; 0: [call.Default] with Control, else none
+	Clock   *clock.Clock
 	Control ControlOptions
 
 	Lines []Config // instead of all above but Clock; the lines have no lines
 }
 
-// TLSOptions are those of a TLS face.
-type TLSOptions struct {
-	Address string // host:port
-	ServerTLS
-}
-
-// LoadConfig reads a configuration file; profiles holds the built-in ones, as
+// Load reads a configuration file; profiles holds the built-in ones, as
 // profiles/<name>.yaml. Folders and files that it names are beside it. All mistakes
 // are reported at once, as [strictyaml.Problems].
-func LoadConfig(file string, profiles fs.FS) (Config, error) {
+func Load(file string, profiles fs.FS) (Config, error) {
 	data, err := plainfile.ReadMost(file, strictyaml.MaxSize)
 	if err != nil {
 		return Config{}, fmt.Errorf("cannot read the configuration: %w", err)
 	}
-	return ParseConfig(file, data, profiles)
+	return Parse(file, data, profiles)
 }
 
-// ParseConfig is [LoadConfig] for a text; file is its name for messages.
-func ParseConfig(file string, data []byte, profiles fs.FS) (Config, error) {
+// Parse is [Load] for a text; file is its name for messages.
+func Parse(file string, data []byte, profiles fs.FS) (Config, error) {
 	doc := strictyaml.Parse(file, data, strictyaml.Options{Env: os.LookupEnv})
 	d := decoder{beside: filepath.Dir(file), recordings: replay.New()}
 	c := d.decode(doc.Root(), profiles)
@@ -93,14 +89,14 @@ func (d *decoder) decode(n strictyaml.Node, profiles fs.FS) Config {
 	m := n.Map()
 	defer m.Done()
 	d.load = once(profileLoader(m.Get("profiles"), d.beside, profiles))
-	clock := decodeClock(m.Get("clock"))
+	all := decodeClock(m.Get("clock"))
 	lines := m.Get("lines")
 	if !lines.Present() {
 		c := d.line(m)
-		c.Clock = clock
+		c.Clock = all
 		return c
 	}
-	c := Config{Clock: clock}
+	c := Config{Clock: all}
 	for _, item := range lines.List() {
 		one := item.Map()
 		for _, key := range []string{"clock", "profiles"} {
@@ -137,7 +133,7 @@ func (d *decoder) line(m *strictyaml.Map) Config {
 		Pace:    m.Get("pace").Bool(false),
 		AnyUnit: m.Get("any_unit").Bool(false),
 		Faults:  fault.DecodeList(m.Get("faults")),
-		Calls:   m.Get("calls").Int(0, 1, MaxCalls),
+		Calls:   m.Get("calls").Int(0, 1, call.Max),
 		Control: decodeControl(m, d.beside),
 	}
 	if m.Get("mode").OneOf("rtu", "rtu", "ascii") == "ascii" {
@@ -150,8 +146,8 @@ func (d *decoder) line(m *strictyaml.Map) Config {
 	return c
 }
 
-// all returns the lines of the configuration, of which it may be one itself.
-func (c Config) all() []Config {
+// All returns the lines of the configuration, of which it may be one itself.
+func (c Config) All() []Config {
 	if len(c.Lines) == 0 {
 		return []Config{c}
 	}

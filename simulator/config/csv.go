@@ -1,6 +1,7 @@
-package simulator
+package config
 
 import (
+	"cmp"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
@@ -128,7 +129,7 @@ func writeRegister(head, row []string) (string, error) {
 	}
 	keys := map[string]any{table: json.RawMessage(quoted(cell["address"]))}
 	isBit := table == "coil" || table == "discrete"
-	if text := orElse(cell["type"], "uint16"); !isBit || text != "uint16" {
+	if text := cmp.Or(cell["type"], "uint16"); !isBit || text != "uint16" {
 		keys["type"] = text
 	}
 	for _, name := range []string{"count", "order", "scale"} {
@@ -139,7 +140,7 @@ func writeRegister(head, row []string) (string, error) {
 	if v := cell["value"]; v != "" {
 		keys["initial"] = json.RawMessage(quoted(content(v)))
 	}
-	access := accesses.FindStringSubmatch(strings.ToLower(orElse(cell["access"], "rw")))
+	access := accesses.FindStringSubmatch(strings.ToLower(cmp.Or(cell["access"], "rw")))
 	switch canBeWritten := table == "coil" || table == "holding"; {
 	case access == nil:
 		return "", fmt.Errorf("expected rw, ro, or ro:3 for an exception other than 02, as the access, got %q", match.Shortened(cell["access"]))
@@ -152,14 +153,7 @@ func writeRegister(head, row []string) (string, error) {
 		keys["refusal"] = json.RawMessage(access[1])
 	}
 	b, err := json.Marshal(keys)
-	return orElse(cell["name"], table+"-"+cell["address"]) + ": " + string(b), err
-}
-
-func orElse(text, def string) string {
-	if text == "" {
-		return def
-	}
-	return text
+	return cmp.Or(cell["name"], table+"-"+cell["address"]) + ": " + string(b), err
 }
 
 var plainNumber = regexp.MustCompile(`^(-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?)$`)
