@@ -99,7 +99,7 @@ func judge(f Fault, rules []*rule, kinds []match.Kind) error {
 	if find(rules, f.Name) >= 0 {
 		return fmt.Errorf("the name is taken: give it another, or delete that fault first")
 	}
-	if !slices.ContainsFunc(kinds, func(k match.Kind) bool { return f.means(k) }) {
+	if !slices.ContainsFunc(kinds, f.means) {
 		return fmt.Errorf("it can go wrong on none of the faces, which are %s: bad_check needs RTU or ASCII, wrong_transaction and close need TCP, and faces must name one of these", kindNames(kinds))
 	}
 	return nil
