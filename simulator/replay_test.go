@@ -11,9 +11,10 @@ import (
 	"modferry/modbus"
 	"modferry/modbus/profile"
 	"modferry/simulator"
+	"modferry/simulator/simulatortest"
 )
 
-func replayed(t *testing.T, csv, keys string) (*simulator.Simulator, *clock, error) {
+func replayed(t *testing.T, csv, keys string) (*simulator.Simulator, *simulatortest.Clock, error) {
 	t.Helper()
 	dir := t.TempDir()
 	for name, text := range map[string]string{
@@ -29,7 +30,7 @@ func replayed(t *testing.T, csv, keys string) (*simulator.Simulator, *clock, err
 		t.Fatal(err)
 	}
 	c := newClock()
-	s, err := simulator.New(simulator.Options{Profile: p, Now: c.now})
+	s, err := simulator.New(simulator.Options{Profile: p, Now: c.Now})
 	return s, c, err
 }
 
@@ -56,7 +57,7 @@ func TestReplay(t *testing.T) {
 			if string(v.JSON()) != want || (err != nil) != (want == "null") {
 				t.Errorf("%s: %s after %d s, want %s", c.keys, v.JSON(), i, want)
 			}
-			clock.advance(time.Second)
+			clock.Advance(time.Second)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package simulator_test
+package config_test
 
 import (
 	"log/slog"
@@ -8,13 +8,16 @@ import (
 	"strings"
 	"testing"
 
+	"modferry/configs"
 	"modferry/modbus"
 	"modferry/modbus/transport"
 	"modferry/simulator"
+	"modferry/simulator/config"
+	"modferry/simulator/fault"
 )
 
 func TestShippedConfiguration(t *testing.T) {
-	c, err := simulator.LoadConfig("../configs/simulator.yaml", configs)
+	c, err := config.Load("../../configs/simulator.yaml", configs.Files)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,13 +27,13 @@ func TestShippedConfiguration(t *testing.T) {
 }
 
 func TestConfig(t *testing.T) {
-	c, err := simulator.ParseConfig("x.yaml", []byte(`
+	c, err := config.Parse("x.yaml", []byte(`
 devices: [{profile: xy-md02}, {profile: xy-md02, unit: 9, seed: 4}]
 serial: /dev/ttyUSB1
 baud: 19200
 parity: even
 mode: ascii
-`), configs)
+`), configs.Files)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,37 +79,13 @@ func TestConfigProblems(t *testing.T) {
 		"devices: [{tables: {holding: 10}, functions: [17]}]\ntcp: :1":                                                "cannot have function 17",
 		"devices: [{registers: {a: {input: 1, type: int16, replay: {file: no.csv, column: a, every: 1s}}}}]\ntcp: :1": "no.csv",
 	} {
-		_, err := simulator.ParseConfig("x.yaml", []byte(text), configs)
+		_, err := config.Parse("x.yaml", []byte(text), configs.Files)
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s:\n got %v\nwant one problem with %q", text, err, want)
 		}
 	}
-	if _, err := simulator.LoadConfig(filepath.Join(t.TempDir(), "none.yaml"), configs); err == nil {
+	if _, err := config.Load(filepath.Join(t.TempDir(), "none.yaml"), configs.Files); err == nil {
 		t.Error("a file that is not there was loaded")
-	}
-}
-
-func TestOpen(t *testing.T) {
-	c, err := simulator.ParseConfig("x.yaml", []byte("devices: [{profile: xy-md02}]\ntcp: :0\npty: "+filepath.Join(t.TempDir(), "line")), configs)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat("/dev/ptmx"); err != nil {
-		c.PTY = ""
-	}
-	s, err := simulator.Open(c, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Close(); err != nil {
-		t.Error(err)
-	}
-	c.Serial = &transport.SerialOptions{Path: "/dev/none"}
-	if _, err := simulator.Open(c, slog.New(slog.DiscardHandler)); err == nil {
-		t.Error("it opened a port that is not there")
-	}
-	if _, err := os.Lstat(c.PTY); c.PTY != "" && err == nil {
-		t.Error("the link stays after an error")
 	}
 }
 
@@ -126,8 +105,8 @@ func TestOwnProfiles(t *testing.T) {
 		}
 	}
 	file := filepath.Join(dir, "x.yaml")
-	parse := func(profile string) (simulator.Config, error) {
-		return simulator.ParseConfig(file, []byte("profiles: own\ntcp: :0\ndevices: [{profile: "+profile+"}]\n"), configs)
+	parse := func(profile string) (config.Config, error) {
+		return config.Parse(file, []byte("profiles: own\ntcp: :0\ndevices: [{profile: "+profile+"}]\n"), configs.Files)
 	}
 	for name, title := range map[string]string{"mine": "mine", "xy-md02": "better", "sdm120": "Eastron SDM120-Modbus single-phase energy meter"} {
 		if c, err := parse(name); err != nil || c.Devices[0].Profile.Title != title || c.Devices[0].Profile.Name != name {
@@ -139,7 +118,7 @@ func TestOwnProfiles(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := simulator.ParseConfig(file, []byte("profiles: away\ntcp: :0\ndevices: [{profile: xy-md02}]\n"), configs); err == nil || !strings.Contains(err.Error(), "profiles") {
+	if _, err := config.Parse(file, []byte("profiles: away\ntcp: :0\ndevices: [{profile: xy-md02}]\n"), configs.Files); err == nil || !strings.Contains(err.Error(), "profiles") {
 		t.Errorf("a folder that is not there: %v", err)
 	}
 }
@@ -153,17 +132,17 @@ func TestConfigOfFaultsAndControl(t *testing.T) {
 		}
 	}
 	const base = "devices: [{profile: xy-md02}]\ntcp: :0\n"
-	c, err := simulator.ParseConfig(file, []byte(base+`
+	c, err := config.Parse(file, []byte(base+`
 faults: [{delay: 1s}, {name: a, functions: read, drop: reply}]
 control: 0.0.0.0:8081
 control_token_file: token
 calls: 50
 clock: {start: 2026-01-01T00:00:00Z, speed: 5, paused: true}
-`), configs)
+`), configs.Files)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s := c.Clock.State(); len(c.Faults) != 2 || c.Faults[1].Drop != simulator.DropReply || c.Calls != 50 || c.Control != (simulator.ControlOptions{Address: "0.0.0.0:8081", Token: "0123456789"}) ||
+	if s := c.Clock.State(); len(c.Faults) != 2 || c.Faults[1].Drop != fault.DropReply || c.Calls != 50 || c.Control != (config.ControlOptions{Address: "0.0.0.0:8081", Token: "0123456789"}) ||
 		!s.Paused || s.Speed != 5 || s.Now.Format("2006-01-02T15:04:05.999999999Z07:00") != "2026-01-01T00:00:00Z" {
 		t.Errorf("%+v, %+v", c, s)
 	}
@@ -190,7 +169,7 @@ clock: {start: 2026-01-01T00:00:00Z, speed: 5, paused: true}
 		"clock: {stopped: true}":                                "clock",
 		"clock: {start: now}":                                   "2026-01-31T12:00:00Z",
 	} {
-		_, err := simulator.ParseConfig(file, []byte(base+text), configs)
+		_, err := config.Parse(file, []byte(base+text), configs.Files)
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") || strings.Contains(err.Error(), "0123456") {
 			t.Errorf("%s:\n got %v\nwant one problem with %q", text, err, want)
 		}

@@ -1,20 +1,22 @@
-package simulator_test
+package device_test
 
 import (
+	"log/slog"
 	"os"
 	"testing"
 
+	"modferry/configs"
 	"modferry/modbus"
 	"modferry/modbus/profile"
-	"modferry/simulator"
+	"modferry/simulator/device"
 )
 
 // Whatever a profile says, its virtual device starts or says why not, and answers or
 // refuses every request in the protocol's own words.
 func FuzzDevice(f *testing.F) {
 	requests := [][]byte{{3, 0, 0, 0, 2}, {4, 0, 1, 0, 2}, {1, 0, 0, 0, 8}, {6, 1, 1, 0, 8}, {16, 0, 0, 0, 1, 2, 0, 1}, {43, 14, 1, 0}}
-	for i, name := range profile.Names(configs) {
-		text, err := os.ReadFile("../configs/profiles/" + name + ".yaml")
+	for i, name := range profile.Names(configs.Files) {
+		text, err := os.ReadFile("../../configs/profiles/" + name + ".yaml")
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -28,13 +30,12 @@ func FuzzDevice(f *testing.F) {
 			return
 		}
 		c := newClock()
-		s, err := simulator.New(simulator.Options{Profile: p, Now: c.now})
+		d, err := device.New(device.Options{Profile: p}, c.Now, slog.New(slog.DiscardHandler))
 		if err != nil {
 			return
 		}
-		d := s.Devices()[0]
 		for range 3 {
-			c.advance(p.Every)
+			c.Advance(p.Every)
 			q := modbus.PDU{FunctionCode: request[0], Data: request[1:]}
 			reply, answered := d.Handle(d.Unit(), q)
 			if !answered || modbus.AsException(reply) != nil {

@@ -1,47 +1,30 @@
-package simulator_test
+package config_test
 
 import (
-	"context"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
-	"modferry/modbus"
-	"modferry/modbus/transport"
-	"modferry/simulator"
+	"modferry/configs"
+	"modferry/simulator/config"
+	"modferry/simulator/device"
+	"modferry/simulator/simulatortest"
 )
 
-func configured(t testing.TB, text string, files map[string]string) (simulator.Config, error) {
+// only returns the one device of a configuration.
+func only(t testing.TB, text string, files map[string]string) *device.Device {
 	t.Helper()
-	dir := t.TempDir()
-	for name, content := range files {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return simulator.ParseConfig(filepath.Join(dir, "x.yaml"), []byte(text), configs)
-}
-
-func opened(t testing.TB, text string, files map[string]string) *simulator.Simulator {
-	t.Helper()
-	c, err := configured(t, text, files)
+	c, err := simulatortest.Configured(t, text, files)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := simulator.Open(c, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.Close() })
-	return s
+	return simulatortest.Device(t, c.Devices[0], nil)
 }
 
 // A device that no profile describes has what the file says, and nothing else.
 func TestDescribedDevice(t *testing.T) {
-	s := opened(t, `
+	d := only(t, `
 tcp: :0
 devices:
   - unit: 9
@@ -57,7 +40,6 @@ devices:
     server_id: {id: 0xB4, text: LMB}
     identification: {vendor: Acme, product_code: C1, revision: "1.0", 0x80: more}
 `, nil)
-	d := s.Device(9)
 	for _, step := range []struct{ request, want string }{
 		{"0300000002", "0304 0000 0000"},
 		{"0300020002", "0304 3FC0 0000"},
@@ -81,7 +63,7 @@ devices:
 		{"2B0E0480", "2B0E 04 83 00 00 01 80 04 6D6F7265"},
 		{"0700", "8701"},
 	} {
-		if got, want := ask(t, d, step.request), strings.ReplaceAll(step.want, " ", ""); got != want {
+		if got, want := simulatortest.Ask(t, d, step.request), strings.ReplaceAll(step.want, " ", ""); got != want {
 			t.Errorf("%s: %s, want %s", step.request, got, want)
 		}
 	}
@@ -102,8 +84,7 @@ discrete,7,,1,,,,,
 
 // Registers can be listed in a CSV file.
 func TestListedRegisters(t *testing.T) {
-	s := opened(t, "tcp: :0\ndevices: [{csv: list.csv, registers: {more: {holding: 50, type: uint16, initial: 1}}}]", map[string]string{"list.csv": listed})
-	d := s.Device(1)
+	d := only(t, "tcp: :0\ndevices: [{csv: list.csv, registers: {more: {holding: 50, type: uint16, initial: 1}}}]", map[string]string{"list.csv": listed})
 	for _, step := range []struct{ request, want string }{
 		{"0300000001", "0302 0007"},
 		{"0600000008", "0600000008"},
@@ -122,7 +103,7 @@ func TestListedRegisters(t *testing.T) {
 		{"0300320001", "0302 0001"},
 		{"0300010001", "8302"},
 	} {
-		if got, want := ask(t, d, step.request), strings.ReplaceAll(step.want, " ", ""); got != want {
+		if got, want := simulatortest.Ask(t, d, step.request), strings.ReplaceAll(step.want, " ", ""); got != want {
 			t.Errorf("%s: %s, want %s", step.request, got, want)
 		}
 	}
@@ -151,74 +132,10 @@ func TestListedRegistersRefuse(t *testing.T) {
 		head + "input,1,int16,1,,\ninput,1,,2,,\n": "line 3: ",
 		head + "holding,1,string,x,,\n":            "count",
 	} {
-		_, err := configured(t, "tcp: :0\ndevices: [{csv: list.csv}]", map[string]string{"list.csv": text})
+		_, err := simulatortest.Configured(t, "tcp: :0\ndevices: [{csv: list.csv}]", map[string]string{"list.csv": text})
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "list.csv") || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%q:\n got %v\nwant %q", text, err, want)
 		}
-	}
-}
-
-// Several lines run in one process, each with its devices, which may have the same units.
-func TestLines(t *testing.T) {
-	c, err := configured(t, `
-lines:
-  - name: north
-    tcp: :0
-    devices: [{tables: {holding: 10}}, {unit: 2, tables: {holding: 10}}]
-  - name: south
-    tcp: :0
-    udp: :0
-    rtu_over_tcp: :0
-    ascii_over_tcp: :0
-    devices: [{tables: {holding: 10}}]
-    faults: [{exception: 4, units: 1}]
-`, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	all, err := simulator.OpenAll(c, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- simulator.RunAll(ctx, all) }()
-	defer func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-	}()
-	north, south := all[0].Places(), all[1].Places()
-	if north.Line != "north" || len(north.All()) != 1 || len(south.All()) != 4 || south.All()[3] != (simulator.Place{Face: simulator.FaceASCIIOverTCP, Where: south.ASCIIOverTCP}) {
-		t.Errorf("%+v, %+v", north.All(), south.All())
-	}
-	talk(t, dial(t, north.TCP), "0001 0000 0006 01 06 0001 0007 0002 0000 0006 02 03 0001 0001", "0001 0000 0006 01 06 0001 0007 0002 0000 0005 02 03 02 0000")
-	talk(t, dial(t, south.TCP), "0001 0000 0006 01 03 0001 0001", "0001 0000 0003 01 83 04")
-	if one, two := all[0].Clock(), all[1].Clock(); one == nil || one != two {
-		t.Error("the lines have different clocks")
-	}
-	c.Lines[0].TCP = south.TCP
-	if _, err := simulator.OpenAll(c, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "line north: cannot listen") {
-		t.Error(err)
-	}
-	if _, err := simulator.Open(c, slog.New(slog.DiscardHandler)); err == nil {
-		t.Error("several lines were opened as one")
-	}
-}
-
-// A paced line of a configuration has the speed that its device says.
-func TestConfiguredPace(t *testing.T) {
-	s := opened(t, "pace: true\nrtu_over_tcp: :0\ndevices: [{serial: {baud: 1200}, tables: {holding: 10}}]", nil)
-	run(t, s)
-	line := transport.NewStream(transport.StreamOptions{Open: transport.DialTCP(s.Places().RTUOverTCP, nil), Timeout: patience})
-	defer line.Close()
-	start := time.Now()
-	if _, err := line.Send(modbus.AppendRTU(nil, modbus.ADU{Unit: 1, PDU: modbus.ReadRequest(3, 0, 1)})); err != nil {
-		t.Fatal(err)
-	}
-	if took, least := time.Since(start), (8+7)*10*time.Second/1200+35*time.Second/1200; took < least {
-		t.Errorf("it took %v, which is faster than 1200 baud allow: %v", took, least)
 	}
 }
 
@@ -231,7 +148,7 @@ func TestLargeFiles(t *testing.T) {
 		"devices: [{profile: xy-md02}]\ntcp: :0\ncontrol: :0\ncontrol_token_file: large":                            "more than 4096 bytes",
 		"profiles: .\ndevices: [{profile: large}]\ntcp: :0":                                                         "more than 1 MiB",
 	} {
-		_, err := configured(t, text, map[string]string{
+		_, err := simulatortest.Configured(t, text, map[string]string{
 			"large": strings.Repeat("x", 5<<20), "large.yaml": strings.Repeat("x", 5<<20), "wide": strings.Repeat("x", 3<<20) + ",y\n1,2\n",
 		})
 		if err == nil || !strings.Contains(err.Error(), want) || len(err.Error()) > 400 {
@@ -242,7 +159,7 @@ func TestLargeFiles(t *testing.T) {
 	if err := os.WriteFile(file, []byte(strings.Repeat("x", 5<<20)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := simulator.LoadConfig(file, configs); err == nil || !strings.Contains(err.Error(), "more than 1 MiB") {
+	if _, err := config.Load(file, configs.Files); err == nil || !strings.Contains(err.Error(), "more than 1 MiB") {
 		t.Errorf("a large configuration: %.400v", err)
 	}
 }

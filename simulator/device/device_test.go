@@ -1,4 +1,4 @@
-package simulator_test
+package device_test
 
 import (
 	"math"
@@ -7,14 +7,17 @@ import (
 	"time"
 
 	"modferry/modbus/profile"
-	"modferry/simulator"
+	"modferry/simulator/device"
 )
 
 // Each step is a request's PDU and its reply's.
 func TestXYMD02Registers(t *testing.T) {
-	s := newSimulator(t, simulator.Options{Profile: xymd02(t), Unit: 1})
-	pin(t, s, 30.5)
-	d := s.Devices()[0]
+	d := newDevice(t, device.Options{Profile: xymd02(t), Unit: 1}, nil)
+	for name, v := range map[string]float64{"temperature": 30.5, "humidity": 54.6} {
+		if err := d.Pin(name, v); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for _, step := range []struct{ name, request, want string }{
 		{"both values", "0400010002", "0404 0131 0222"},
 		{"new device", "0301010004", "0308 0001 2580 0000 0000"},
@@ -54,23 +57,6 @@ func TestXYMD02Registers(t *testing.T) {
 	}
 }
 
-func TestAddressAndBaudApplyAtPowerCycle(t *testing.T) {
-	s := newSimulator(t, simulator.Options{Profile: xymd02(t), Unit: 1})
-	d := s.Device(1)
-	ask(t, d, "10 0101 0002 04 0008 0002")
-	if d.Unit() != 1 || d.Baud() != 9600 {
-		t.Errorf("unit %d, %d baud before the power cycle", d.Unit(), d.Baud())
-	}
-	ask(t, d, "060103000A")
-	s.PowerCycle()
-	if d.Unit() != 8 || d.Baud() != 19200 || s.Device(1) != nil || s.Device(8) != d {
-		t.Errorf("unit %d, %d baud after the power cycle", d.Unit(), d.Baud())
-	}
-	if got := ask(t, d, "0301010003"); got != "03060008"+"4B00"+"000A" {
-		t.Errorf("registers after the power cycle: %s", got)
-	}
-}
-
 func TestRegisterThatAppliesAtOnce(t *testing.T) {
 	p, err := profile.Parse("x.yaml", []byte(`
 title: x
@@ -84,8 +70,7 @@ registers:
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := newSimulator(t, simulator.Options{Profile: p, Unit: 5})
-	d := s.Device(5)
+	d := newDevice(t, device.Options{Profile: p, Unit: 5}, nil)
 	for _, step := range []struct{ name, request, want string }{
 		{"its own address", "0307D00001", "03020005"},
 		{"new address", "0607D00006", "0607D00006"},
@@ -107,20 +92,11 @@ registers:
 	}
 }
 
-func number(t *testing.T, d *simulator.Device, name string) float64 {
-	t.Helper()
-	v, err := d.Value(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return v.Float()
-}
-
 // Ten minutes of values: they begin above zero, go below it and come back, in steps
 // that a thermometer could show, and humidity moves the other way.
 func TestValuesMove(t *testing.T) {
 	c := newClock()
-	d := newSimulator(t, simulator.Options{Profile: xymd02(t), Seed: 7, Now: c.now}).Devices()[0]
+	d := newDevice(t, device.Options{Profile: xymd02(t), Seed: 7}, c.Now)
 	first := number(t, d, "temperature")
 	if first <= 0 {
 		t.Errorf("it begins at %v", first)
@@ -128,7 +104,7 @@ func TestValuesMove(t *testing.T) {
 	lowest, highest, crossings, last := first, first, 0, first
 	var covariance float64
 	for range 600 {
-		c.advance(time.Second)
+		c.Advance(time.Second)
 		v, h := number(t, d, "temperature"), number(t, d, "humidity")
 		if math.Abs(v-last) > 1 {
 			t.Fatalf("temperature jumps from %v to %v", last, v)
@@ -153,10 +129,10 @@ func TestValuesMove(t *testing.T) {
 func TestSeedAndTimeDecide(t *testing.T) {
 	values := func(seed uint64) (all []string) {
 		c := newClock()
-		d := newSimulator(t, simulator.Options{Profile: xymd02(t), Seed: seed, Now: c.now}).Devices()[0]
+		d := newDevice(t, device.Options{Profile: xymd02(t), Seed: seed}, c.Now)
 		for range 100 {
 			all = append(all, ask(t, d, "0400010002"))
-			c.advance(700 * time.Millisecond)
+			c.Advance(700 * time.Millisecond)
 		}
 		return all
 	}
@@ -179,10 +155,10 @@ func TestSeedAndTimeDecide(t *testing.T) {
 // the value stands.
 func TestValueStandsBetweenSamples(t *testing.T) {
 	c := newClock()
-	d := newSimulator(t, simulator.Options{Profile: xymd02(t), Now: c.now}).Devices()[0]
+	d := newDevice(t, device.Options{Profile: xymd02(t)}, c.Now)
 	changes, last := 0, ask(t, d, "0400010002")
 	for i := 1; i <= 1000; i++ {
-		c.advance(10 * time.Millisecond)
+		c.Advance(10 * time.Millisecond)
 		if got := ask(t, d, "0400010002"); got != last {
 			if i%100 != 0 {
 				t.Fatalf("the value changed %d ms after a sample", i%100*10)
@@ -197,43 +173,28 @@ func TestValueStandsBetweenSamples(t *testing.T) {
 
 func TestPin(t *testing.T) {
 	c := newClock()
-	s := newSimulator(t, simulator.Options{Profile: xymd02(t), Now: c.now})
-	d := s.Devices()[0]
+	d := newDevice(t, device.Options{Profile: xymd02(t)}, c.Now)
 	free := number(t, d, "temperature")
-	if err := s.Pin("temperature", -20.5); err != nil {
+	if err := d.Pin("temperature", -20.5); err != nil {
 		t.Fatal(err)
 	}
 	if got := ask(t, d, "0400010001"); got != "0402FF33" {
 		t.Errorf("pinned: %s", got)
 	}
-	c.advance(time.Minute)
+	c.Advance(time.Minute)
 	if got := ask(t, d, "0400010001"); got != "0402FF33" {
 		t.Errorf("a minute later: %s", got)
 	}
-	c.advance(-time.Minute)
-	if err := s.Unpin("temperature"); err != nil || number(t, d, "temperature") != free {
+	c.Advance(-time.Minute)
+	if err := d.Unpin("temperature"); err != nil || number(t, d, "temperature") != free {
 		t.Errorf("unpinned: %v, %v; want %v", number(t, d, "temperature"), err, free)
 	}
 	for name, v := range map[string]float64{"pressure": 1, "address": 3, "humidity": 101, "temperature": math.NaN()} {
-		if err := s.Pin(name, v); err == nil {
+		if err := d.Pin(name, v); err == nil {
 			t.Errorf("%s was pinned at %v", name, v)
 		}
 	}
 	if _, err := d.Value("pressure"); err == nil {
 		t.Error("it has a value that it does not measure")
-	}
-}
-
-func TestNewRefuses(t *testing.T) {
-	p := xymd02(t)
-	for name, o := range map[string]simulator.Options{
-		"no profile":       {},
-		"unit 248":         {Profile: p, Unit: 248},
-		"the same unit":    {Profile: p, Devices: []simulator.DeviceOptions{{Profile: p}}},
-		"nothing to build": {Devices: []simulator.DeviceOptions{{Unit: 3}}},
-	} {
-		if _, err := simulator.New(o); err == nil {
-			t.Errorf("%s was accepted", name)
-		}
 	}
 }

@@ -1,4 +1,4 @@
-package simulator_test
+package device_test
 
 import (
 	"sync"
@@ -8,7 +8,8 @@ import (
 	"modferry/modbus"
 	"modferry/modbus/profile"
 	"modferry/modbus/register"
-	"modferry/simulator"
+	"modferry/simulator/clock"
+	"modferry/simulator/device"
 )
 
 // Whoever reads while others do, and while time goes by, sees what is pinned, and
@@ -25,11 +26,11 @@ registers:
 	if err != nil {
 		t.Fatal(err)
 	}
-	clock := simulator.NewClock(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
-	if err := clock.Speed(simulator.MaxSpeed); err != nil { // a sample is due at each request
+	c := clock.New(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
+	if err := c.Speed(clock.MaxSpeed); err != nil { // a sample is due at each request
 		t.Fatal(err)
 	}
-	d := newSimulator(t, simulator.Options{Profile: p, Unit: 1, Clock: clock}).Devices()[0]
+	d := newDevice(t, device.Options{Profile: p, Unit: 1}, c.Now)
 	if err := d.PinTable(modbus.InputRegisters, 0, 0x7777); err != nil {
 		t.Fatal(err)
 	}

@@ -1,27 +1,27 @@
-package simulator_test
+package device_test
 
 import (
-	"bytes"
 	"fmt"
+	"log/slog"
 	"math"
 	"strings"
 	"testing"
 	"time"
 
-	"modferry/modbus"
 	"modferry/modbus/profile"
-	"modferry/simulator"
+	"modferry/simulator/device"
+	"modferry/simulator/simulatortest"
 )
 
 // made returns a device with these registers, and its clock.
-func made(t testing.TB, registers string) (*simulator.Device, *clock) {
+func made(t testing.TB, registers string) (*device.Device, *simulatortest.Clock) {
 	t.Helper()
 	p, err := profile.Parse("x.yaml", []byte("title: x\nreadings: {none: {coil: 999}}\nregisters:\n"+registers))
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := newClock()
-	return newSimulator(t, simulator.Options{Profile: p, Unit: 1, Seed: 3, Now: c.now}).Devices()[0], c
+	return newDevice(t, device.Options{Profile: p, Unit: 1, Seed: 3}, c.Now), c
 }
 
 // Each model has these values at these times.
@@ -55,7 +55,7 @@ func TestModels(t *testing.T) {
 				step = min(step, next-at)
 			}
 			if len(want) > 0 {
-				c.advance(step)
+				c.Advance(step)
 				at += step
 			}
 		}
@@ -80,13 +80,13 @@ func TestWalk(t *testing.T) {
 				t.Fatalf("sample %d is %v or %v", i, v, other)
 			}
 		}
-		clock1.advance(time.Second)
-		clock2.advance(time.Second)
+		clock1.Advance(time.Second)
+		clock2.Advance(time.Second)
 	}
 	if lowest > 18.5 || highest < 21.5 {
 		t.Errorf("in 2000 steps it was only from %v to %v", lowest, highest)
 	}
-	clock1.advance(math.MaxInt64 / 2)
+	clock1.Advance(math.MaxInt64 / 2)
 	if v := number(t, often, "v"); v < 18 || v > 22 {
 		t.Errorf("after centuries: %v", v)
 	}
@@ -109,16 +109,16 @@ func TestThermal(t *testing.T) {
 		}
 	}
 	expect("at first", 20)
-	c.advance(time.Minute)
+	c.Advance(time.Minute)
 	expect("after one tau", 100-80/math.E)
-	c.advance(10 * time.Minute)
+	c.Advance(10 * time.Minute)
 	expect("after eleven", 100)
 	ask(t, d, "06000001F4") // 50 °C
 	expect("at once after the set-point", 100)
-	c.advance(time.Minute)
+	c.Advance(time.Minute)
 	expect("a tau after it", 50+50/math.E)
 	ask(t, d, "0500000000")
-	c.advance(2 * time.Minute)
+	c.Advance(2 * time.Minute)
 	expect("two after the heater is off", 20+(30+50/math.E)/(math.E*math.E))
 }
 
@@ -127,11 +127,11 @@ func TestThermalDoesNotDependOnReads(t *testing.T) {
 	alone, clock1 := made(t, oven)
 	watched, clock2 := made(t, oven)
 	for i := range 300 {
-		clock1.advance(time.Second)
-		clock2.advance(time.Second)
+		clock1.Advance(time.Second)
+		clock2.Advance(time.Second)
 		number(t, watched, "temperature")
 		if i%50 == 25 {
-			for _, d := range []*simulator.Device{alone, watched} {
+			for _, d := range []*device.Device{alone, watched} {
 				ask(t, d, fmt.Sprintf("060000%04X", 300+20*i))
 			}
 		}
@@ -150,7 +150,7 @@ func TestSteppingToNoValue(t *testing.T) {
 		if got := ask(t, d, "0400030001"); got != want {
 			t.Errorf("%s, want %s", got, want)
 		}
-		c.advance(5 * time.Second)
+		c.Advance(5 * time.Second)
 	}
 }
 
@@ -160,59 +160,7 @@ func TestSteppingBits(t *testing.T) {
 		if got := ask(t, d, "0200030001"); got != want {
 			t.Errorf("%s, want %s", got, want)
 		}
-		c.advance(5 * time.Second)
-	}
-}
-
-// Two runs with the same seed and clock say the same, byte by byte, and another seed
-// does not.
-func TestTranscripts(t *testing.T) {
-	p, err := profile.Parse("x.yaml", []byte(`
-title: x
-readings: {none: {coil: 999}}
-registers:
-  sine: {input: 0, type: float32, wave: {mean: 20, amplitude: 5, period: 1m, noise: 0.3}}
-  tooth: {input: 2, type: int16, scale: 0.01, saw: {from: -5, to: 5, period: 17s, noise: 0.1, sample: 100ms}}
-  walk: {input: 3, type: int32, order: little-swap, min: -1000, max: 1000, walk: {step: 50}}
-  setpoint: {holding: 0, type: uint16, initial: 60}
-  oven: {input: 5, type: float64, thermal: {follows: setpoint, tau: 20s, ambient: 20, noise: 0.05, resolution: 0.0625}}
-  energy: {input: 9, type: uint32, scale: 0.1, rises: 900, max: 100, rolls_over: true}
-  door: {discrete: 0, steps: {values: [0, 1], every: 7s}}
-`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	transcript := func(seed uint64) []byte {
-		c := newClock()
-		s := newSimulator(t, simulator.Options{Profile: p, Unit: 1, Seed: seed, Now: c.now})
-		m, err := s.Memory(modbus.RTU)
-		if err != nil {
-			t.Fatal(err)
-		}
-		run(t, s)
-		line := m.Transporter(patience)
-		defer line.Close()
-		var said []byte
-		for i := range 300 {
-			for _, pdu := range []modbus.PDU{
-				modbus.ReadRequest(4, 0, 11), modbus.ReadRequest(2, 0, 1), {FunctionCode: 6, Data: []byte{0, 0, 0, byte(50 + i/100)}},
-			} {
-				reply, err := line.Send(modbus.AppendRTU(nil, modbus.ADU{Unit: 1, PDU: pdu}))
-				if err != nil {
-					t.Fatal(err)
-				}
-				said = append(said, reply...)
-			}
-			c.advance(730 * time.Millisecond)
-		}
-		return said
-	}
-	one := transcript(1)
-	if again := transcript(1); !bytes.Equal(one, again) {
-		t.Error("two runs with the same seed say different things")
-	}
-	if bytes.Equal(one, transcript(2)) {
-		t.Error("another seed says the same")
+		c.Advance(5 * time.Second)
 	}
 }
 
@@ -246,7 +194,7 @@ func TestComputed(t *testing.T) {
 			t.Errorf("%s: %s, want %s", step.request, got, step.want)
 		}
 	}
-	c.advance(15 * time.Second)
+	c.Advance(15 * time.Second)
 	if got := ask(t, d, "0200000001"); got != "020101" {
 		t.Errorf("at 55 of 49: %s", got)
 	}
@@ -263,7 +211,7 @@ func TestComputedRefuses(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := simulator.New(simulator.Options{Profile: p}); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := device.New(device.Options{Profile: p}, time.Now, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", text, err, want)
 		}
 	}

@@ -1,11 +1,11 @@
-package simulator_test
+package device_test
 
 import (
 	"strings"
 	"testing"
 
 	"modferry/modbus/profile"
-	"modferry/simulator"
+	"modferry/simulator/device"
 )
 
 // A device has a serial number that can be read, and a clock that can be set.
@@ -22,7 +22,7 @@ registers:
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := newSimulator(t, simulator.Options{Profile: p, Unit: 1}).Devices()[0]
+	d := newDevice(t, device.Options{Profile: p, Unit: 1}, nil)
 	for _, step := range []struct{ request, want string }{
 		{"0400000003", "0406 4142 2D31 3200"},
 		{"0300000003", "0306 2611 2412 3718"},

@@ -1,32 +1,23 @@
-package simulator_test
+package device_test
 
 import (
 	"strings"
 	"testing"
 	"time"
 
-	"modferry/modbus/profile"
-	"modferry/simulator"
+	"modferry/simulator/device"
+	"modferry/simulator/simulatortest"
 )
-
-func parsed(t testing.TB, text string) *profile.Profile {
-	t.Helper()
-	p, err := profile.Parse("x.yaml", []byte("title: x\nreadings: {a: {coil: 0}}\n"+text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
 
 // A baud rate that is written and read back as a code, in one register or in two.
 func TestCodesThatReadBackAsCodes(t *testing.T) {
-	d := newSimulator(t, simulator.Options{Profile: parsed(t, `
+	d := newDevice(t, device.Options{Profile: simulatortest.Parsed(t, `
 functions: [3, 6, 16]
 registers:
   address: {holding: 0, type: float32, initial: 1, min: 1, max: 247, is: unit, applies: restart}
   baud: {holding: 2, type: float32, initial: 0, codes: {0: 2400, 2: 9600}, reads: code, is: baud, applies: restart}
   other: {holding: 4, type: uint16, initial: 1, codes: {0: 2400, 1: 4800}, reads: code}
-`), Unit: 5}).Devices()[0]
+`), Unit: 5}, nil)
 	if d.Unit() != 5 || d.Baud() != 2400 {
 		t.Errorf("a new device has unit %d and %d baud", d.Unit(), d.Baud())
 	}
@@ -59,21 +50,21 @@ registers:
 // A meter counts up, and never down.
 func TestRegisterThatRises(t *testing.T) {
 	c := newClock()
-	d := newSimulator(t, simulator.Options{Now: c.now, Profile: parsed(t, `
+	d := newDevice(t, device.Options{Profile: simulatortest.Parsed(t, `
 registers:
   energy: {input: 0, type: uint32, order: little-swap, initial: 1000, rises: 360}
-`)}).Devices()[0]
+`)}, c.Now)
 	for seconds, want := range []string{"0404 03E8 0000", "0404 03E8 0000", "0404 03E8 0000"} {
 		if got := ask(t, d, "0400000002"); got != strings.ReplaceAll(want, " ", "") {
 			t.Errorf("after %d s: %s, want %s", seconds, got, want)
 		}
-		c.advance(time.Second)
+		c.Advance(time.Second)
 	}
-	c.advance(time.Hour)
+	c.Advance(time.Hour)
 	if got := number(t, d, "energy"); got != 1360 {
 		t.Errorf("after an hour and three seconds: %v", got)
 	}
-	c.advance(250 * time.Hour)
+	c.Advance(250 * time.Hour)
 	if got := ask(t, d, "0400000002"); got != "0404"+"64E0"+"0001" { // 1000 + 360 x 251 = 91,360
 		t.Errorf("after 251 hours: %s, %v", got, number(t, d, "energy"))
 	}
@@ -84,14 +75,14 @@ registers:
 
 // Some devices answer less at once than the protocol allows.
 func TestReadLimitsOfADevice(t *testing.T) {
-	d := newSimulator(t, simulator.Options{Profile: parsed(t, `
+	d := newDevice(t, device.Options{Profile: simulatortest.Parsed(t, `
 limits: {registers: 5, bits: 8}
 functions: [1, 3]
 registers:
   block: {holding: 0, type: uint16, count: 20}
   inputs: {input: 0, type: uint16, count: 20}
   relays: {coil: 0, count: 16}
-`)}).Devices()[0]
+`)}, nil)
 	for request, want := range map[string]string{
 		"0300000005": "030A00000000000000000000", "0300000006": "8303", "0300140006": "8302",
 		"0100000008": "010100", "0100000009": "8103", "0400000006": "8401",
@@ -103,13 +94,13 @@ registers:
 }
 
 func TestSet(t *testing.T) {
-	d := newSimulator(t, simulator.Options{Profile: parsed(t, `
+	d := newDevice(t, device.Options{Profile: simulatortest.Parsed(t, `
 registers:
   door: {discrete: 3}
   outputs: {coil: 0, count: 3}
   alarm: {holding: 1, type: int16, scale: 0.1, read_only: true}
   moving: {input: 0, type: uint16, wave: {mean: 5}}
-`)}).Devices()[0]
+`)}, nil)
 	for name, v := range map[string]float64{"door": 1, "outputs": 1, "alarm": -2.5} {
 		if err := d.Set(name, v); err != nil {
 			t.Errorf("%s: %v", name, err)
