@@ -1,7 +1,8 @@
-package simulator_test
+package replay_test
 
 import (
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,11 +11,12 @@ import (
 
 	"modferry/modbus"
 	"modferry/modbus/profile"
-	"modferry/simulator"
+	"modferry/simulator/config"
+	"modferry/simulator/device"
 	"modferry/simulator/simulatortest"
 )
 
-func replayed(t *testing.T, csv, keys string) (*simulator.Simulator, *simulatortest.Clock, error) {
+func replayed(t *testing.T, csv, keys string) (*device.Device, *simulatortest.Clock, error) {
 	t.Helper()
 	dir := t.TempDir()
 	for name, text := range map[string]string{
@@ -29,9 +31,9 @@ func replayed(t *testing.T, csv, keys string) (*simulator.Simulator, *simulatort
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := newClock()
-	s, err := simulator.New(simulator.Options{Profile: p, Now: c.Now})
-	return s, c, err
+	c := simulatortest.NewClock()
+	d, err := device.New(device.Options{Profile: p}, c.Now, slog.New(slog.DiscardHandler))
+	return d, c, err
 }
 
 func TestReplay(t *testing.T) {
@@ -47,13 +49,13 @@ func TestReplay(t *testing.T) {
 		{timed, "column: cold, every: 2s", []string{"1", "1", "2", "2", "3", "3", "1"}},
 		{dated, "column: hot, time: when", []string{"1", "1", "2", "2", "1"}},
 	} {
-		s, clock, err := replayed(t, c.csv, c.keys)
+		d, clock, err := replayed(t, c.csv, c.keys)
 		if err != nil {
 			t.Errorf("%s: %v", c.keys, err)
 			continue
 		}
 		for i, want := range c.want {
-			v, err := s.Devices()[0].Value("v")
+			v, err := d.Value("v")
 			if string(v.JSON()) != want || (err != nil) != (want == "null") {
 				t.Errorf("%s: %s after %d s, want %s", c.keys, v.JSON(), i, want)
 			}
@@ -90,7 +92,7 @@ func TestReplayRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := simulator.New(simulator.Options{Profile: p}); err == nil || !strings.Contains(err.Error(), "/none.csv") {
+	if _, err := device.New(device.Options{Profile: p}, time.Now, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "/none.csv") {
 		t.Errorf("a file that is not there: %v", err)
 	}
 }
@@ -106,7 +108,7 @@ func TestRecordingsAreBounded(t *testing.T) {
 	if err := large.Truncate(256<<20 + 1); err != nil {
 		t.Fatal(err)
 	}
-	_, err = simulator.ParseConfig(filepath.Join(dir, "x.yaml"), []byte("devices: [{registers: {v: {input: 0, type: uint16, replay: {file: values.csv, column: v, time: t}}}}]\ntcp: 127.0.0.1:0\n"), nil)
+	_, err = config.Parse(filepath.Join(dir, "x.yaml"), []byte("devices: [{registers: {v: {input: 0, type: uint16, replay: {file: values.csv, column: v, time: t}}}}]\ntcp: 127.0.0.1:0\n"), nil)
 	if err == nil || !strings.Contains(err.Error(), "values.csv has 257 MiB, at most 256 MiB can be read") {
 		t.Error(err)
 	}
@@ -125,14 +127,14 @@ func TestRecordingsAreReadOnce(t *testing.T) {
 	if err := os.WriteFile(file, []byte(strings.Join(head, ",")+"\n"+strings.Join(row, ",")+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c, err := simulator.ParseConfig(filepath.Join(dir, "x.yaml"), []byte("devices: [{unit: 1, registers: {"+strings.Join(registers, ", ")+"}}]\ntcp: 127.0.0.1:0\n"), nil)
+	c, err := config.Parse(filepath.Join(dir, "x.yaml"), []byte("devices: [{unit: 1, registers: {"+strings.Join(registers, ", ")+"}}]\ntcp: 127.0.0.1:0\n"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
 	}
-	d := newSimulator(t, simulator.Options{Devices: c.Devices}).Devices()[0]
+	d := simulatortest.Device(t, c.Devices[0], nil)
 	for _, i := range []int{0, 1, 150, 299} {
 		if v, ok := d.ReadTable(modbus.InputRegisters, uint16(i), 1); !ok || v[0] != uint16(7*i) {
 			t.Errorf("register %d has %v", i, v)
@@ -153,12 +155,12 @@ func TestReplayKeepsAllDigits(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, "values.csv"), []byte(csv), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		c, err := simulator.ParseConfig(filepath.Join(dir, "x.yaml"), []byte("devices: [{registers: {v: {input: 0, "+keys+"}}}]\ntcp: 127.0.0.1:0\n"), nil)
+		c, err := config.Parse(filepath.Join(dir, "x.yaml"), []byte("devices: [{registers: {v: {input: 0, "+keys+"}}}]\ntcp: 127.0.0.1:0\n"), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		d := newSimulator(t, simulator.Options{Devices: c.Devices}).Devices()[0]
-		if got := ask(t, d, "04 0000 0004"); got != want {
+		d := simulatortest.Device(t, c.Devices[0], nil)
+		if got := simulatortest.Ask(t, d, "04 0000 0004"); got != want {
 			t.Errorf("%s: %s, want %s", keys, got, want)
 		}
 	}
@@ -167,11 +169,11 @@ func TestReplayKeepsAllDigits(t *testing.T) {
 // An empty cell and NaN are no value.
 func TestReplayWithoutValues(t *testing.T) {
 	for cell, want := range map[string]string{"": "null", "NaN": "null", "nan": "null", "5": "5"} {
-		s, _, err := replayed(t, "t,v\n0,"+cell+"\n", "column: v, time: t")
+		d, _, err := replayed(t, "t,v\n0,"+cell+"\n", "column: v, time: t")
 		if err != nil {
 			t.Fatal(err)
 		}
-		if v, _ := s.Devices()[0].Value("v"); string(v.JSON()) != want {
+		if v, _ := d.Value("v"); string(v.JSON()) != want {
 			t.Errorf("%q is %s", cell, v.JSON())
 		}
 	}
