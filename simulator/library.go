@@ -14,8 +14,7 @@ import (
 	"modferry/simulator/match"
 )
 
-// A program that uses the simulator as a library needs no other package than this
-// one: here are the names of what has a room of its own.
+// These are the names that programs know, of what has a package of its own.
 
 // Clock is the time that the devices live in.
 type Clock = clock.Clock
