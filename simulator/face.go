@@ -8,8 +8,10 @@ import (
 	"time"
 
 	"modferry/modbus"
+	"modferry/modbus/profile"
 	"modferry/modbus/server"
 	"modferry/simulator/match"
+	"modferry/simulator/pace"
 )
 
 // maxConnections is how many connections a face holds; more are closed at once.
@@ -63,3 +65,36 @@ func (f *listenerFace) close() error {
 
 func (f *listenerFace) restarted()       {}
 func (f *listenerFace) kind() match.Kind { return f.is }
+
+// pace makes a line without a speed of its own as slow as the first device's serial
+// line, if that is wanted.
+func (s *Simulator) pace(line io.ReadWriteCloser) io.ReadWriteCloser {
+	if !s.paced {
+		return line
+	}
+	return pace.Line(line, s.speed)
+}
+
+// speed returns how long a character takes on the first device's line, and the silence
+// between two frames.
+func (s *Simulator) speed() (char, silence time.Duration) {
+	d := s.devices[0]
+	return modbus.SerialTiming(max(1, d.Baud()), bits(d.Profile().Serial))
+}
+
+// bits returns the bits of a character on the wire.
+func bits(line profile.Serial) int {
+	n := 1 + line.DataBits + line.StopBits
+	if line.Parity != "none" {
+		n++
+	}
+	return n
+}
+
+// pacedListener returns a listener whose connections are as slow as the line behind them.
+func (s *Simulator) pacedListener(l net.Listener) net.Listener {
+	if !s.paced {
+		return l
+	}
+	return pace.Listener(l, s.speed)
+}

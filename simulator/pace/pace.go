@@ -1,4 +1,6 @@
-package simulator
+// Package pace makes lines that have no speed as slow as a serial line: bytes arrive when
+// their last bit would, and a reply begins after the silence that follows its request.
+package pace
 
 import (
 	"errors"
@@ -8,33 +10,15 @@ import (
 	"runtime"
 	"sync"
 	"time"
-
-	"modferry/modbus"
-	"modferry/modbus/profile"
 )
 
-// pace makes a line without a speed of its own as slow as the first device's serial
-// line, if that is wanted.
-func (s *Simulator) pace(line io.ReadWriteCloser) io.ReadWriteCloser {
-	if !s.paced {
-		return line
-	}
-	return &pacedLine{ReadWriteCloser: line, speed: func() (char, silence time.Duration) { return speed(s.devices[0]) }, closed: make(chan struct{})}
-}
+// Speed returns how long a character takes on the line now, and the silence between two
+// frames.
+type Speed func() (char, silence time.Duration)
 
-// speed returns how long a character takes on a device's line, and the silence
-// between two frames.
-func speed(d *Device) (char, silence time.Duration) {
-	return modbus.SerialTiming(max(1, d.Baud()), bits(d.Profile().Serial))
-}
-
-// bits returns the bits of a character on the wire.
-func bits(line profile.Serial) int {
-	n := 1 + line.DataBits + line.StopBits
-	if line.Parity != "none" {
-		n++
-	}
-	return n
+// Line makes a line as slow as that.
+func Line(line io.ReadWriteCloser, speed Speed) io.ReadWriteCloser {
+	return &pacedLine{ReadWriteCloser: line, speed: speed, closed: make(chan struct{})}
 }
 
 // pacedLine passes bytes on when they would have arrived: what is read after the time
@@ -42,7 +26,7 @@ func bits(line profile.Serial) int {
 // after the silence that follows its request. One goroutine reads and one writes.
 type pacedLine struct {
 	io.ReadWriteCloser
-	speed  func() (char, silence time.Duration)
+	speed  Speed
 	closed chan struct{}
 	once   sync.Once
 
@@ -149,17 +133,12 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// pacedListener returns a listener whose connections are as slow as the line behind them.
-func (s *Simulator) pacedListener(l net.Listener) net.Listener {
-	if !s.paced {
-		return l
-	}
-	return pacedListener{l, s}
-}
+// Listener returns a listener whose connections are as slow as that.
+func Listener(l net.Listener, speed Speed) net.Listener { return pacedListener{l, speed} }
 
 type pacedListener struct {
 	net.Listener
-	s *Simulator
+	speed Speed
 }
 
 func (l pacedListener) Accept() (net.Conn, error) {
@@ -167,7 +146,7 @@ func (l pacedListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return pacedConn{conn, l.s.pace(conn)}, nil
+	return pacedConn{conn, Line(conn, l.speed)}, nil
 }
 
 // pacedConn is a connection with a line in between.
