@@ -15,4 +15,9 @@
 //
 // A [Fault] lets requests go wrong on any face, a [Call] is kept of each, and the
 // [Clock] can be stopped and stepped; package control has all this over HTTP.
+//
+// This package has the faces, and what they have in common: which devices a request
+// reaches, and what is sent for it. Devices, faults, calls, the clock and the
+// configuration have packages of their own, and their names are here as well: whoever
+// uses the simulator as a library needs this one only.
 package simulator

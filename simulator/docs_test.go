@@ -74,14 +74,14 @@ func checkValues(t *testing.T, keys string, want []string, kiln string) {
 		return
 	}
 	c := newClock()
-	s, err := simulator.New(simulator.Options{Profile: p, Now: c.now})
+	s, err := simulator.New(simulator.Options{Profile: p, Now: c.Now})
 	if err != nil {
 		t.Errorf("%s: %v", keys, err)
 		return
 	}
 	last := time.Duration(0)
 	for i, at := range []time.Duration{0, 10 * time.Second, 20 * time.Second, 60 * time.Second} {
-		c.advance(at - last)
+		c.Advance(at - last)
 		last = at
 		if got := strconv.FormatFloat(number(t, s.Devices()[0], "v"), 'f', -1, 64); got != strings.TrimSpace(want[i]) {
 			t.Errorf("%s: %s after %v, want %s", keys, got, at, want[i])

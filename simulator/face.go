@@ -8,24 +8,22 @@ import (
 	"time"
 
 	"modferry/modbus"
+	"modferry/modbus/profile"
 	"modferry/modbus/server"
-)
-
-// Kinds of faces.
-const (
-	FaceTCP          = "tcp"            // Modbus TCP
-	FaceTLS          = "tls"            // Modbus TCP over TLS
-	FaceUDP          = "udp"            // the same frames in datagrams
-	FaceRTUOverTCP   = "rtu_over_tcp"   // RTU frames on TCP connections
-	FaceASCIIOverTCP = "ascii_over_tcp" // likewise ASCII
-	FacePTY          = "pty"
-	FaceSerial       = "serial"
-	FaceMemory       = "memory" // in this process
-	FaceMQTT         = "mqtt"   // frames in messages, as a transparent DTU passes them on
+	"modferry/simulator/match"
+	"modferry/simulator/pace"
 )
 
 // maxConnections is how many connections a face holds; more are closed at once.
 const maxConnections = 10_000
+
+// lineFraming returns the framing of serial lines and what stands for them.
+func (s *Simulator) lineFraming() modbus.Framing {
+	if s.framing == modbus.ASCII {
+		return modbus.ASCII
+	}
+	return modbus.RTU
+}
 
 // server returns what answers on a face of a kind.
 func (s *Simulator) server(kind string, o server.Options, answer server.HandlerFunc) *server.Server {
@@ -53,7 +51,7 @@ func (s *Simulator) hears(baud int) server.HandlerFunc {
 type listenerFace struct {
 	net.Listener
 	run func(ctx context.Context, l net.Listener) error
-	is  kind
+	is  match.Kind
 }
 
 func (f *listenerFace) serve(ctx context.Context) error { return f.run(ctx, f.Listener) }
@@ -65,5 +63,38 @@ func (f *listenerFace) close() error {
 	return nil
 }
 
-func (f *listenerFace) restarted() {}
-func (f *listenerFace) kind() kind { return f.is }
+func (f *listenerFace) restarted()       {}
+func (f *listenerFace) kind() match.Kind { return f.is }
+
+// pace makes a line without a speed of its own as slow as the first device's serial
+// line, if that is wanted.
+func (s *Simulator) pace(line io.ReadWriteCloser) io.ReadWriteCloser {
+	if !s.paced {
+		return line
+	}
+	return pace.Line(line, s.speed)
+}
+
+// speed returns how long a character takes on the first device's line, and the silence
+// between two frames.
+func (s *Simulator) speed() (char, silence time.Duration) {
+	d := s.devices[0]
+	return modbus.SerialTiming(max(1, d.Baud()), bits(d.Profile().Serial))
+}
+
+// bits returns the bits of a character on the wire.
+func bits(line profile.Serial) int {
+	n := 1 + line.DataBits + line.StopBits
+	if line.Parity != "none" {
+		n++
+	}
+	return n
+}
+
+// pacedListener returns a listener whose connections are as slow as the line behind them.
+func (s *Simulator) pacedListener(l net.Listener) net.Listener {
+	if !s.paced {
+		return l
+	}
+	return pace.Listener(l, s.speed)
+}

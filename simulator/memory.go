@@ -9,6 +9,7 @@ import (
 	"modferry/modbus"
 	"modferry/modbus/server"
 	"modferry/modbus/transport"
+	"modferry/simulator/match"
 	"modferry/simulator/wire"
 )
 
@@ -28,7 +29,7 @@ func (s *Simulator) Memory(framing modbus.Framing) (*Memory, error) {
 				return s.serveTCP(FaceMemory)(ctx, l)
 			}
 			return s.server(FaceMemory, server.Options{}, s.hears(0)).ServeStream(ctx, s.pacedListener(l), framing)
-		}, kind{FaceMemory, framing, true}}, nil
+		}, match.Kind{Name: FaceMemory, Framing: framing, Closes: true}}, nil
 	})
 }
 
@@ -78,5 +79,5 @@ func (f *lineFace) close() error {
 	return nil
 }
 
-func (f *lineFace) restarted() {}
-func (f *lineFace) kind() kind { return kind{f.name, f.lineFraming(), false} }
+func (f *lineFace) restarted()       {}
+func (f *lineFace) kind() match.Kind { return match.Kind{Name: f.name, Framing: f.lineFraming()} }

@@ -3,20 +3,19 @@ package simulator
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
 
-	"modferry/configs/plainfile"
 	"modferry/modbus"
 	"modferry/modbus/server"
+	"modferry/simulator/match"
 )
 
 // ListenTCP adds a Modbus TCP face and returns the address it is reached at. The
 // address is host:port; without a host it is 127.0.0.1, and port 0 picks a free one.
 func (s *Simulator) ListenTCP(address string) (net.Addr, error) {
-	return s.listen(address, kind{FaceTCP, modbus.TCP, true}, s.serveTCP(FaceTCP))
+	return s.listen(address, match.Kind{Name: FaceTCP, Framing: modbus.TCP, Closes: true}, s.serveTCP(FaceTCP))
 }
 
 func (s *Simulator) serveTCP(kind string) func(ctx context.Context, l net.Listener) error {
@@ -36,49 +35,23 @@ func (s *Simulator) ListenStream(address string, framing modbus.Framing) (net.Ad
 	default:
 		return nil, fmt.Errorf("no connections carry %v frames: possible are RTU and ASCII", framing)
 	}
-	return s.listen(address, kind{name, framing, true}, func(ctx context.Context, l net.Listener) error {
+	return s.listen(address, match.Kind{Name: name, Framing: framing, Closes: true}, func(ctx context.Context, l net.Listener) error {
 		return s.server(name, server.Options{}, s.hears(0)).ServeStream(ctx, s.pacedListener(l), framing)
 	})
 }
 
-// ServerTLS names the PEM files of a TLS face.
-type ServerTLS struct {
-	Cert, Key string
-	ClientCA  string // certificates of which one must have signed the client's; "": clients need none
-}
-
-func (o ServerTLS) config() (*tls.Config, error) {
-	pair, err := plainfile.KeyPair(o.Cert, o.Key)
-	if err != nil {
-		return nil, fmt.Errorf("cannot read the certificate %s and its key: %w", o.Cert, err)
-	}
-	c := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}}
-	if o.ClientCA == "" {
-		return c, nil
-	}
-	pem, err := plainfile.Read(o.ClientCA)
-	if err != nil {
-		return nil, fmt.Errorf("cannot read the certificates that sign clients': %w", err)
-	}
-	c.ClientCAs, c.ClientAuth = x509.NewCertPool(), tls.RequireAndVerifyClientCert
-	if !c.ClientCAs.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("no certificate in %s: it must be a PEM file", o.ClientCA)
-	}
-	return c, nil
-}
-
 // ListenTLS is [Simulator.ListenTCP] over TLS 1.2 or newer.
 func (s *Simulator) ListenTLS(address string, o ServerTLS) (net.Addr, error) {
-	config, err := o.config()
+	secure, err := o.Config()
 	if err != nil {
 		return nil, err
 	}
-	return s.listen(address, kind{FaceTLS, modbus.TCP, true}, func(ctx context.Context, l net.Listener) error {
-		return s.serveTCP(FaceTLS)(ctx, tls.NewListener(l, config))
+	return s.listen(address, match.Kind{Name: FaceTLS, Framing: modbus.TCP, Closes: true}, func(ctx context.Context, l net.Listener) error {
+		return s.serveTCP(FaceTLS)(ctx, tls.NewListener(l, secure))
 	})
 }
 
-func (s *Simulator) listen(address string, is kind, run func(ctx context.Context, l net.Listener) error) (net.Addr, error) {
+func (s *Simulator) listen(address string, is match.Kind, run func(ctx context.Context, l net.Listener) error) (net.Addr, error) {
 	var listener net.Listener
 	err := s.add(func() (face, error) {
 		place, err := local(address)
@@ -143,5 +116,5 @@ func (f *packetFace) close() error {
 	return nil
 }
 
-func (f *packetFace) restarted() {}
-func (f *packetFace) kind() kind { return kind{FaceUDP, modbus.TCP, false} }
+func (f *packetFace) restarted()       {}
+func (f *packetFace) kind() match.Kind { return match.Kind{Name: FaceUDP, Framing: modbus.TCP} }

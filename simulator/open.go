@@ -80,7 +80,7 @@ func OpenAll(c Config, log *slog.Logger) ([]*Simulator, error) {
 		c.Clock = NewClock(time.Time{})
 	}
 	var all []*Simulator
-	for i, line := range c.all() {
+	for i, line := range c.All() {
 		line.Clock = c.Clock
 		one := log
 		if line.Name != "" {
@@ -184,7 +184,7 @@ func (s *Simulator) openLines(c Config) error {
 
 // completed fills in what is not given from the first device's profile.
 func (s *Simulator) completed(o transport.SerialOptions) transport.SerialOptions {
-	line := s.devices[0].profile.Serial
+	line := s.devices[0].Profile().Serial
 	if o.Parity == "" {
 		o.Parity = line.Parity
 	}

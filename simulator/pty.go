@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"modferry/modbus/terminal"
+	"modferry/simulator/match"
 )
 
 // OpenPTY adds a new pseudo terminal as a face and returns its path, which other
@@ -36,6 +37,6 @@ func (f *ptyFace) serve(ctx context.Context) error {
 	return nil
 }
 
-func (f *ptyFace) close() error { return f.terminal.Close() }
-func (f *ptyFace) restarted()   {}
-func (f *ptyFace) kind() kind   { return kind{FacePTY, f.lineFraming(), false} }
+func (f *ptyFace) close() error     { return f.terminal.Close() }
+func (f *ptyFace) restarted()       {}
+func (f *ptyFace) kind() match.Kind { return match.Kind{Name: FacePTY, Framing: f.lineFraming()} }

@@ -6,6 +6,10 @@ import (
 
 	"modferry/modbus"
 	"modferry/modbus/server"
+	"modferry/simulator/call"
+	"modferry/simulator/event"
+	"modferry/simulator/fault"
+	"modferry/simulator/match"
 )
 
 // responder answers what comes in by one face, with the simulator's faults, and has
@@ -35,7 +39,7 @@ func (r responder) addressed(framing modbus.Framing, unit byte) []*Device {
 // Respond is a [server.Responder].
 func (r responder) Respond(ctx context.Context, x server.Exchange) (modbus.PDU, bool, error) {
 	unit, request := x.Request.Unit, x.Request.PDU
-	if !r.faults.some.Load() && r.calls == nil {
+	if !r.faults.Any() && r.calls == nil {
 		reply, answer := r.handle(unit, request)
 		return reply, answer, nil
 	}
@@ -43,12 +47,12 @@ func (r responder) Respond(ctx context.Context, x server.Exchange) (modbus.PDU, 
 	p := r.struck(x, at)
 	var reply modbus.PDU
 	answer := false
-	if p.reaches() {
+	if p.Reaches() {
 		reply, answer = r.handle(unit, request)
 		r.wrote(x.Framing, x.Request, reply, answer)
 	}
 	answer = answer && (unit != modbus.Broadcast || x.Framing == modbus.TCP) // [Serial 2.1]
-	if p.changes() {
+	if p.Changes() {
 		return modbus.PDU{}, false, r.misbehave(ctx, x, p, at, reply, answer)
 	}
 	if r.calls != nil {
@@ -62,18 +66,35 @@ func (r responder) Respond(ctx context.Context, x server.Exchange) (modbus.PDU, 
 	return reply, answer, nil
 }
 
+// wrote tells what a request has written.
+func (r responder) wrote(framing modbus.Framing, request modbus.ADU, reply modbus.PDU, answer bool) {
+	if !r.listeners.Any() || !modbus.IsWrite(request.PDU.FunctionCode) || answer && modbus.AsException(reply) != nil {
+		return
+	}
+	for _, span := range match.Touches(request.PDU) {
+		if !span.Write {
+			continue
+		}
+		for _, d := range r.addressed(framing, request.Unit) {
+			r.tellValues(d, span, "client")
+		}
+	}
+}
+
 // struck returns what goes wrong with a request.
-func (r responder) struck(x server.Exchange, at time.Time) plan {
-	if !r.faults.some.Load() {
-		return plan{}
+func (r responder) struck(x server.Exchange, at time.Time) fault.Plan {
+	if !r.faults.Any() {
+		return fault.Plan{}
 	}
 	unit := x.Request.Unit
-	face := kind{r.face, x.Framing, x.Client != nil && r.face != FaceUDP}
-	return r.faults.striking(asked{face, unit, x.Request.PDU, len(r.addressed(x.Framing, unit)) > 0, at})
+	face := match.Kind{Name: r.face, Framing: x.Framing, Closes: x.Client != nil && r.face != FaceUDP}
+	return r.faults.Striking(fault.Asked{
+		Kind: face, Unit: unit, Request: x.Request.PDU, There: len(r.addressed(x.Framing, unit)) > 0, Now: at,
+	})
 }
 
 // misbehave sends what faults have made of a reply.
-func (r responder) misbehave(ctx context.Context, x server.Exchange, p plan, at time.Time, reply modbus.PDU, answer bool) error {
+func (r responder) misbehave(ctx context.Context, x server.Exchange, p fault.Plan, at time.Time, reply modbus.PDU, answer bool) error {
 	if err := x.Send(nil); err != nil { // earlier replies do not wait for this one
 		return err
 	}
@@ -84,12 +105,12 @@ func (r responder) misbehave(ctx context.Context, x server.Exchange, p plan, at 
 			return err
 		}
 	}
-	out := p.bytes(x.Framing, x.Request, reply, answer)
-	if !pause(ctx, r.turn+p.delay) {
+	out := p.Bytes(x.Framing, x.Request, reply, answer)
+	if !pause(ctx, r.turn+p.Delay) {
 		return ctx.Err()
 	}
-	r.record(x, at, append(sent, out...), p.names)
-	for i, piece := range p.pieces(out) {
+	r.record(x, at, append(sent, out...), p.Names)
+	for i, piece := range p.Pieces(out) {
 		if i > 0 && !pause(ctx, p.Drip.Every) {
 			return ctx.Err()
 		}
@@ -115,5 +136,23 @@ func pause(ctx context.Context, d time.Duration) bool {
 		return true
 	case <-ctx.Done():
 		return false
+	}
+}
+
+// record puts a call into the log, and tells who listens.
+func (r responder) record(x server.Exchange, at time.Time, sent []byte, faults []string) {
+	if r.calls == nil {
+		return
+	}
+	heard := r.listeners.Any()
+	c := call.Call{Time: at, Face: r.face, Framing: x.Framing, Unit: x.Request.Unit, Faults: faults}
+	c.PDU.FunctionCode = x.Request.PDU.FunctionCode
+	c = r.calls.Add(c, x, sent, heard)
+	if !heard {
+		return
+	}
+	r.Tell(event.Event{Kind: "call", Data: c})
+	for _, name := range faults {
+		r.Tell(event.Event{Kind: "fault", Data: event.Fault{Name: name, What: "applied", Call: c.Number}})
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"modferry/modbus"
 	"modferry/modbus/server"
+	"modferry/simulator/call"
 )
 
 // Without faults a face costs what its devices cost, and a log no memory beyond its own.
@@ -16,7 +17,7 @@ func TestRespondAllocatesNothing(t *testing.T) {
 	request := modbus.ADU{Unit: 1, PDU: modbus.ReadRequest(3, 0, 1)}
 	x := server.Exchange{Framing: modbus.TCP, Client: &net.TCPAddr{}, Request: request, Frame: modbus.AppendTCP(nil, request)}
 	ctx := context.Background()
-	for name, s := range map[string]*Simulator{"no log": {}, "log": {calls: newCallLog(1), now: time.Now}} {
+	for name, s := range map[string]*Simulator{"no log": {}, "log": {calls: call.New(1), now: time.Now}} {
 		r := responder{Simulator: s, face: FaceTCP, handle: func(byte, modbus.PDU) (modbus.PDU, bool) { return reply, true }}
 		if n := testing.AllocsPerRun(100, func() {
 			if _, answer, err := r.Respond(ctx, x); !answer || err != nil {
@@ -25,26 +26,5 @@ func TestRespondAllocatesNothing(t *testing.T) {
 		}); n > 0 {
 			t.Errorf("%s: %v allocations for each request", name, n)
 		}
-	}
-}
-
-// Noise is random, and the same in each run.
-func TestNoiseIsSeeded(t *testing.T) {
-	noise := func(seed, n uint64) string {
-		b := Fault{Name: "x", Seed: seed, Noise: Noise{Before: 100, After: 100}}.makeNoise(n)
-		return string(b.before) + string(b.after)
-	}
-	first := noise(1, 1)
-	if noise(1, 1) != first || noise(2, 1) == first || noise(1, 2) == first || first[:100] == first[100:] {
-		t.Error("noise is not decided by its seed and its count")
-	}
-	seen := map[byte]bool{}
-	for n := range uint64(20) {
-		for _, c := range []byte(noise(1, n)) {
-			seen[c] = true
-		}
-	}
-	if len(seen) != 256 {
-		t.Errorf("%d of 256 bytes are among 4000", len(seen))
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"modferry/modbus/transport"
+	"modferry/simulator/match"
 )
 
 // OpenSerial adds a serial port as a face: the devices are on the line behind it.
@@ -84,7 +85,7 @@ func (f *serialFace) close() error {
 	return nil
 }
 
-func (f *serialFace) kind() kind { return kind{FaceSerial, f.lineFraming(), false} }
+func (f *serialFace) kind() match.Kind { return match.Kind{Name: FaceSerial, Framing: f.lineFraming()} }
 
 func (f *serialFace) restarted() {
 	select {

@@ -13,6 +13,12 @@ import (
 
 	"modferry/modbus"
 	"modferry/modbus/profile"
+	"modferry/simulator/call"
+	"modferry/simulator/device"
+	"modferry/simulator/event"
+	"modferry/simulator/fault"
+	"modferry/simulator/match"
+	"modferry/simulator/replay"
 )
 
 // Options of a Simulator: one device, or several on one line.
@@ -32,15 +38,6 @@ type Options struct {
 	Calls   int              // how many calls are kept, see [Simulator.Calls]; 0: none
 }
 
-// DeviceOptions describe one device of several.
-type DeviceOptions struct {
-	Profile *profile.Profile
-	Unit    byte // 0: the profile's
-	Seed    uint64
-
-	recordings *recordings // shared by the devices of a configuration; nil: of the simulator
-}
-
 // Simulator is a line of virtual devices and the faces it is reached by.
 type Simulator struct {
 	log     *slog.Logger
@@ -51,9 +48,9 @@ type Simulator struct {
 	now     func() time.Time
 	clock   *Clock // nil: now is someone else's
 
-	faults    faults
-	calls     *callLog // nil: none are kept
-	listeners listeners
+	faults    fault.List
+	calls     *call.Log // nil: none are kept
+	listeners event.Listeners
 
 	mu     sync.Mutex
 	state  state
@@ -78,7 +75,7 @@ type face interface {
 	// restarted tells that devices may have another baud rate now.
 	restarted()
 	// kind is what faults need to know of it.
-	kind() kind
+	kind() match.Kind
 }
 
 // New returns a simulator without faces; add them and call Run.
@@ -97,9 +94,12 @@ func New(o Options) (*Simulator, error) {
 		all = append([]DeviceOptions{{Profile: o.Profile, Unit: o.Unit, Seed: o.Seed}}, all...)
 	}
 	all = sharing(all)
-	s := &Simulator{log: o.Logger, framing: o.Framing, paced: o.Pace, anyUnit: o.AnyUnit, now: o.Now, clock: o.Clock, calls: newCallLog(o.Calls)}
+	s := &Simulator{log: o.Logger, framing: o.Framing, paced: o.Pace, anyUnit: o.AnyUnit, now: o.Now, clock: o.Clock, calls: call.New(o.Calls)}
+	s.faults.Tell = func(name, what string) {
+		s.Tell(event.Event{Kind: "fault", Data: event.Fault{Name: name, What: what}})
+	}
 	for _, one := range all {
-		d, err := newDevice(one, o.Now, o.Logger)
+		d, err := device.New(one, o.Now, o.Logger)
 		if err != nil {
 			return nil, err
 		}
@@ -113,13 +113,13 @@ func New(o Options) (*Simulator, error) {
 
 // sharing lets devices that replay files read each of them once.
 func sharing(devices []DeviceOptions) []DeviceOptions {
-	own := newRecordings()
+	own := replay.New()
 	all := slices.Clone(devices)
 	for i := range all {
-		if all[i].recordings == nil {
-			all[i].recordings = own
+		if all[i].Recordings == nil {
+			all[i].Recordings = own
 		}
-		all[i].recordings.want(all[i].Profile)
+		all[i].Recordings.Want(all[i].Profile)
 	}
 	return all
 }
@@ -138,7 +138,7 @@ func (s *Simulator) Device(unit byte) *Device {
 	return nil
 }
 
-// Pin holds what the first device measures, such as its temperature; see [Device.Pin].
+// Pin holds what the first device measures, such as its temperature; see [device.Device.Pin].
 func (s *Simulator) Pin(name string, value float64) error { return s.devices[0].Pin(name, value) }
 
 // Unpin lets the first device's value move again.
@@ -153,7 +153,7 @@ func (s *Simulator) PowerCycleDevice(devices ...*Device) {
 	for _, d := range devices {
 		d.PowerCycle()
 		s.log.Info("device restarted", "unit", d.Unit(), "baud", d.Baud())
-		s.Tell(Event{"power", PowerEvent{d.Unit()}})
+		s.Tell(event.Event{Kind: "power", Data: event.Power{Unit: d.Unit()}})
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -65,6 +65,27 @@ func notPlain(name, is string) error {
 	return &fs.PathError{Op: "open", Path: name, Err: &NotPlain{is}}
 }
 
+// OpenTable opens a table, such as a CSV file, of at most so many bytes; what is added to it
+// meanwhile is not a part of it.
+func OpenTable(name string, most int64) (io.ReadCloser, error) {
+	file, err := Open(name)
+	if err != nil {
+		return nil, err
+	}
+	info, err := file.Stat()
+	if err == nil && info.Size() > most {
+		err = fmt.Errorf("%s has %d MiB, at most %d MiB can be read: cut it into parts, or leave out columns", name, (info.Size()+1<<20-1)>>20, most>>20)
+	}
+	if err != nil {
+		file.Close()
+		return nil, err
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{io.LimitReader(file, info.Size()), file}, nil
+}
+
 // Read reads a whole file, of at most [MaxSize].
 func Read(name string) ([]byte, error) { return ReadMost(name, MaxSize) }
 

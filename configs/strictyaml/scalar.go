@@ -161,6 +161,19 @@ func (n Node) Duration(def, min, max time.Duration) time.Duration {
 	return v
 }
 
+// Time returns a time as [RFC 3339] writes it, the zero time if there is none.
+func (n Node) Time() time.Time {
+	text := n.String("")
+	if text == "" {
+		return time.Time{}
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		n.expected("a time such as 2026-01-31T12:00:00Z")
+	}
+	return at
+}
+
 func isDigits(s string) bool { return s != "" && len(s) < 20 && strings.Trim(s, "0123456789") == "" }
 
 // short writes a duration without its zero parts.
