@@ -188,9 +188,11 @@ func (c *connection) next() (some bool, err error) {
 	return true, c.publish(p, ackTimeout)
 }
 
+var errClosedByBroker = errors.New("closed by the broker")
+
 func lostError(err error) error {
 	if err == nil {
-		err = errors.New("closed by the broker")
+		err = errClosedByBroker
 	}
 	return fmt.Errorf("connection lost: %w", dialError(err))
 }

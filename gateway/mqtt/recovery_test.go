@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"slices"
 	"strings"
@@ -184,6 +185,56 @@ func TestTakeoverIsNamedAndBacksOff(t *testing.T) {
 	if gaps[5] < time.Second {
 		t.Errorf("it comes back after %v", gaps)
 	}
+}
+
+// MQTT 3.1.1 does not say that another client has taken over, but it looks like that.
+func TestTakeoverIsSuspectedAndBacksOff(t *testing.T) {
+	t.Parallel()
+	s := embedded(t)
+	const words = `another client probably uses the client id "gateway"`
+	failed := make(chan error, 100)
+	logged := &warnings{}
+	gateway, _ := run(t, s.url(), with(mqtt.V311, func(o *mqtt.Options) {
+		o.Failed = func(err error) { failed <- err }
+		o.Logger = slog.New(slog.NewTextHandler(logged, nil))
+	}))
+	var gaps []time.Duration
+	for i := range 8 {
+		connected(t, gateway)
+		before := gateway.Status().Connects
+		lost := time.Now()
+		other := gatewaytest.Client(t, s.url(), gatewaytest.ClientOptions{ID: "gateway"})
+		if err := within(t, failed); strings.Contains(err.Error(), words) != (i >= 4) {
+			t.Errorf("loss %d: %v", i+1, err)
+		}
+		await(t, "next connection", func() bool { return gateway.Status().Connects > before })
+		gaps = append(gaps, time.Since(lost))
+		other.Close()
+	}
+	if gaps[7] < time.Second {
+		t.Errorf("it comes back after %v", gaps)
+	}
+	if n := logged.count(words); n != 1 {
+		t.Errorf("it is said %d times, want once in a minute", n)
+	}
+}
+
+// warnings is what a log has.
+type warnings struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (w *warnings) Write(b []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.text.Write(b)
+}
+
+func (w *warnings) count(words string) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return strings.Count(strings.ReplaceAll(w.text.String(), `\"`, `"`), words)
 }
 
 // A message that is not acknowledged does not keep the connection from living.

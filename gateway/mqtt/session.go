@@ -202,6 +202,7 @@ func (s *Session) Run(ctx context.Context) {
 	defer s.contradiction.stop()
 	backoff := minBackoff
 	var last string
+	var other rival
 	for ctx.Err() == nil {
 		visit, o := s.begin(ctx)
 		connected, err := s.visit(visit, o)
@@ -212,13 +213,17 @@ func (s *Session) Run(ctx context.Context) {
 			backoff, last = minBackoff, ""
 			continue
 		}
+		err = other.note(visit, o, s.lived(connected), err)
 		o.Failed(err)
 		s.lost(err)
-		if connected && !errors.Is(err, errTakenOver) { // the broker is there; what ended the connection may happen again at once
+		switch { // where the broker is there, what ended the connection may happen again at once
+		case other.suspected():
+			backoff = min(backoff, rivalBackoff)
+		case connected && !errors.Is(err, errTakenOver):
 			backoff, last = min(backoff, flapBackoff), ""
 		}
-		if err.Error() != last { // say each trouble once, not at every try
-			last = err.Error()
+		if text := err.Error(); text != last && !other.suspected() || other.suspected() && other.isDue() { // say each trouble once, not at every try
+			last = text
 			o.Logger.Warn("no connection to the broker, trying again", "broker", o.URL, "error", err)
 		}
 		pause := backoff/2 + rand.N(backoff/2)
@@ -249,6 +254,16 @@ func (s *Session) begin(ctx context.Context) (context.Context, *Options) {
 	s.change(nil) // of the last visit
 	ctx, s.change = context.WithCancelCause(ctx)
 	return ctx, s.o
+}
+
+// lived returns how long the connection has been there, if it was made.
+func (s *Session) lived(connected bool) time.Duration {
+	if !connected {
+		return 0
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return max(1, time.Since(s.status.Since))
 }
 
 func (s *Session) lost(err error) {
