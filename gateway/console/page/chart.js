@@ -97,7 +97,7 @@ export class Chart {
       const several = this.#context.view.devices.length > 1
       return { value, title, row, element: h('span', { class: 'line' }, h('span', { class: 'swatch line-' + index, 'aria-hidden': 'true' }), several ? row.device.name + ' ' + title : title, value) }
     })
-    const canvas = h('div', { role: 'img', 'aria-label': t('readings.chart_of', { readings: names.map((name) => name.title).join(', ') }) })
+    const canvas = h('div', { role: 'img', 'aria-label': t('readings.chart_of', { readings: names.map((name) => name.title).join(t('app.comma')) }) })
     this.#body.append(h('figure', {}, h('figcaption', { class: 'row' }, unit && h('small', {}, unit), names.map((name) => name.element)), canvas))
     const colours = names.map(({ element }) => getComputedStyle(element.firstChild).backgroundColor)
     const plot = new uPlot(optionsOf(this.#body.clientWidth, colours, names, getComputedStyle(this.element)), [[], ...lines.map(() => [])], canvas)

@@ -41,7 +41,7 @@ export function connectionDialog({ view, connection, name, otherwise, kept, reme
   const problem = h('p', { class: 'problem', role: 'alert' })
   const state = h('p', { class: 'soft' })
   const unwatch = connection.watch(() => {
-    state.textContent = t('state.' + connection.phase) + (connection.reason ? ': ' + t('connection.' + connection.reason) : '')
+    state.textContent = t('state.' + connection.phase) + (connection.reason ? t('app.colon') + t('connection.' + connection.reason) : '')
   })
   const submit = (event) => {
     event.preventDefault()

@@ -15,6 +15,7 @@ export default {
   'app.copy': 'Copy',
   'app.copied': 'Copied',
   'app.comma': ', ',
+  'app.colon': ': ',
   'app.no_copy': 'The browser does not let this page copy: select the text and copy it yourself',
   'theme.auto': 'Auto',
   'theme.light': 'Light',

@@ -14,6 +14,7 @@ export default {
   'app.copy': '复制',
   'app.copied': '已复制',
   'app.comma': '，',
+  'app.colon': '：',
   'app.no_copy': '浏览器不允许此页面复制：请自己选中文字再复制',
   'theme.auto': '自动',
   'theme.light': '浅色',

@@ -101,6 +101,8 @@ export default [
       await reply(page).getByText('In Modbus this is exception 11').waitFor()
       await reply(page).getByText('No answer', { exact: true }).waitFor()
       await page.locator('.history').nth(1).locator('.pick').first().getByText('No answer', { exact: true }).waitFor()
+      const unknown = await page.evaluate(async () => (await import('./explain.js')).verdictText({ code: 'timeout' }, 'unknown', 11))
+      assert.equal(unknown, 'Unknown', 'of a write')
       await hex.fill('01060103000A')
       await send(page).click()
       await reply(page).getByText('OK', { exact: true }).waitFor()
