@@ -247,7 +247,7 @@ func TestErrorsOfRealServersSayWhatToDo(t *testing.T) {
 		"WebSocket to MQTT":           {"ws://" + b.server.Addr + "/mqtt", nil, "ws:// and wss:// for WebSocket"},
 		"ws to wss, nginx":            {"ws://" + nginx + "/mqtt", nil, "begin mqtt.url with wss://"},
 		"ws to wss, mosquitto":        {"ws://" + b.secureWeb + "/mqtt", nil, "wss://"},
-		"wrong path":                  {"wss://" + nginx + "/other", trusting, "HTTP 401 Unauthorized"},
+		"wrong path":                  {"wss://" + nginx + "/other", trusting, "no WebSocket, the server answers HTTP 5"},
 		"broker behind is away":       {"wss://" + gone + "/mqtt", trusting, "HTTP 502 Bad Gateway: the web server does not reach the broker"},
 		"nobody there":                {"mqtt://127.0.0.1:1", nil, "127.0.0.1:1: connection refused: check the port"},
 		"nobody there, wss":           {"wss://127.0.0.1:1/mqtt", nil, "127.0.0.1:1: connection refused: check the port"},
