@@ -4,7 +4,7 @@ VERSION   ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo un
 LINT      := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 PLATFORMS := linux-amd64 linux-arm64 linux-armv7 linux-armv6 darwin-amd64 darwin-arm64 windows-amd64
 FUZZTIME  ?= 20s
-NODE      := examples/client examples/node examples/node-red examples/miniprogram gateway/sparkplug/testdata/node gateway/console/testdata/browser cmd/modferry/testdata/node
+NODE      := $(patsubst ./%/package-lock.json,%,$(shell find . -name node_modules -prune -o -name package-lock.json -print))
 
 export VERSION
 export PATH := $(PATH):/usr/sbin
