@@ -136,20 +136,26 @@ func TestReloadOfTopicsAndSession(t *testing.T) {
 
 	r.reload(fmt.Sprintf(yaml, "30s", ", request: abc, response: abc/reply"))
 	in := r.app.Subscribe("abc/reply", 1)
-	r.app.Publish("abc", 1, false, "010400020001")
-	if m := in.Next(patience); string(m.Payload) != "0104020002" {
-		t.Errorf("the reply on the new topic is %q", m.Payload)
+	answered := func(request, want string) { // from when the topic is subscribed, which is soon
+		t.Helper()
+		eventually(t, "a reply "+want, func() bool {
+			r.app.Publish("abc", 1, false, request)
+			select {
+			case m := <-in.Messages():
+				return string(m.Payload) == want
+			case <-time.After(200 * time.Millisecond):
+				return false
+			}
+		})
 	}
+	answered("010400020001", "0104020002")
 
 	status := r.app.Subscribe("modferry/w/status", 1)
 	status.Await(patience, func(m gatewaytest.Message) bool { return string(m.Payload) == "online" })
 	r.reload(fmt.Sprintf(yaml, "20s", ", request: abc, response: abc/reply")) // another connection to the broker
 	status.Await(patience, func(m gatewaytest.Message) bool { return string(m.Payload) == "online" })
 	eventually(t, "the gateway is back", func() bool { return r.g.Connected() == nil })
-	r.app.Publish("abc", 1, false, "010400030001")
-	if m := in.Next(patience); string(m.Payload) != "0104020003" {
-		t.Errorf("the reply over the new connection is %q", m.Payload)
-	}
+	answered("010400030001", "0104020003")
 	if n := d.accepted(); n != 1 {
 		t.Errorf("%d connections to the device, want the one it had", n)
 	}
