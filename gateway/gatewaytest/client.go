@@ -2,6 +2,7 @@ package gatewaytest
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -55,6 +56,10 @@ type Message struct {
 func Client(t testing.TB, url string, o ClientOptions) *Peer {
 	t.Helper()
 	p, err := Connect(t, url, o)
+	for end := time.Now().Add(mqttTimeout); err != nil && strings.HasSuffix(err.Error(), "EOF") && time.Now().Before(end); { // a server that is just starting
+		time.Sleep(200 * time.Millisecond)
+		p, err = Connect(t, url, o)
+	}
 	if err != nil {
 		t.Fatalf("cannot connect to %s: %v", url, err)
 	}
