@@ -46,7 +46,7 @@ func (e *examination) examineBroker(ctx context.Context) {
 	if e.running {
 		running = "; the gateway is online"
 	}
-	e.good("broker", "%s takes and delivers what is published below %s%s", redacted(e.broker.URL), e.Config.Prefix, running)
+	e.good("broker", "%s takes and delivers what is published below %s%s", remote.Redacted(e.broker.URL), e.Config.Prefix, running)
 }
 
 // findEmbedded looks for the embedded broker of a gateway that runs, and reports whether
@@ -162,13 +162,4 @@ func (e *examination) remote(b config.Bus) (remote.Options, error) {
 		URL: m.URL, Username: m.Username, Password: m.Password.Reveal(), TLS: tls, Prefix: e.Config.Prefix,
 		Bus: b.Name, Request: b.Request, Response: b.Response, Client: "doctor",
 	}, err
-}
-
-// redacted is a broker's address without a password.
-func redacted(broker string) string {
-	u, err := url.Parse(broker)
-	if err != nil {
-		return "the broker"
-	}
-	return u.Redacted()
 }

@@ -73,13 +73,13 @@ func (r *reply) frame() ([]byte, error) {
 // noBroker says why there is no connection. Called with b.mu held.
 func (b *Bus) noBroker() error {
 	if b.failed == nil {
-		return fmt.Errorf("no connection to broker %s yet", redacted(b.o.URL))
+		return fmt.Errorf("no connection to broker %s yet", Redacted(b.o.URL))
 	}
-	return fmt.Errorf("broker %s: %w", redacted(b.o.URL), b.failed)
+	return fmt.Errorf("broker %s: %w", Redacted(b.o.URL), b.failed)
 }
 
-// redacted is a broker's address without the password that somebody wrote into it.
-func redacted(broker string) string {
+// Redacted is a broker's address without the password that somebody wrote into it.
+func Redacted(broker string) string {
 	u, err := url.Parse(broker)
 	if err != nil {
 		return "(an address that cannot be read)"
